@@ -1,0 +1,100 @@
+"""A file of an index, lock or folder, and the subject that an audit of it would name.
+
+Name and version are written as `uv.lock` writes them: the name normalised (PEP 503), the version in
+its PEP 440 normal form. The variant is taken from the file name (protocol, section 13).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+
+from openvet_install.errors import InvalidError
+from openvet_install.openvet.subject import PYPI, Coordinate, Subject, TaggedHash
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from packaging.tags import Tag
+
+SDIST = "sdist"
+
+
+class FilenameError(InvalidError):
+    """A file name that is neither a wheel's nor an sdist's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """One downloadable file, as a page, a lock or a folder describes it.
+
+    `url` is absolute, without fragment and without login; `sha256` lower-case hex or None when the
+    source did not state it; `size` bytes; `index` the URL of the index or the path of the input that
+    listed it, without login. Nothing here is verified: `sha256` is what the source *says*.
+    """
+
+    name: str
+    version: str
+    filename: str
+    url: str
+    index: str
+    sha256: str | None = None
+    size: int | None = None
+    uploaded: datetime | None = None
+    yanked: str | bool = False
+    requires_python: str | None = None
+    provenance: str | None = None
+
+    @property
+    def is_wheel(self) -> bool:
+        """Whether the name is a wheel's; every other `File` is an sdist."""
+        return self.filename.endswith(".whl")
+
+    @property
+    def variant(self) -> str:
+        """The subject's variant: `sdist`, or the last three parts of the wheel's name."""
+        return variant_of(self.filename)
+
+    @property
+    def coordinate(self) -> Coordinate:
+        """What an auditor would call this file, without the hash."""
+        return Coordinate(PYPI, self.name, self.version, self.variant)
+
+    @property
+    def subject(self) -> Subject | None:
+        """The subject of this file, or None while its sha256 is not known."""
+        if self.sha256 is None:
+            return None
+        digest = TaggedHash("sha256", bytes.fromhex(self.sha256))
+        return Subject(PYPI, self.name, self.version, self.variant, digest)
+
+
+def variant_of(filename: str) -> str:
+    """Return the variant for a file name (protocol, section 13); the name must have been parsed."""
+    if filename.endswith(".whl"):
+        return "-".join(filename.removesuffix(".whl").rsplit("-", 3)[1:])
+    return SDIST
+
+
+def parse_filename(filename: str) -> tuple[str, str, frozenset[Tag]]:
+    """Read (normalised name, normal version, wheel tags) from `.whl`, `.tar.gz` or `.zip`.
+
+    The tags of an sdist are empty. Raises `FilenameError` for every other ending and for names that
+    the packaging specifications do not allow.
+    """
+    try:
+        if filename.endswith(".whl"):
+            name, version, _build, tags = parse_wheel_filename(filename)
+            return str(name), str(version), tags
+        name, version = parse_sdist_filename(filename)
+    except (InvalidWheelFilename, InvalidSdistFilename) as error:
+        raise FilenameError(str(error)) from error
+    return str(name), str(version), frozenset()
+
+
+def filename_of(url: str) -> str:
+    """Return the last segment of the URL's path, unquoted."""
+    return unquote(urlsplit(url).path.rsplit("/", 1)[-1])

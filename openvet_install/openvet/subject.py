@@ -1,0 +1,131 @@
+"""Names of audited files: tagged hashes, coordinates and subjects (protocol, section 2).
+
+Reading is stricter than OpenVet 0.6 in two places, both named in the protocol: hexadecimal digits
+are ASCII only, and NUL is refused in every field because it makes tree keys ambiguous.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from openvet_install.errors import InvalidError
+
+_HEX = re.compile(r"(?:[0-9a-fA-F]{2})+", re.ASCII)
+_UPPER = {ord(upper): upper.lower() for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+
+PYPI = "pypi"
+
+
+class SubjectError(InvalidError):
+    """Text or bytes that name no subject."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TaggedHash:
+    """`alg:hex`; the algorithm in lower case (ASCII), the digest raw."""
+
+    algorithm: str
+    digest: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> TaggedHash:
+        """Read the text form; either case of digits is taken. Raises `SubjectError`."""
+        algorithm, colon, digits = text.partition(":")
+        if not colon or _HEX.fullmatch(digits) is None:
+            msg = f"not a tagged hash: `{text}`"
+            raise SubjectError(msg)
+        return cls(_no_nul(algorithm).translate(_UPPER), bytes.fromhex(digits))
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> TaggedHash:
+        """Read the canonical bytes: algorithm, `:`, raw digest. Raises `SubjectError`."""
+        tag, colon, digest = data.partition(b":")
+        try:
+            algorithm = tag.decode()
+        except UnicodeDecodeError as error:
+            msg = "the algorithm of a hash is not UTF-8"
+            raise SubjectError(msg) from error
+        if not colon or not digest:
+            msg = "not the bytes of a tagged hash"
+            raise SubjectError(msg)
+        return cls(_no_nul(algorithm).translate(_UPPER), digest)
+
+    def __str__(self) -> str:
+        """Return the canonical text."""
+        return f"{self.algorithm}:{self.digest.hex()}"
+
+    def __bytes__(self) -> bytes:
+        """Return the canonical bytes."""
+        return self.algorithm.encode() + b":" + self.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Coordinate:
+    """`registry:package@version[?variant]`: a subject without its hash."""
+
+    registry: str
+    package: str
+    version: str
+    variant: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Coordinate:
+        """Split at the first `:`, then at the last `@`, then at the first `?`. Raises `SubjectError`."""
+        if "#" in text:
+            msg = f"a coordinate has no hash: `{text}`"
+            raise SubjectError(msg)
+        registry, colon, rest = text.partition(":")
+        package, at, tail = rest.rpartition("@")
+        version, _, variant = tail.partition("?")
+        if not colon or not at or not registry or not package or not version:
+            msg = f"not a coordinate: `{text}`"
+            raise SubjectError(msg)
+        return cls(*(_no_nul(part) for part in (registry, package, version)), _no_nul(variant) or None)
+
+    def __str__(self) -> str:
+        """Return the text form."""
+        variant = f"?{self.variant}" if self.variant else ""
+        return f"{self.registry}:{self.package}@{self.version}{variant}"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One file: a coordinate and the hash of its bytes."""
+
+    registry: str
+    package: str
+    version: str
+    variant: str | None
+    hash: TaggedHash
+
+    @classmethod
+    def parse(cls, text: str) -> Subject:
+        """Read `registry:package@version[?variant]#alg:hex`. Raises `SubjectError`."""
+        left, mark, digest = text.partition("#")
+        if not mark:
+            msg = f"not a subject, it has no hash: `{text}`"
+            raise SubjectError(msg)
+        at = Coordinate.parse(left)
+        return cls(at.registry, at.package, at.version, at.variant, TaggedHash.parse(digest))
+
+    @property
+    def coordinate(self) -> Coordinate:
+        """The subject without its hash."""
+        return Coordinate(self.registry, self.package, self.version, self.variant)
+
+    @property
+    def sha256(self) -> str | None:
+        """The digest in lower-case hex if it is a sha256, else None."""
+        return self.hash.digest.hex() if self.hash.algorithm == "sha256" else None
+
+    def __str__(self) -> str:
+        """Return the canonical text."""
+        return f"{self.coordinate}#{self.hash}"
+
+
+def _no_nul(text: str) -> str:
+    if "\0" in text:
+        msg = "a NUL in a subject"
+        raise SubjectError(msg)
+    return text
