@@ -66,7 +66,7 @@ class ConfigError(InstallError):
     exit_code = EXIT_CONFIG
 
 
-class Faults(InstallError):
+class FaultsError(InstallError):
     """Several faults of one input, told together; ends like the gravest of them."""
 
     def __init__(self, faults: list[InstallError]) -> None:

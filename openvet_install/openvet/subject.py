@@ -81,7 +81,7 @@ class Coordinate:
         if not colon or not at or not registry or not package or not version:
             msg = f"not a coordinate: `{text}`"
             raise SubjectError(msg)
-        return cls(*(_no_nul(part) for part in (registry, package, version)), _no_nul(variant) or None)
+        return cls(_no_nul(registry), _no_nul(package), _no_nul(version), _no_nul(variant) or None)
 
     def __str__(self) -> str:
         """Return the text form."""

@@ -1,0 +1,33 @@
+"""Policies of machine, user and project: found, read whole, never merged.
+
+- `toml`: a TOML file with the line of every key, and typed access that collects faults;
+- `model`: what a policy says (values only);
+- `reader`: text to `PolicyFile`, unknown keys refused with the nearest known one;
+- `places`: where policies lie, and who may have written them.
+"""
+
+from openvet_install.config.model import (
+    Exemption,
+    Lockfile,
+    LogSettings,
+    Mode,
+    PolicyFile,
+    Settings,
+    strictest,
+)
+from openvet_install.config.places import discover, policies
+from openvet_install.config.reader import parse_policy, read_policy
+
+__all__ = [
+    "Exemption",
+    "Lockfile",
+    "LogSettings",
+    "Mode",
+    "PolicyFile",
+    "Settings",
+    "discover",
+    "parse_policy",
+    "policies",
+    "read_policy",
+    "strictest",
+]

@@ -1,0 +1,111 @@
+"""What a policy says: values only, no reading and no deciding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 - a runtime annotation of dataclasses
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from enum import Enum
+from pathlib import Path  # noqa: TC003 - as above
+from typing import TYPE_CHECKING
+
+from openvet_install.openvet.verdict import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+DAY = timedelta(days=1)
+
+
+class Mode(Enum):
+    """What silence does: `block` stops it, `warn` passes and tells, `record` passes and tells reports only."""
+
+    BLOCK = "block"
+    WARN = "warn"
+    RECORD = "record"
+
+
+def strictest(modes: Iterable[Mode]) -> Mode:
+    """Return the mode that forgives least; `block` when there is none at all."""
+    order = list(Mode)
+    return min(modes, key=order.index, default=Mode.BLOCK)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """`[log.NAME]` and `[install.log.NAME]`; `url` may end in `?gen=N`, a note to the client only."""
+
+    name: str
+    url: str
+    where: str
+    operators: tuple[str, ...] = ()
+    signers: tuple[str, ...] = ()
+    mirrors: tuple[str, ...] = ()
+    expect: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lockfile:
+    """`[[lockfile]]`: a lock that `check` judges; the path is relative to the policy's folder."""
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exemption:
+    """`[[install.exempt]]`: silence about one release is forgiven until the end of a day (UTC).
+
+    Bound to `hashes`, or to `version` and `index`. Without `sdist` it covers wheels only.
+    """
+
+    package: str
+    version: str | None
+    index: str | None
+    hashes: frozenset[str]
+    sdist: bool
+    audit: str | None
+    owner: str
+    reason: str
+    until: date
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The keys of `[install]` with their defaults; `said` maps a key that was given to its place."""
+
+    mode: Mode = Mode.BLOCK
+    sdists: str = "audited"
+    local_projects: tuple[str, ...] = (".",)
+    heads: str = "locked"
+    check_every: timedelta = timedelta(hours=1)
+    stale_after: timedelta = 7 * DAY
+    cooldown: timedelta = timedelta(0)
+    max_lag: timedelta = 730 * DAY
+    carry: str = "off"
+    isolation: str = "auto"
+    exemptions: tuple[Exemption, ...] = ()
+    said: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyFile:
+    """One policy, whole: of the machine, the user or the project.
+
+    `path` is the file that people name, `folder` where its pins lie; `sha256` covers every file read.
+    """
+
+    scope: str
+    path: Path
+    logs: Mapping[str, LogSettings]
+    lockfiles: tuple[Lockfile, ...]
+    policy: Policy = field(default_factory=Policy)
+    settings: Settings = field(default_factory=Settings)
+    requirement_places: Mapping[str, str] = field(default_factory=dict)
+    sha256: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the policy file; `openvet.lock` and `openvet-install.lock` lie there."""
+        return self.path.parent

@@ -1,0 +1,90 @@
+"""Where policies lie: the machine's, the user's, and the project's found from a folder upwards.
+
+The project's is looked for up to the repository root, the home folder, a file-system boundary or a
+change of owner (threat T52). Each policy is read whole; nothing is merged.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from openvet_install.config.reader import INSTALL_TOML, OPENVET_TOML, read_policy
+from openvet_install.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from openvet_install.config.model import PolicyFile
+
+MACHINE_FOLDER = Path("/etc/openvet")
+
+
+def user_folder(environ: Mapping[str, str]) -> Path:
+    """Return OpenVet's configuration folder of the user."""
+    if base := environ.get("XDG_CONFIG_HOME"):
+        return Path(base) / "openvet"
+    return Path(platformdirs.user_config_dir("openvet", appauthor=False))
+
+
+def discover(start: Path, home: Path | None) -> Path | None:
+    """Return the project's policy file, looking upwards from `start`; None if there is none."""
+    folder = start.resolve()
+    first = folder.stat()
+    while True:
+        if (found := _policy_in(folder)) is not None:
+            return found
+        if (folder / ".git").exists() or folder in (home, folder.parent):
+            return None
+        above = folder.parent.stat()
+        if above.st_dev != first.st_dev or above.st_uid not in (first.st_uid, 0):
+            return None
+        folder = folder.parent
+
+
+def policies(
+    start: Path,
+    environ: Mapping[str, str],
+    today: date,
+    *,
+    project: Path | None = None,
+    machine: Path = MACHINE_FOLDER,
+    owner: str | None = None,
+) -> tuple[PolicyFile, ...]:
+    """Read the policies that apply, machine first; empty when there is none at all.
+
+    `project` names the project's folder instead of looking upwards. Raises `ConfigError`: faults in a
+    file, a machine or user policy that others can write, a named project without a policy.
+    """
+    found = []
+    for scope, folder in (("machine", machine), ("user", user_folder(environ))):
+        if (path := _policy_in(folder, user=scope == "user")) is not None:
+            _refuse_writable(path)
+            found.append(read_policy(scope, path, today, owner))
+    home = Path(environ["HOME"]) if environ.get("HOME") else None
+    path = _policy_in(project) if project is not None else discover(start, home)
+    if project is not None and path is None:
+        raise ConfigError(f"no {OPENVET_TOML} in the project folder", where=str(project))
+    if path is not None and all(path != other.path for other in found):
+        found.append(read_policy("project", path, today, owner))
+    return tuple(found)
+
+
+def _policy_in(folder: Path, *, user: bool = False) -> Path | None:
+    for name in (INSTALL_TOML,) if user else (OPENVET_TOML, INSTALL_TOML):
+        if (folder / name).exists():
+            return folder / name
+    return None
+
+
+def _refuse_writable(path: Path) -> None:
+    for place in (path, path.parent):
+        mode = place.stat().st_mode
+        if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+            raise ConfigError(
+                "a policy that everybody can write is not taken", where=str(place), hint=f"chmod o-w {place}"
+            )

@@ -1,0 +1,341 @@
+"""What to do with a file: pure, from evidence and rules to a decision.
+
+How one policy decides about one file, in this order:
+
+1. a False at the pinned or at the newest head, under whatever spelling of the same bytes: `contradicted`;
+2. no requirement in force: `no-requirements`;
+3. every requirement has a True that counts: `approved` (a True counts if the pinned and the newest head
+   of that log both say it and an auditor who is not revoked signed it);
+4. a True of the pinned head is gone from the newest one: `withdrawn`;
+5. the rest is silence: `unhashed`, `unaudited` or `not-asserted`; a silent file of a release that has a
+   contradicted file is `contradicted` too;
+6. `sdists = "never"` makes an sdist `sdist-not-allowed`;
+7. an exemption forgives silence; `cooldown` makes what is left of it `too-young`; the mode does the rest.
+
+Every policy decides for itself and the strictest answer counts. Over a whole page, `too-old` withholds
+what is approved but far older than what was withheld above it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 - a runtime annotation of dataclasses
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from openvet_install.config.model import Exemption, Mode
+from openvet_install.files import File  # noqa: TC001 - a runtime annotation of dataclasses
+from openvet_install.openvet.language import Tri
+from openvet_install.openvet.verdict import Audit, Policy, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class Action(Enum):
+    """What is done with a file, from mild to strict."""
+
+    ALLOW = "allow"
+    WARN = "warn"
+    BLOCK = "block"
+
+
+class ReasonClass(Enum):
+    """How a reason weighs, from mild to grave: warn mode forgives silence, nothing forgives the last two."""
+
+    FINE = "fine"
+    SILENCE = "silence"
+    NO = "no"
+    BROKEN = "broken"
+
+
+class Reason(Enum):
+    """Why: the stable codes of reports, with their class."""
+
+    APPROVED = ("approved", ReasonClass.FINE)
+    CARRIED = ("carried", ReasonClass.FINE)
+    EXEMPT = ("exempt", ReasonClass.FINE)
+    BASELINE = ("baseline", ReasonClass.FINE)
+    LOCAL_PROJECT = ("local-project", ReasonClass.FINE)
+    UNAUDITED = ("unaudited", ReasonClass.SILENCE)
+    NOT_ASSERTED = ("not-asserted", ReasonClass.SILENCE)
+    PROVENANCE_MISSING = ("provenance-missing", ReasonClass.SILENCE)
+    UNHASHED = ("unhashed", ReasonClass.SILENCE)
+    DIRECT_REFERENCE = ("direct-reference", ReasonClass.SILENCE)
+    SDIST_NOT_ALLOWED = ("sdist-not-allowed", ReasonClass.SILENCE)
+    TOO_YOUNG = ("too-young", ReasonClass.SILENCE)
+    TOO_OLD = ("too-old", ReasonClass.SILENCE)
+    CONTRADICTED = ("contradicted", ReasonClass.NO)
+    WITHDRAWN = ("withdrawn", ReasonClass.NO)
+    PROVENANCE_MISMATCH = ("provenance-mismatch", ReasonClass.NO)
+    NO_REQUIREMENTS = ("no-requirements", ReasonClass.NO)
+    HASH_MISMATCH = ("hash-mismatch", ReasonClass.BROKEN)
+    ARCHIVE_INVALID = ("archive-invalid", ReasonClass.BROKEN)
+    UNEXPECTED_FILE = ("unexpected-file", ReasonClass.BROKEN)
+    LOG_INVALID = ("log-invalid", ReasonClass.BROKEN)
+    LOG_UNREACHABLE = ("log-unreachable", ReasonClass.BROKEN)
+    CONFIG_REFUSED = ("config-refused", ReasonClass.BROKEN)
+
+    def __init__(self, code: str, klass: ReasonClass) -> None:
+        """Keep the code of reports and the class."""
+        self.code = code
+        self.klass = klass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What the logs of one policy say of one file.
+
+    `pinned` and `newest` hold at most one audit per log: of exactly this subject, at the pinned and at
+    the newest verified head. `elsewhere` are audits of the same bytes under another subject, `siblings`
+    those of other files of the same release, at either head: both only count when they say no.
+    """
+
+    pinned: tuple[Audit, ...] = ()
+    newest: tuple[Audit, ...] = ()
+    elsewhere: tuple[Audit, ...] = ()
+    siblings: tuple[Audit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """One policy as far as decisions need it; `scope` is `machine`, `user` or `project`."""
+
+    scope: str
+    policy: Policy
+    mode: Mode = Mode.BLOCK
+    sdists: str = "audited"
+    cooldown: timedelta = timedelta(0)
+    max_lag: timedelta = timedelta(days=730)
+    exemptions: tuple[Exemption, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequirementResult:
+    """One effective requirement: its status and what each log's audit says of it."""
+
+    name: str
+    status: Status
+    audits: tuple[tuple[Audit, Tri], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is done with a file, why, and by which policy; `detail` is a clause for people."""
+
+    file: File
+    action: Action
+    reason: Reason
+    requirements: tuple[RequirementResult, ...] = ()
+    detail: str | None = None
+    scope: str = ""
+    exemption: Exemption | None = None
+
+    @property
+    def shown(self) -> bool:
+        """Whether the resolver may see the file."""
+        return self.action is not Action.BLOCK
+
+
+def decide(file: File, evidence: Mapping[str, Evidence], rules: Sequence[Rules], now: datetime) -> Decision:
+    """Decide about one file by every policy; `evidence` is keyed by scope.
+
+    Raises `ValueError` without any policy: nothing approves by default.
+    """
+    if not rules:
+        raise ValueError("a decision needs a policy")
+    return strictest(_decide(file, evidence.get(one.scope, Evidence()), one, now) for one in rules)
+
+
+def broken(file: File, reason: Reason, detail: str) -> Decision:
+    """Return the decision about a file that is not what it claims to be; no mode forgives it."""
+    return Decision(file=file, action=Action.BLOCK, reason=reason, detail=detail)
+
+
+def strictest(decisions: Iterable[Decision]) -> Decision:
+    """Return the strictest decision; among equals the graver class, then the earlier policy."""
+    actions, classes = list(Action), list(ReasonClass)
+    return max(decisions, key=lambda one: (actions.index(one.action), classes.index(one.reason.klass)))
+
+
+def settle(
+    decisions: Sequence[Decision], rules: Sequence[Rules], exact: frozenset[str] = frozenset()
+) -> list[Decision]:
+    """Apply what only shows over all files of one package: siblings of a no, and `max-lag`.
+
+    `exact` holds the versions that somebody pinned: for them an old release is no silent fall.
+    """
+    return _too_old(_siblings(decisions), rules, exact)
+
+
+def _decide(file: File, evidence: Evidence, rules: Rules, now: datetime) -> Decision:
+    reason, results, detail = _judge(file, evidence, rules)
+    if reason.klass is not ReasonClass.NO and rules.sdists == "never" and not file.is_wheel:
+        reason, detail = Reason.SDIST_NOT_ALLOWED, 'sdists = "never"'
+    exemption = None
+    action = {ReasonClass.FINE: Action.ALLOW, ReasonClass.NO: Action.BLOCK}.get(reason.klass)
+    if action is None:
+        exemption = next((one for one in rules.exemptions if _exempts(one, file, now)), None)
+        if exemption is not None:
+            action, reason = Action.ALLOW, Reason.EXEMPT
+        elif rules.mode is Mode.BLOCK:
+            action = Action.BLOCK
+        elif _young(file, rules.cooldown, now):
+            action, reason = Action.BLOCK, Reason.TOO_YOUNG
+        else:
+            action = Action.WARN
+    return Decision(
+        file=file,
+        action=action,
+        reason=reason,
+        requirements=results,
+        detail=detail,
+        scope=rules.scope,
+        exemption=exemption,
+    )
+
+
+def _judge(file: File, evidence: Evidence, rules: Rules) -> tuple[Reason, tuple[RequirementResult, ...], str | None]:
+    subject = file.subject
+    if subject is None:
+        return Reason.UNHASHED, (), "its index states no sha256"
+    names = tuple(dict.fromkeys(rules.policy.effective(subject)))
+    if not names:
+        return Reason.NO_REQUIREMENTS, (), "no requirement applies to it"
+    results = tuple(_requirement(name, evidence, rules.policy) for name in names)
+    statuses = {result.status for result in results}
+    if Status.CONTRADICTED in statuses:
+        return Reason.CONTRADICTED, results, None
+    if statuses == {Status.PASS}:
+        return Reason.APPROVED, results, None
+    reason, detail = _bad_news(names, evidence, rules.policy) or _silence(evidence)
+    return reason, results, detail
+
+
+def _bad_news(names: Sequence[str], evidence: Evidence, policy: Policy) -> tuple[Reason, str] | None:
+    if any(policy.value(name, audit) is Tri.FALSE for name in names for audit in evidence.siblings):
+        return Reason.CONTRADICTED, "another file of this release is"
+    gone = next((audit for name in names if (audit := _withdrawn(name, evidence, policy))), None)
+    if gone is None:
+        return None
+    return Reason.WITHDRAWN, f"{gone.log} no longer says so, audit {gone.hash[:12]}"
+
+
+def _requirement(name: str, evidence: Evidence, policy: Policy) -> RequirementResult:
+    no = [
+        (audit, Tri.FALSE)
+        for audit in (*evidence.pinned, *evidence.newest, *evidence.elsewhere)
+        if policy.value(name, audit) is Tri.FALSE
+    ]
+    by_log = {audit.log: (audit, policy.value(name, audit)) for audit in (*evidence.newest, *evidence.pinned)}
+    for audit, value in no:
+        by_log[audit.log] = (audit, value)
+    told = tuple(by_log[log] for log in sorted(by_log))
+    if no:
+        return RequirementResult(name=name, status=Status.CONTRADICTED, audits=told)
+    yes = _true_logs(name, evidence.pinned, policy) & _true_logs(name, evidence.newest, policy)
+    return RequirementResult(name=name, status=Status.PASS if yes else Status.NOT_ASSERTED, audits=told)
+
+
+def _true_logs(name: str, audits: Iterable[Audit], policy: Policy) -> set[str]:
+    return {audit.log for audit in audits if audit.approves and policy.value(name, audit) is Tri.TRUE}
+
+
+def _withdrawn(name: str, evidence: Evidence, policy: Policy) -> Audit | None:
+    before = _true_logs(name, evidence.pinned, policy)
+    after = _true_logs(name, evidence.newest, policy)
+    if before & after:
+        return None
+    return next((audit for audit in evidence.pinned if audit.log in before - after), None)
+
+
+def _silence(evidence: Evidence) -> tuple[Reason, str | None]:
+    if any(audit.approves for audit in evidence.pinned):
+        return Reason.NOT_ASSERTED, None
+    if evidence.pinned:
+        audit = evidence.pinned[0]
+        return Reason.UNAUDITED, f"signed by {', '.join(audit.signers)}, no auditor of {audit.log}"
+    if evidence.newest:
+        return Reason.UNAUDITED, f"{evidence.newest[0].log} has an audit that is newer than the pin"
+    return Reason.UNAUDITED, None
+
+
+def _exempts(exemption: Exemption, file: File, now: datetime) -> bool:
+    if exemption.package != file.name or now.astimezone(timezone.utc).date() > exemption.until:
+        return False
+    if not file.is_wheel and not exemption.sdist:
+        return False
+    if exemption.hashes:
+        return file.sha256 in exemption.hashes
+    same_index = (exemption.index or "").rstrip("/") == file.index.rstrip("/")
+    return same_index and exemption.version is not None and Version(exemption.version) == Version(file.version)
+
+
+def _young(file: File, cooldown: timedelta, now: datetime) -> bool:
+    """Tell whether `cooldown` holds a silent file back; no, future or unreadable time is young."""
+    if not cooldown:
+        return False
+    return file.uploaded is None or now - file.uploaded < cooldown
+
+
+def _siblings(decisions: Sequence[Decision]) -> list[Decision]:
+    tainted = {one.file.version: one for one in decisions if one.reason is Reason.CONTRADICTED}
+    return [
+        replace(
+            one,
+            action=Action.BLOCK,
+            reason=Reason.CONTRADICTED,
+            requirements=tainted[one.file.version].requirements,
+            detail=f"another file of this release is: {tainted[one.file.version].file.filename}",
+            exemption=None,
+        )
+        if one.file.version in tainted and (one.reason.klass is ReasonClass.SILENCE or one.exemption is not None)
+        else one
+        for one in decisions
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Release:
+    """The newest upload of a version; `shown` if any of its files is."""
+
+    version: Version
+    uploaded: datetime | None
+    shown: bool
+
+
+def _releases(decisions: Sequence[Decision]) -> list[_Release]:
+    found: dict[str, _Release] = {}
+    for one in decisions:
+        if one.file.yanked is not False:
+            continue
+        version = one.file.version
+        known = found.get(version, _Release(Version(version), None, shown=False))
+        uploaded = max((time for time in (known.uploaded, one.file.uploaded) if time is not None), default=None)
+        found[version] = _Release(known.version, uploaded, shown=known.shown or one.shown)
+    return list(found.values())
+
+
+def _too_old(decisions: list[Decision], rules: Sequence[Rules], exact: frozenset[str]) -> list[Decision]:
+    releases = _releases(decisions)
+    shown = [one for one in releases if one.shown]
+    if not shown or len(shown) == len(releases):
+        return decisions
+    best = max(shown, key=lambda one: (not one.version.is_prerelease, one.version))
+    above = [one for one in releases if one.version > best.version and one.uploaded and not one.version.is_prerelease]
+    if best.uploaded is None or not above:
+        return decisions
+    newest = max(above, key=lambda one: one.version)
+    lag = min(one.max_lag for one in rules)
+    if newest.uploaded is None or newest.uploaded - best.uploaded <= lag:
+        return decisions
+    days = (newest.uploaded - best.uploaded).days
+    return [
+        replace(one, action=Action.BLOCK, reason=Reason.TOO_OLD, detail=f"{days} days older than {newest.version}")
+        if one.shown and one.file.version not in exact
+        else one
+        for one in decisions
+    ]

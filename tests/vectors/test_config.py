@@ -1,0 +1,34 @@
+from datetime import date
+
+import pytest
+
+from openvet_install.config import read_policy
+from openvet_install.errors import InstallError
+from tests.support.vectors import load
+
+# OpenVet 0.6 takes these; we refuse them, because a typing error would pass unnoticed (threat T55).
+STRICTER = {
+    "requirement with extra key",
+    "override with extra key",
+    "override patch with extra key",
+}
+# OpenVet 0.6 refuses these; `[install]` is ours.
+OURS = {"unknown table", "unknown table with log"}
+
+
+@pytest.mark.parametrize("case", load("config")["openvet.toml"], ids=lambda case: case["name"])
+def test_openvet_toml_is_read_as_openvet_reads_it(case, tmp_path):
+    path = tmp_path / "openvet.toml"
+    path.write_bytes(bytes.fromhex(case["hex"]) if "hex" in case else case["text"].encode())
+    accepted = (case["accepted"] or case["name"] in OURS) and case["name"] not in STRICTER
+    if case["name"] == "unknown table":
+        assert read_policy("project", path, date(2026, 11, 23)).settings.mode.value == "warn"
+        return
+    if accepted:
+        read_policy("project", path, date(2026, 11, 23))
+    else:
+        with pytest.raises(InstallError) as caught:
+            read_policy("project", path, date(2026, 11, 23))
+        assert caught.value.exit_code == 78
+        assert caught.value.where is not None
+        assert "openvet.toml" in caught.value.where
