@@ -1,0 +1,102 @@
+"""`openvet-pip` and `openvet-uv`: what passes is handed over at once, what installs goes behind the gate.
+
+Nothing heavy is imported until a command is known to be gated.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from openvet_install.cli.options import split
+from openvet_install.errors import EXIT_BUG, InstallError
+from openvet_install.installers import passing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from openvet_install.cli.options import WrapperOptions
+    from openvet_install.installers.passing import Command
+
+INTERRUPTED = 130
+
+HELP = """\
+openvet-{tool}: {tool} behind a gate that lets only approved files through
+
+usage: openvet-{tool} {tool}-ARGUMENTS…
+
+  --openvet-project DIR          the folder of the project's policy (OPENVET_INSTALL_PROJECT)
+  --openvet-mode MODE            block, warn or record (OPENVET_INSTALL_MODE)
+  --openvet-report FORMAT[:PATH] json; no PATH or `-` means stdout; repeatable (OPENVET_INSTALL_REPORT)
+  --openvet-offline              judge by what was verified before (OPENVET_INSTALL_OFFLINE)
+  --openvet-help                 this text; `--help` is {tool}'s
+
+exit codes: {tool}'s own when it ran and there is nothing to add; 64 usage, 65 invalid, 69 undecided,
+70 a bug of ours, 77 blocked, 78 configuration
+"""
+
+
+def pip() -> NoReturn:
+    """Run as `openvet-pip`."""
+    sys.exit(main("pip", sys.argv[1:]))
+
+
+def uv() -> NoReturn:
+    """Run as `openvet-uv`."""
+    sys.exit(main("uv", sys.argv[1:]))
+
+
+def main(tool: str, argv: Sequence[str]) -> int:
+    """Run a wrapper and return its exit code; a command that passes replaces this process."""
+    return guarded(lambda: _main(tool, argv))
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Turn every error into words on stderr and an exit code."""
+    try:
+        return command()
+    except InstallError as error:
+        _tell(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; a second error at exit would only be noise.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return EXIT_BUG
+    except Exception as error:  # noqa: BLE001 - our bug must never look like the tool's success
+        return _bug(error)
+
+
+def _main(tool: str, argv: Sequence[str]) -> int:
+    options, rest = split(argv, os.environ)
+    if options.help:
+        sys.stdout.write(HELP.format(tool=tool))
+        return 0
+    command = passing.classify(tool, rest)
+    if command.kind == passing.PASS:
+        passing.run_through(tool, command, os.environ, str(Path.cwd()))
+    return _gated(tool, command, options)
+
+
+def _gated(tool: str, command: Command, options: WrapperOptions) -> int:
+    from openvet_install.cli import gated  # noqa: PLC0415 - only what is gated pays for it
+
+    return gated.run(tool, command, options)
+
+
+def _tell(error: InstallError) -> None:
+    from openvet_install.report import text  # noqa: PLC0415 - only on the way out
+    from openvet_install.report.terminal import Terminal  # noqa: PLC0415 - as above
+
+    text.error(Terminal.of(sys.stderr, os.environ), error)
+
+
+def _bug(error: Exception) -> int:
+    import traceback  # noqa: PLC0415 - only for a bug
+
+    sys.stderr.write("".join(traceback.format_exception(error)))
+    sys.stderr.write("error: this is a bug of openvet-install; nothing was approved because of it\n")
+    return EXIT_BUG

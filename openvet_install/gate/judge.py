@@ -1,0 +1,111 @@
+"""Judging without installing: the locks of a project for one target, and single releases."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from packaging.tags import Tag
+
+from openvet_install.decide import Action, Decision, Reason, ReasonClass, decide, settle
+from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK, InvalidError, UndecidedError
+from openvet_install.files import File
+from openvet_install.gate.model import Judged, Outcome, Run
+from openvet_install.gate.session import knowledge_of, stopped
+from openvet_install.installers.locks import Wanted, all_files, read_lock, select
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from openvet_install.gate.knowledge import Knowledge
+    from openvet_install.gate.setting import Setting
+    from openvet_install.installers.locks import Lock, LockedPackage
+    from openvet_install.installers.target import Target
+
+
+def check(
+    paths: Sequence[Path],
+    chosen: Setting,
+    target: Target,
+    environ: Mapping[str, str],
+    *,
+    every_file: bool = False,
+) -> Run:
+    """Judge what `target` would install from each lock, or every file of every platform.
+
+    Raises `UsageError`, `InvalidError` or `ConfigError` for a lock that cannot be read.
+    """
+    result = Run(
+        command=["check", *(path.name for path in paths)],
+        started=chosen.now,
+        mode=chosen.mode.value,
+        target=str(target.prefix),
+        policies=chosen.seen(),
+        environment=chosen.environment,
+    )
+    locks = [read_lock(path) for path in paths]
+    with ExitStack() as stack:
+        try:
+            knowledge = knowledge_of(chosen, environ, stack)
+            result.logs, result.warnings = knowledge.logs, list(knowledge.warnings)
+            for lock in locks:
+                _judge(lock, knowledge, chosen, target, result, every_file=every_file)
+        except (InvalidError, UndecidedError) as error:
+            return stopped(result, error)
+    _conclude(result)
+    return result
+
+
+def judge_files(files: Sequence[File], knowledge: Knowledge, chosen: Setting, exact: frozenset[str]) -> list[Decision]:
+    """Decide about files of one package, with what only shows over all of them."""
+    decisions = [decide(file, knowledge.evidence(file), chosen.rules, chosen.now) for file in files]
+    return settle(decisions, chosen.rules, exact)
+
+
+def _judge(lock: Lock, knowledge: Knowledge, chosen: Setting, target: Target, result: Run, *, every_file: bool) -> None:
+    if every_file:
+        files = all_files(lock)
+        direct = tuple(one for one in lock.packages if one.source.kind != "registry")
+    else:
+        tags = [Tag(*text.split("-")) for text in target.tags]
+        selection = select(lock, tags, target.environment, Wanted())
+        files, direct = selection.files, selection.direct
+        result.not_judged_here += tuple(f"{one.name} ({one.why})" for one in selection.not_here)
+    for one in files:
+        (decision,) = judge_files([one.file], knowledge, chosen, frozenset({one.file.version}))
+        _add(result, Judged(decision=decision, route=(*one.via,), place=lock.where(one.package)))
+    for package in direct:
+        if package.is_local:
+            result.skipped += 1
+        else:
+            _add(result, Judged(decision=_direct(package, chosen), place=lock.where(package)))
+
+
+def _direct(package: LockedPackage, chosen: Setting) -> Decision:
+    """Decide about a repository, path or URL in a lock: silence, nobody audited what it names (threat T05)."""
+    file = File(
+        name=package.name,
+        version=package.version or "0",
+        filename=f"{package.name}-{package.version or '0'}.tar.gz",
+        url=package.source.location,
+        index=package.source.location,
+    )
+    action = Action.BLOCK if chosen.mode.value == "block" else Action.WARN
+    detail = f"{package.source.kind} {package.source.location}"
+    return Decision(file=file, action=action, reason=Reason.DIRECT_REFERENCE, detail=detail)
+
+
+def _add(result: Run, judged: Judged) -> None:
+    (result.files if judged.decision.shown else result.withheld).append(judged)
+
+
+def _conclude(result: Run) -> None:
+    if any(one.decision.reason.klass is ReasonClass.BROKEN for one in result.withheld):
+        result.outcome, result.exit_code = Outcome.INVALID, EXIT_INVALID
+    elif result.withheld:
+        result.outcome, result.exit_code = Outcome.BLOCKED, EXIT_BLOCKED
+    elif any(one.decision.action is Action.WARN for one in result.files):
+        result.outcome, result.exit_code = Outcome.WARNED, EXIT_OK
+    else:
+        result.outcome, result.exit_code = Outcome.ALLOWED, EXIT_OK

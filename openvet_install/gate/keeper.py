@@ -1,0 +1,236 @@
+"""The gate's side of the gateway: which files a page may show, which bytes may go out.
+
+Everything that a report needs later is noted here, in our own process (threat T14).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from openvet_install.archive import ArchiveError, open_archive
+from openvet_install.decide import Decision, Reason, broken, decide, settle
+from openvet_install.errors import InvalidError, UndecidedError
+from openvet_install.files import File, FilenameError, filename_of, parse_filename
+from openvet_install.gate.once import Once
+from openvet_install.gateway import Refusal, Released
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from openvet_install.archive import Contents
+    from openvet_install.decide import Rules
+    from openvet_install.gate.knowledge import Knowledge
+    from openvet_install.gateway import Blob
+    from openvet_install.gateway.pages import Page
+
+FORBIDDEN = 403
+BAD_GATEWAY = 502
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A file whose bytes were let through: its decision and what the archive holds."""
+
+    decision: Decision
+    contents: Contents
+
+
+class Keeper:
+    """Implements the gateway's `Gatekeeper`; called from many threads at once."""
+
+    def __init__(
+        self,
+        *,
+        knowledge: Knowledge,
+        rules: Sequence[Rules],
+        now: datetime,
+        hosts: Iterable[tuple[str, str, int]],
+        exact: dict[str, frozenset[str]] | None = None,
+    ) -> None:
+        """`hosts` are (scheme, host, port) of the configured indexes; `exact` the pinned versions by name."""
+        self._knowledge = knowledge
+        self._rules = rules
+        self._now = now
+        self._lock = threading.Lock()
+        self._hosts = set(hosts)
+        self._private = {host for _scheme, host, _port in self._hosts}
+        self._near: Once[bool] = Once()
+        self._exact = exact or {}
+        self._by_url: dict[str, Decision] = {}
+        self._opened: Once[Contents] = Once()
+        self.pages: dict[str, dict[str, Decision]] = {}
+        self.released: dict[str, Release] = {}
+        self.served: dict[str, Release] = {}
+        self.broken: dict[str, Decision] = {}
+        self.refused: dict[str, Decision] = {}
+        self.troubles: list[str] = []
+        self.faults: list[InvalidError] = []
+
+    def admits(self, scheme: str, host: str, port: int) -> bool:
+        """Admit configured indexes and the hosts that their pages link to (threat T34)."""
+        with self._lock:
+            return (scheme, host, port) in self._hosts
+
+    def private(self, host: str) -> bool:
+        """Admit private addresses of configured indexes, and of file hosts that a private index links to."""
+        with self._lock:
+            return host in self._private
+
+    def wanted(self, project: str) -> None:
+        """See every file: what is withheld is told with its age."""
+        del project
+
+    def decisions(self) -> dict[str, list[Decision]]:
+        """Return the decisions about every page that was asked for, by normalised name."""
+        with self._lock:
+            return {name: list(found.values()) for name, found in self.pages.items()}
+
+    def page(self, page: Page) -> Page:
+        """Reduce a page to what may be seen. Raises what the logs raise."""
+        if page.project is None:
+            return replace(page, files=())
+        try:
+            decisions = self._decide_page(page)
+        except InvalidError as error:
+            self._fault(error)
+            raise
+        shown = {one.file.url for one in decisions if one.shown}
+        origins = {origin_of(url) for url in shown}
+        inside = self._is_near(urlsplit(page.url).hostname or "")
+        with self._lock:
+            known = self.pages.setdefault(page.project, {})
+            for one in decisions:
+                known[one.file.url] = one
+                self._by_url[one.file.url] = one
+            self._hosts |= origins
+            if inside:
+                self._private |= {host for _scheme, host, _port in origins}
+        return replace(page, files=tuple(file for file in page.files if file.url in shown))
+
+    def expected(self, url: str) -> File | None:
+        """Return what a page said of this URL."""
+        with self._lock:
+            known = self._by_url.get(url)
+        return known.file if known is not None else None
+
+    def refuse(self, url: str, file: File | None) -> Refusal | None:
+        """Refuse before any download what a page has already withheld."""
+        del file
+        with self._lock:
+            known = self._by_url.get(url)
+        if known is None or known.shown:
+            return None
+        return self._refusal(url, known)
+
+    def release(self, url: str, file: File | None, blob: Blob) -> Released | Refusal:
+        """Judge the bytes: their hash, the decision about it, and the opened archive."""
+        try:
+            named = file if file is not None else self._unlisted(url)
+            if named.sha256 not in (None, blob.sha256):
+                detail = f"its bytes have sha256:{blob.sha256[:12]}, promised was sha256:{(named.sha256 or '')[:12]}"
+                return self._break(url, broken(named, Reason.HASH_MISMATCH, detail))
+            named = replace(named, sha256=blob.sha256)
+            decision = self._decision(url, named)
+            return self._open(url, decision, blob) if decision.shown else self._refusal(url, decision)
+        except FilenameError as error:
+            return Refusal(FORBIDDEN, "openvet: not a wheel or sdist", error.what)
+        except UndecidedError as error:
+            self.trouble(url, error.what)
+            return Refusal(BAD_GATEWAY, "openvet: undecided", error.what)
+        except InvalidError as error:
+            self._fault(error)
+            return Refusal(FORBIDDEN, "openvet: a log is invalid", error.what)
+
+    def _open(self, url: str, decision: Decision, blob: Blob) -> Released | Refusal:
+        filename = decision.file.filename
+        try:
+            contents = self._opened.get((blob.sha256, filename), lambda: open_archive(Path(blob.path), filename))
+        except ArchiveError as error:
+            return self._break(url, broken(decision.file, Reason.ARCHIVE_INVALID, error.what))
+        with self._lock:
+            self.released[url] = Release(decision, contents)
+        return Released(blob, contents.metadata if decision.file.is_wheel else None)
+
+    def sent(self, url: str) -> None:
+        """Note that the whole body of a released file went out: it may be installed now."""
+        with self._lock:
+            if url in self.released:
+                self.served[url] = self.released[url]
+
+    def trouble(self, url: str, what: str) -> None:
+        """Note that something upstream was out of reach."""
+        host = urlsplit(url).hostname or url
+        with self._lock:
+            sentence = f"{host}: {what}"
+            if sentence not in self.troubles:
+                self.troubles.append(sentence)
+
+    def _is_near(self, host: str) -> bool:
+        """Tell whether a host lives at loopback or private addresses only."""
+        return self._near.get(host, lambda: _private_addresses(host))
+
+    def _fault(self, error: InvalidError) -> None:
+        with self._lock:
+            self.faults.append(error)
+
+    def _decide_page(self, page: Page) -> list[Decision]:
+        files = [self._hashed(file) for file in page.files]
+        decisions = [self._decide(file) for file in files]
+        return settle(decisions, self._rules, self._exact.get(page.project or "", frozenset()))
+
+    def _hashed(self, file: File) -> File:
+        if file.sha256 is not None:
+            return file
+        sole = self._knowledge.sole_sha256(file.coordinate)
+        return file if sole is None else replace(file, sha256=sole)
+
+    def _decide(self, file: File) -> Decision:
+        return decide(file, self._knowledge.evidence(file), self._rules, self._now)
+
+    def _decision(self, url: str, file: File) -> Decision:
+        """Return the page's decision if it was about these bytes, else decide now, siblings included."""
+        with self._lock:
+            known = self._by_url.get(url)
+            others = list(self.pages.get(file.name, {}).values())
+        if known is not None and known.file.sha256 == file.sha256:
+            return known
+        decision = self._decide(file)
+        siblings = [one for one in others if one.file.version == file.version and one.file.url != url]
+        return settle([decision, *siblings], self._rules)[0]
+
+    def _unlisted(self, url: str) -> File:
+        filename = filename_of(url)
+        name, version, _tags = parse_filename(filename)
+        return File(name=name, version=version, filename=filename, url=url, index=url)
+
+    def _refusal(self, url: str, decision: Decision) -> Refusal:
+        with self._lock:
+            self.refused[url] = decision
+        reason = f"openvet: {decision.reason.code}"
+        return Refusal(FORBIDDEN, reason, f"{decision.file.filename}: {decision.detail or decision.reason.code}")
+
+    def _break(self, url: str, decision: Decision) -> Refusal:
+        with self._lock:
+            self.broken[url] = decision
+        return self._refusal(url, decision)
+
+
+def _private_addresses(host: str) -> bool:
+    try:
+        found = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+        return bool(found) and all(ipaddress.ip_address(str(one).partition("%")[0]).is_private for one in found)
+    except (OSError, ValueError):
+        return False
+
+
+def origin_of(url: str) -> tuple[str, str, int]:
+    """Return (scheme, host, port) of an http(s) URL, the default port filled in."""
+    parts = urlsplit(url)
+    return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)

@@ -1,0 +1,128 @@
+"""What one gated run or check came to: the only thing that reports see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime  # noqa: TC003 - a runtime annotation of dataclasses
+from enum import Enum
+
+from openvet_install.decide import Decision  # noqa: TC001 - as above
+
+
+class Outcome(Enum):
+    """How it ended; `failed` is the tool's own failure, an interruption, or an error of ours."""
+
+    ALLOWED = "allowed"
+    WARNED = "warned"
+    BLOCKED = "blocked"
+    UNDECIDED = "undecided"
+    INVALID = "invalid"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSeen:
+    """A log as this run knew it: heads in hex, `checked` when its host was last asked."""
+
+    scope: str
+    name: str
+    url: str
+    head: str
+    newest: str
+    generation: int
+    checked: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySeen:
+    """A policy that took part."""
+
+    scope: str
+    file: str
+    sha256: str
+    mode: str
+    mode_place: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolSeen:
+    """The tool that ran; `exit` is its own exit code, None if it was not started."""
+
+    name: str
+    path: str
+    version: str
+    sha256: str | None = None
+    exit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A file or release and the decision; `route` leads from what was asked to it."""
+
+    decision: Decision
+    route: tuple[str, ...] = ()
+    place: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBack:
+    """A package that was installed in an older release than the newest one that fits."""
+
+    package: str
+    chosen: str
+    newest: str
+    reason: str
+    days: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stray:
+    """Something in the target that does not equal what was released."""
+
+    name: str
+    version: str | None
+    path: str
+    reason: str
+    text: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One run; filled while it goes on, read by reports when it is over.
+
+    `files` are what was used, `withheld` one entry per release that fits the target and was not shown;
+    `stopping` are the packages whose withheld releases the tool needed, `partly` those of them of which
+    something was shown, `newest_approved` the newest approved release that fits, by name; `installed`
+    and `nothing_changed` are measured on the target. `troubles` are sentences about what was out of reach.
+    """
+
+    command: list[str]
+    started: datetime
+    mode: str = "block"
+    target: str | None = None
+    tool: ToolSeen | None = None
+    exit_code: int = 0
+    outcome: Outcome = Outcome.ALLOWED
+    policies: tuple[PolicySeen, ...] = ()
+    environment: tuple[str, ...] = ()
+    isolation: tuple[str, str | None] = ("off", None)
+    logs: tuple[LogSeen, ...] = ()
+    files: list[Judged] = field(default_factory=list)
+    withheld: list[Judged] = field(default_factory=list)
+    held_back: list[HeldBack] = field(default_factory=list)
+    stopping: tuple[str, ...] = ()
+    partly: tuple[str, ...] = ()
+    newest_approved: dict[str, str] = field(default_factory=dict)
+    strays: list[Stray] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    installed: tuple[str, ...] = ()
+    nothing_changed: bool = True
+    preinstalled: int = 0
+    exemptions_used: int = 0
+    exemptions_unused: tuple[str, ...] = ()
+    exemptions_ending: tuple[str, ...] = ()
+    not_judged_here: tuple[str, ...] = ()
+    skipped: int = 0
+    interrupted: bool = False
+    child_seconds: float = 0.0

@@ -1,0 +1,196 @@
+"""From what was seen during a run to what it came to: which files, what was withheld, held back, in the way; pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import Version
+
+from openvet_install.decide import Action, Reason, ReasonClass
+from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK, EXIT_UNDECIDED
+from openvet_install.gate.model import HeldBack, Judged, Outcome
+from openvet_install.gate.wanted import satisfiable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from openvet_install.decide import Decision
+    from openvet_install.files import File
+    from openvet_install.gate.model import Run
+    from openvet_install.gate.wanted import Wanted
+
+_CLASSES = list(ReasonClass)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Whether a target could take a file: by wheel tags and `requires-python`; sdists fit by their version."""
+
+    tags: frozenset[str] | None
+    python: str | None
+
+    def __call__(self, file: File) -> bool:
+        """Tell it; a target that is not known takes everything."""
+        if self.python and file.requires_python:
+            try:
+                if not SpecifierSet(file.requires_python).contains(self.python, prereleases=True):
+                    return False
+            except InvalidSpecifier:
+                pass
+        if self.tags is None or not file.is_wheel:
+            return True
+        pythons, abis, platforms = (part.split(".") for part in file.variant.split("-"))
+        return any(f"{p}-{a}-{f}" in self.tags for p in pythons for a in abis for f in platforms)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What a run's keeper noted: decisions by package, what was sent out whole, what was refused."""
+
+    pages: Mapping[str, Sequence[Decision]]
+    sent: Sequence[Decision]
+    refused: Sequence[Decision]
+    broken: Sequence[Decision]
+    faults: Sequence[str]
+    troubles: Sequence[str]
+
+
+def conclude(run: Run, seen: Seen, wanted: Wanted, fits: Fit, installed: Mapping[str, str], *, every: bool) -> None:
+    """Fill `run` from what was seen. `installed` maps names to versions that are new in the target.
+
+    `run.tool.exit`, `run.strays` and `run.interrupted` must be set. With `every`, `withheld` covers every
+    package that was asked for, else those that stood in the way.
+    """
+    chosen = _chosen(seen.sent, installed)
+    run.files = _used(seen.sent, chosen, wanted)
+    run.held_back = _held_back(run, seen, wanted, fits, chosen)
+    failed = run.tool is None or run.tool.exit != EXIT_OK
+    run.stopping = _stopping(seen, wanted, fits) if failed else ()
+    run.partly = tuple(name for name in run.stopping if any(fits(one.file) for one in _shown(seen, name)))
+    named = sorted(seen.pages) if every else run.stopping
+    run.withheld = [Judged(decision=one, route=wanted.route(one.file.name)) for one in seen.broken]
+    listed = {one.file.url for one in seen.broken}
+    for name in named:
+        run.withheld += [
+            Judged(decision=one, route=wanted.route(name))
+            for one in _withheld_releases(seen, name, fits)
+            if one.file.url not in listed
+        ]
+    listed |= {one.decision.file.url for one in run.withheld}
+    run.withheld += [
+        Judged(decision=one, route=wanted.route(one.file.name)) for one in seen.refused if one.file.url not in listed
+    ]
+    names = {*run.stopping, *(one.decision.file.name for one in run.files)}
+    run.newest_approved = {name: newest for name in names if (newest := _newest_approved(seen, name, fits))}
+    run.troubles = [*seen.faults, *seen.troubles]
+    run.outcome, run.exit_code = _verdict(run, seen)
+
+
+def _verdict(run: Run, seen: Seen) -> tuple[Outcome, int]:
+    """Order of exit codes: 65, 77, 69, the tool's own."""
+    own = run.tool.exit if run.tool is not None and run.tool.exit is not None else EXIT_UNDECIDED
+    if run.strays or seen.broken or seen.faults:
+        return Outcome.INVALID, EXIT_INVALID
+    if run.interrupted:
+        return Outcome.FAILED, own
+    if own != EXIT_OK and (run.stopping or seen.refused):
+        return Outcome.BLOCKED, EXIT_BLOCKED
+    if own != EXIT_OK and seen.troubles:
+        return Outcome.UNDECIDED, EXIT_UNDECIDED
+    if own != EXIT_OK:
+        return Outcome.FAILED, own
+    warned = any(one.decision.action is Action.WARN for one in run.files)
+    return (Outcome.WARNED if warned else Outcome.ALLOWED), EXIT_OK
+
+
+def _chosen(sent: Sequence[Decision], installed: Mapping[str, str]) -> dict[str, str]:
+    """Return the version of each package that counts: what is installed now, else what was sent last."""
+    return {**{one.file.name: one.file.version for one in sent}, **installed}
+
+
+def _used(sent: Sequence[Decision], chosen: Mapping[str, str], wanted: Wanted) -> list[Judged]:
+    used = {one.file.url: one for one in sent if chosen[one.file.name] == one.file.version}
+    ordered = sorted(used.values(), key=lambda one: (one.file.name, one.file.filename))
+    return [Judged(decision=one, route=wanted.route(one.file.name)) for one in ordered]
+
+
+def _shown(seen: Seen, name: str) -> list[Decision]:
+    return [one for one in seen.pages.get(name, ()) if one.shown]
+
+
+def _withheld_releases(seen: Seen, name: str, fits: Fit) -> list[Decision]:
+    """One decision per release of which nothing that fits was shown, newest first; the gravest speaks for it."""
+    by_version: dict[str, list[Decision]] = {}
+    for one in seen.pages.get(name, ()):
+        if fits(one.file):
+            by_version.setdefault(one.file.version, []).append(one)
+    hidden = [found for found in by_version.values() if not any(one.shown for one in found)]
+    spoken = [max(found, key=lambda one: (_CLASSES.index(one.reason.klass), one.file.is_wheel)) for found in hidden]
+    return sorted(spoken, key=lambda one: Version(one.file.version), reverse=True)
+
+
+def _stopping(seen: Seen, wanted: Wanted, fits: Fit) -> tuple[str, ...]:
+    """Find the packages of which a demand is met by withheld releases only."""
+    found = {one.file.name for one in seen.refused if one.reason.klass is not ReasonClass.BROKEN}
+    for name in seen.pages:
+        hidden = [one.file.version for one in _withheld_releases(seen, name, fits)]
+        if not hidden:
+            continue
+        shown = {one.file.version for one in _shown(seen, name) if fits(one.file)}
+        for specifiers in wanted.alternatives(name):
+            if not satisfiable(specifiers, shown) and satisfiable(specifiers, hidden):
+                found.add(name)
+    return tuple(sorted(found))
+
+
+def _held_back(run: Run, seen: Seen, wanted: Wanted, fits: Fit, chosen: Mapping[str, str]) -> list[HeldBack]:
+    found = []
+    for name in sorted({one.decision.file.name for one in run.files} | set(chosen)):
+        version = chosen.get(name)
+        if version is None or name not in seen.pages:
+            continue
+        current = Version(version)
+        asked = wanted.specifiers(name, chosen)
+        newer = [
+            one
+            for one in _newer(seen.pages[name], current)
+            if fits(one.file) and asked.contains(one.file.version, prereleases=True)
+        ]
+        if not newer or any(one.shown and Version(one.file.version) > current for one in newer):
+            continue
+        newest = max(newer, key=lambda one: (Version(one.file.version), _CLASSES.index(one.reason.klass)))
+        found.append(
+            HeldBack(
+                package=name,
+                chosen=version,
+                newest=newest.file.version,
+                reason=newest.reason.code,
+                days=_days(newest.file, run.started),
+            )
+        )
+    return found
+
+
+def _newer(decisions: Iterable[Decision], current: Version) -> list[Decision]:
+    versions: dict[str, bool] = {}
+    for one in decisions:
+        if one.file.version not in versions:
+            version = Version(one.file.version)
+            versions[one.file.version] = version > current and (current.is_prerelease or not version.is_prerelease)
+    return [one for one in decisions if versions[one.file.version] and one.file.yanked is False]
+
+
+def _newest_approved(seen: Seen, name: str, fits: Fit) -> str | None:
+    approved = [
+        one.file.version
+        for one in _shown(seen, name)
+        if one.reason.klass is ReasonClass.FINE and one.reason is not Reason.TOO_OLD and fits(one.file)
+    ]
+    return max(approved, key=Version, default=None)
+
+
+def _days(file: File, now: datetime) -> int | None:
+    return None if file.uploaded is None else max(0, (now - file.uploaded).days)

@@ -1,0 +1,96 @@
+"""What decides in one run, beside its plan: policies, the modes that hold, and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping  # noqa: TC003 - a runtime annotation of dataclasses
+from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - as above
+from typing import TYPE_CHECKING
+
+from openvet_install.config import Mode, PolicyFile, strictest
+from openvet_install.decide import Rules
+from openvet_install.errors import ConfigError
+from openvet_install.gate.model import PolicySeen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MODE_VARIABLE = "OPENVET_INSTALL_MODE"
+NO_POLICY = "no policy: no openvet.toml from here to the repository root, none for user or machine"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What decides, beside the plan: the policies with the modes that hold, and when this run is."""
+
+    policies: tuple[PolicyFile, ...]
+    modes: Mapping[str, Mode]
+    mode_places: Mapping[str, str | None]
+    environment: tuple[str, ...]
+    now: datetime
+    offline: bool = False
+
+    @property
+    def mode(self) -> Mode:
+        """The strictest mode: what the whole run does with silence."""
+        return strictest(self.modes.values())
+
+    @property
+    def isolation(self) -> str:
+        """The strictest of the policies' `isolation`."""
+        return min((one.settings.isolation for one in self.policies), key=("require", "auto", "off").index)
+
+    @property
+    def rules(self) -> tuple[Rules, ...]:
+        """The policies as `decide` takes them."""
+        return tuple(
+            Rules(
+                scope=one.scope,
+                policy=one.policy,
+                mode=self.modes[one.scope],
+                sdists=one.settings.sdists,
+                cooldown=one.settings.cooldown,
+                max_lag=one.settings.max_lag,
+                exemptions=one.settings.exemptions,
+            )
+            for one in self.policies
+        )
+
+    def seen(self) -> tuple[PolicySeen, ...]:
+        """Return the policies for reports."""
+        return tuple(
+            PolicySeen(
+                scope=one.scope,
+                file=str(one.path),
+                sha256=one.sha256,
+                mode=self.modes[one.scope].value,
+                mode_place=self.mode_places[one.scope],
+            )
+            for one in self.policies
+        )
+
+
+def setting(
+    policies: Sequence[PolicyFile],
+    *,
+    mode: str | None,
+    variables: tuple[str, ...],
+    now: datetime,
+    offline: bool = False,
+) -> Setting:
+    """Join policies with `--openvet-mode` or its variable, which never touch the machine's (threat T17).
+
+    Raises `ConfigError` without any policy.
+    """
+    if not policies:
+        raise ConfigError(NO_POLICY, hint="openvet-install init --log URL")
+    modes = {one.scope: one.settings.mode for one in policies}
+    places = {one.scope: one.settings.said.get("mode") for one in policies}
+    if mode is not None:
+        said = MODE_VARIABLE if MODE_VARIABLE in variables else "--openvet-mode"
+        for scope in modes:
+            if scope != "machine":
+                modes[scope], places[scope] = Mode(mode), said
+    return Setting(
+        policies=tuple(policies), modes=modes, mode_places=places, environment=variables, now=now, offline=offline
+    )

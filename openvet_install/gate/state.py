@@ -1,0 +1,97 @@
+"""Where this machine keeps what it may lose: stores, and when a log's head was last looked at."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+APP = "openvet-install"
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """`cache` may be deleted at any time; `state` holds the looks at heads."""
+
+    cache: Path
+    state: Path
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Folders:
+        """Follow the XDG variables, else the platform's habit."""
+        cache = environ.get("XDG_CACHE_HOME")
+        state = environ.get("XDG_STATE_HOME")
+        return cls(
+            Path(cache) / APP if cache else Path(platformdirs.user_cache_dir(APP, appauthor=False)),
+            Path(state) / APP if state else Path(platformdirs.user_state_dir(APP, appauthor=False)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a log: which newest head was verified from which pin, and when."""
+
+    pin: str
+    newest: str
+    checked: datetime
+
+
+class Looks:
+    """The last look at each log, by URL; it can add a no or hide one as a stale host could, never approve."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` is made when the first look is written."""
+        self._path = folder / "looks.json"
+        self._lock = threading.Lock()
+
+    def get(self, url: str) -> Look | None:
+        """Return the last look, None if there is none or it cannot be read."""
+        try:
+            entry = self._read()[url]
+            return Look(entry["pin"], entry["newest"], datetime.fromisoformat(entry["checked"]))
+        except (KeyError, TypeError, ValueError):
+            return None
+
+    def put(self, url: str, *, pin: str, newest: str, checked: datetime) -> None:
+        """Remember a look; a folder that cannot be written only costs the next run a look."""
+        with self._lock:
+            data = self._read()
+            data[url] = {"pin": pin, "newest": newest, "checked": checked.isoformat()}
+            try:
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                replace_file(self._path, json.dumps(data, indent=1, sort_keys=True).encode())
+            except OSError:
+                return
+
+    def _read(self) -> dict[str, dict[str, str]]:
+        try:
+            data = json.loads(self._path.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return data if isinstance(data, dict) else {}
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file so that readers see the old or the new content, never a part."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,128 @@
+"""The JSON report (design, section 9); its schema ships beside this file."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from openvet_install.openvet.verdict import Status
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from openvet_install.decide import Decision
+    from openvet_install.gate.model import Judged, Run
+
+SCHEMA = "openvet-install/report/1"
+SCHEMA_FILE = "report.schema.json"
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of the report."""
+    text = files("openvet_install.report").joinpath(SCHEMA_FILE).read_text("utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def render(run: Run) -> str:
+    """Return the report as JSON, ASCII only, sorted where order means nothing."""
+    return json.dumps(document(run), indent=2) + "\n"
+
+
+def document(run: Run) -> dict[str, Any]:
+    """Return the report as plain values."""
+    return {
+        "schema": SCHEMA,
+        "command": run.command,
+        "mode": run.mode,
+        "target": run.target,
+        "tool": None
+        if run.tool is None
+        else {
+            "name": run.tool.name,
+            "path": run.tool.path,
+            "version": run.tool.version,
+            "sha256": run.tool.sha256,
+            "exit": run.tool.exit,
+        },
+        "exit_code": run.exit_code,
+        "outcome": run.outcome.value,
+        "policies": [{"file": one.file, "sha256": one.sha256, "mode": one.mode} for one in run.policies],
+        "environment": sorted(run.environment),
+        "isolation": {"state": run.isolation[0], "reason": run.isolation[1]},
+        "preinstalled": run.preinstalled,
+        "baseline": {"used": 0, "grown": 0},
+        "logs": [
+            {
+                "name": log.name,
+                "url": log.url,
+                "head": log.head,
+                "newest": log.newest,
+                "generation": log.generation,
+                "checked": _time(log.checked),
+            }
+            for log in run.logs
+        ],
+        "files": [_judged(one) for one in run.files],
+        "withheld": [_judged(one) for one in run.withheld],
+        "held_back": [
+            {
+                "package": one.package,
+                "chosen": one.chosen,
+                "newest": one.newest,
+                "reason": one.reason,
+                "days": one.days,
+            }
+            for one in run.held_back
+        ],
+        "unexpected": [
+            {"name": one.name, "version": one.version, "path": one.path, "reason": one.reason, "text": one.text}
+            for one in run.strays
+        ],
+        "exemptions": {
+            "used": run.exemptions_used,
+            "unused": list(run.exemptions_unused),
+            "ending": list(run.exemptions_ending),
+        },
+        "not_judged_here": list(run.not_judged_here),
+        "messages": [*run.warnings, *run.troubles],
+    }
+
+
+def _judged(judged: Judged) -> dict[str, Any]:
+    decision = judged.decision
+    file = decision.file
+    return {
+        "subject": str(file.subject or file.coordinate),
+        "purl": f"pkg:pypi/{file.name}@{file.version}",
+        "filename": file.filename,
+        "index": file.index,
+        "decision": decision.action.value,
+        "reason": decision.reason.code,
+        "class": decision.reason.klass.value,
+        "detail": decision.detail,
+        "place": judged.place,
+        "requested_by": list(judged.route),
+        "requirements": _requirements(decision),
+        "provenance": None,
+    }
+
+
+def _requirements(decision: Decision) -> list[dict[str, Any]]:
+    words = {Status.PASS: "pass", Status.CONTRADICTED: "contradicted", Status.NOT_ASSERTED: "not-asserted"}
+    return [
+        {
+            "name": one.name,
+            "status": words[one.status],
+            "audits": [
+                {"log": audit.log, "value": value.value, "signers": list(audit.signers), "carried": None}
+                for audit, value in one.audits
+            ],
+        }
+        for one in decision.requirements
+    ]
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")

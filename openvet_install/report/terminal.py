@@ -1,0 +1,100 @@
+"""The one door to the terminal: signs that the stream can take, width, colour, and no control characters."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+MAX_OUTSIDE_CHARACTERS = 100
+DEFAULT_WIDTH = 100
+GAP = "    "
+
+_ASCII = str.maketrans(
+    {"✓": "ok", "✘": "x", "├": "|", "└": "`", "│": "|", "─": "-", "→": "->", "…": "...", "“": '"', "”": '"'}
+)
+_RED, _YELLOW, _GREEN, _RESET = "\x1b[31m", "\x1b[33m", "\x1b[32m", "\x1b[0m"
+_COLOURS = {"✘": _RED, "!": _YELLOW, "✓": _GREEN}
+
+
+def plain(text: str, limit: int = MAX_OUTSIDE_CHARACTERS) -> str:
+    """Return text from outside without control, format or bidi characters, at most `limit` characters."""
+    kept = "".join(
+        " " if char in "\n\r\t" else char
+        for char in text[: limit * 4]
+        if char in "\n\r\t" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    )
+    return kept if len(kept) <= limit else kept[: limit - 1] + "…"
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """A stream and what it can show."""
+
+    stream: TextIO
+    width: int
+    colour: bool
+    signs: bool
+
+    @classmethod
+    def of(cls, stream: TextIO, environ: Mapping[str, str]) -> Terminal:
+        """Look at the stream and at NO_COLOR, FORCE_COLOR, TERM and COLUMNS."""
+        tty = stream.isatty()
+        colour = bool(environ.get("FORCE_COLOR")) or (tty and environ.get("TERM") != "dumb")
+        return cls(stream, _width(stream, environ), colour and not environ.get("NO_COLOR"), _signs(stream))
+
+    def line(self, text: str) -> None:
+        """Write one line; a closed stream ends the text, not the verdict."""
+        if not self.signs:
+            encoding = getattr(self.stream, "encoding", None) or "ascii"
+            text = text.translate(_ASCII).encode(encoding, "backslashreplace").decode(encoding)
+        elif self.colour:
+            text = _coloured(text)
+        try:
+            self.stream.write(text + "\n")
+            self.stream.flush()
+        except (BrokenPipeError, ValueError, OSError):
+            return
+
+    def rows(self, rows: Sequence[Sequence[str]], below: Sequence[Sequence[str]] = ()) -> None:
+        """Write aligned columns; `below[n]` are lines under row n. A row too wide folds after its first cell."""
+        count = max((len(row) for row in rows), default=0)
+        widths = [max((len(row[n]) for row in rows if n < len(row) - 1), default=0) for n in range(count)]
+        for number, row in enumerate(rows):
+            padded = [cell.ljust(widths[n]) if n < len(row) - 1 else cell for n, cell in enumerate(row)]
+            whole = GAP.join(padded).rstrip()
+            if len(whole) > self.width and len(row) > 1:
+                self.line(row[0])
+                self.line("  " + GAP.join(row[1:]))
+            else:
+                self.line(whole)
+            for text in below[number] if number < len(below) else ():
+                self.line(text)
+
+
+def _width(stream: TextIO, environ: Mapping[str, str]) -> int:
+    if (columns := environ.get("COLUMNS", "")).isdecimal() and int(columns) > 0:
+        return int(columns)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or DEFAULT_WIDTH
+    except (OSError, ValueError, AttributeError):
+        return DEFAULT_WIDTH
+
+
+def _signs(stream: TextIO) -> bool:
+    try:
+        "✓✘└─→…".encode(getattr(stream, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _coloured(text: str) -> str:
+    for sign, colour in _COLOURS.items():
+        if text.startswith(sign + " "):
+            return f"{colour}{sign}{_RESET}{text[1:]}"
+    return text

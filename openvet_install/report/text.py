@@ -1,0 +1,285 @@
+"""A run in words: the tool's lines stand above, ours below; silent when all is well."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from packaging.version import Version
+
+from openvet_install.decide import Reason, ReasonClass
+from openvet_install.gate.model import Outcome
+from openvet_install.openvet.language import claims_of
+from openvet_install.openvet.verdict import Status
+from openvet_install.report.terminal import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from openvet_install.decide import Decision, RequirementResult
+    from openvet_install.errors import InstallError
+    from openvet_install.gate.model import Judged, Run
+    from openvet_install.openvet.verdict import Policy
+    from openvet_install.report.terminal import Terminal
+
+SIGNS = {"true": "✓", "false": "✘", "unknown": "?"}
+STATUS_SIGNS = {Status.PASS: "✓", Status.CONTRADICTED: "✘", Status.NOT_ASSERTED: "?"}
+STATUS_WORDS = {Status.PASS: "pass", Status.CONTRADICTED: "contradicted", Status.NOT_ASSERTED: "not asserted"}
+MAX_LISTED = 8
+
+
+def error(terminal: Terminal, problem: InstallError) -> None:
+    """Print an error: what, where, hint; all faults of one input."""
+    for fault in getattr(problem, "faults", [problem]):
+        terminal.line(f"error: {fault.what}")
+        if fault.where:
+            terminal.line(f"  --> {fault.where}")
+        if fault.hint:
+            terminal.line(f"hint: {fault.hint}")
+
+
+def run(terminal: Terminal, run: Run, policies: dict[str, Policy]) -> None:
+    """Print what a wrapper has to add below the tool's own lines; nothing when all is well."""
+    for warning in run.warnings:
+        terminal.line(f"openvet: warning: {plain(warning, 300)}")
+    if run.interrupted:
+        terminal.line(f"openvet: failed, interrupted; {_state(run)}")
+    elif run.outcome is Outcome.INVALID:
+        _invalid(terminal, run)
+    elif run.outcome is Outcome.UNDECIDED:
+        _undecided(terminal, run)
+    elif run.outcome is Outcome.BLOCKED:
+        _blocked(terminal, run, policies)
+    elif run.outcome is Outcome.WARNED:
+        _warned(terminal, run)
+    if run.outcome in (Outcome.ALLOWED, Outcome.WARNED):
+        _held_back(terminal, run)
+
+
+def subject_of(decision: Decision) -> str:
+    """Return what people see of a file: the coordinate, never cut."""
+    return plain(str(decision.file.coordinate), 1000)
+
+
+def route_of(judged: Judged) -> str:
+    """Write who asked for a file: `command line`, or `flask 3.1.3 → werkzeug>=3.1.0`."""
+    if judged.place:
+        return judged.place
+    if not judged.route:
+        return ""
+    steps = [step for step in judged.route[1:] if ": " in step]
+    if not steps:
+        return plain(judged.route[0])
+    names = [step.partition(": ")[0].replace("==", " ") for step in steps]
+    return plain(" → ".join([*names, steps[-1].partition(": ")[2]]), 300)
+
+
+def evidence(decision: Decision, policies: dict[str, Policy], asked: Sequence[str] = ()) -> list[str]:
+    """Return OpenVet's tree below a file, one line an entry."""
+    if not decision.requirements or not any(one.audits for one in decision.requirements):
+        told = [decision.detail] if decision.detail else []
+        if decision.reason.klass is ReasonClass.SILENCE and decision.reason is Reason.UNAUDITED and not told:
+            told = [f"no matching audit    asked {', '.join(asked)}" if asked else "no matching audit"]
+        return [f"└─ {plain(line, 300)}" for line in told]
+    shown = [one for one in decision.requirements if one.status is not Status.PASS] or list(decision.requirements)
+    lines = []
+    for number, one in enumerate(shown):
+        last = number == len(shown) - 1 and not decision.detail
+        lines += _branch(_requirement_lines(one, policies.get(decision.scope)), last=last)
+    if decision.detail:
+        lines += _branch([plain(decision.detail, 300)], last=True)
+    return lines
+
+
+def _requirement_lines(result: RequirementResult, policy: Policy | None) -> list[str]:
+    lines = [f"{plain(result.name)}: {STATUS_SIGNS[result.status]} {STATUS_WORDS[result.status]}"]
+    for number, (audit, value) in enumerate(result.audits):
+        day = datetime.fromtimestamp(min(audit.created_at, 32_503_680_000), timezone.utc).date().isoformat()
+        summary = f', "{plain(audit.summary)}"' if audit.summary else ""
+        told = [
+            f"from {plain(audit.log)}: {SIGNS[value.value]} {value.value}    audit {audit.hash[:12]}, {day}{summary}"
+        ]
+        if not audit.approves:
+            told[0] += f", signed by {', '.join(audit.signers)}: no auditor"
+        claims = _claims(result.name, audit.log, policy)
+        said = [f"{plain(name)} → {str(audit.claims[name]).lower()}" for name in claims if name in audit.claims]
+        for position, line in enumerate(said):
+            told += _branch([line], last=position == len(said) - 1)
+        lines += _branch(told, last=number == len(result.audits) - 1)
+    return lines
+
+
+def _claims(requirement: str, log: str, policy: Policy | None) -> list[str]:
+    if policy is None or requirement not in policy.requirements:
+        return []
+    renamed = policy.aliases.get(log, {})
+    return [renamed.get(name, name) for name in claims_of(policy.requirements[requirement].condition)]
+
+
+def _branch(lines: list[str], *, last: bool) -> list[str]:
+    first, rest = ("└─ ", "   ") if last else ("├─ ", "│  ")
+    return [(first if number == 0 else rest) + line for number, line in enumerate(lines)]
+
+
+def _state(run: Run) -> str:
+    if run.nothing_changed:
+        return "nothing installed"
+    names = ", ".join(plain(name) for name in run.installed)
+    return f"{_count(len(run.installed), 'package')} {_was(len(run.installed))} installed, approved: {names}"
+
+
+def _was(count: int) -> str:
+    return "was" if count == 1 else "were"
+
+
+def _count(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def stopped(terminal: Terminal, run: Run) -> None:
+    """Print why nothing could be decided, for commands that install nothing."""
+    terminal.line(f"openvet: {run.outcome.value}")
+    terminal.rows([_trouble(one, run) for one in run.troubles])
+
+
+def _invalid(terminal: Terminal, run: Run) -> None:
+    terminal.line(f"openvet: invalid, {_state(run)}")
+    rows = [
+        [f"✘ {subject_of(one.decision)}", one.decision.reason.code, plain(one.decision.detail or "", 300)]
+        for one in run.withheld
+        if one.decision.reason.klass is ReasonClass.BROKEN
+    ]
+    rows += [
+        [f"✘ {plain(f'{one.name} {one.version or str()}'.strip() or one.path)}", one.reason, plain(one.text, 300)]
+        for one in run.strays
+    ]
+    terminal.rows(rows + [_trouble(one, run) for one in run.troubles])
+    for stray in run.strays:
+        if stray.reason == "unexpected-file":
+            terminal.line(f"hint: remove {shlex.quote(plain(stray.path, 500))}")
+
+
+def _trouble(told: str, run: Run) -> list[str]:
+    """Split `acme: what is wrong` into a row."""
+    name, colon, rest = told.partition(": ")
+    reason = "log-invalid" if run.outcome is Outcome.INVALID else "log-unreachable"
+    return [f"✘ {plain(name)}", reason, plain(rest, 500)] if colon else [f"✘ {plain(told, 500)}"]
+
+
+def _undecided(terminal: Terminal, run: Run) -> None:
+    terminal.line(f"openvet: undecided, {_state(run)}: {plain(run.troubles[0], 500) if run.troubles else ''}")
+    for told in run.troubles[1:]:
+        terminal.line(f"└─ {plain(told, 500)}")
+
+
+def _blocked(terminal: Terminal, run: Run, policies: dict[str, Policy]) -> None:
+    tool = run.tool.name if run.tool else "the tool"
+    terminal.line(f"openvet: blocked, {_state(run)}; {_because(run, tool)}")
+    asked = sorted({log.name for log in run.logs})
+    for name in run.stopping:
+        releases = [one for one in run.withheld if one.decision.file.name == name]
+        _package(terminal, releases, policies, asked, run)
+    first = next((one for one in run.withheld if one.decision.file.name in run.stopping), None)
+    if first is not None:
+        _hints(terminal, first.decision)
+
+
+def _because(run: Run, tool: str) -> str:
+    names = run.stopping
+    releases = [one for one in run.withheld if one.decision.file.name in names]
+    if run.mode != "block" and any(one.decision.reason.klass is ReasonClass.NO for one in releases):
+        return f'mode = "{run.mode}" does not forgive a no'
+    if any(one.decision.reason is Reason.TOO_OLD for one in releases):
+        old = sorted({one.decision.file.name for one in releases if one.decision.reason is Reason.TOO_OLD})
+        return f"what is approved of {', '.join(old)} is too old to fall back to"
+    hidden = [name for name in names if name not in run.partly]
+    if hidden or not names:
+        return f"{tool} was shown no file of {', '.join(hidden)}" if hidden else f"{tool} was refused a file"
+    parts = []
+    for name in names:
+        versions = sorted({Version(one.decision.file.version) for one in releases if one.decision.file.name == name})
+        if len(versions) == 1:
+            parts.append(f"{name} {versions[0]}")
+        elif versions:
+            parts.append(f"{name} {versions[0]} to {versions[-1]} ({len(versions)} releases)")
+    return f"{tool} was not shown {', '.join(parts)}"
+
+
+def _package(
+    terminal: Terminal, releases: Sequence[Judged], policies: dict[str, Policy], asked: list[str], run: Run
+) -> None:
+    if not releases:
+        return
+    ordered = sorted(releases, key=lambda one: Version(one.decision.file.version), reverse=True)
+    grave = [one for one in ordered[1:] if one.decision.reason.klass in (ReasonClass.NO, ReasonClass.BROKEN)]
+    told = [ordered[0], *grave]
+    rest = [one for one in ordered[1:] if one not in grave]
+    rows = [[f"✘ {subject_of(one.decision)}", one.decision.reason.code, route_of(one)] for one in told]
+    below = [evidence(one.decision, policies, asked) for one in told]
+    newest = run.newest_approved.get(ordered[0].decision.file.name)
+    if newest and below[0] and "no matching audit" in below[0][-1]:
+        below[0][-1] += f"; newest approved {newest}"
+    terminal.rows(rows, below)
+    if rest:
+        terminal.line(f"{_count(len(rest), 'older release')} {'fits' if len(rest) == 1 else 'fit'}: {_rest(rest)}")
+
+
+def _rest(rest: Sequence[Judged]) -> str:
+    old = [one for one in rest if one.decision.reason is Reason.TOO_OLD]
+    parts = [
+        f"{one.decision.file.version} too-old (approved, {plain(one.decision.detail or '')})"
+        for one in old[:MAX_LISTED]
+    ]
+    by_reason: dict[str, list[str]] = {}
+    for one in rest:
+        if one.decision.reason is not Reason.TOO_OLD:
+            by_reason.setdefault(one.decision.reason.code, []).append(one.decision.file.version)
+    for reason, versions in by_reason.items():
+        listed = ", ".join(versions) if len(versions) <= MAX_LISTED and not old else str(len(versions))
+        parts.append(f"{listed} {reason}")
+    return ", ".join(parts)
+
+
+def _hints(terminal: Terminal, decision: Decision) -> None:
+    file = decision.file
+    if decision.reason in (Reason.UNAUDITED, Reason.NOT_ASSERTED):
+        terminal.line(f"hint: openvet audit new {shlex.quote(subject_of(decision))}")
+    else:
+        terminal.line(f"hint: openvet-install explain {shlex.quote(f'{file.name}=={file.version}')}")
+
+
+def _warned(terminal: Terminal, run: Run) -> None:
+    if run.mode == "record":
+        return
+    silent = [one for one in run.files if one.decision.reason.klass is ReasonClass.SILENCE]
+    total = len({one.decision.file.name for one in run.files})
+    place = next((one.mode_place for one in run.policies if one.mode == run.mode and one.mode_place), None)
+    said = f'mode = "{run.mode}"' + (f", {place}" if place else "")
+    terminal.line(
+        f"openvet: warned, {len(silent)} of {_count(total, 'package')} "
+        f"{'is' if len(silent) == 1 else 'are'} not approved ({said})"
+    )
+    terminal.rows([[f"! {subject_of(one.decision)}", one.decision.reason.code, route_of(one)] for one in silent])
+    names = sorted({one.decision.file.name for one in silent})
+    which = {1: "it", 2: "both"}.get(len(silent), "them")
+    newest = ", ".join(f"{name} {run.newest_approved.get(name) or 'none'}" for name in names)
+    terminal.line(f'mode = "block" would withhold {which}; newest approved: {newest}')
+
+
+def _held_back(terminal: Terminal, run: Run) -> None:
+    if run.mode == "record" or not run.held_back:
+        return
+    clauses = []
+    for one in run.held_back:
+        age = "" if one.days is None else f", {_count(one.days, 'day')} old"
+        clauses.append(f"newest {one.newest} is {one.reason}{age}")
+    if len(clauses) == 1:
+        held = run.held_back[0]
+        terminal.line(f"openvet: held back: {held.package} {held.chosen}, {clauses[0]}")
+        return
+    terminal.line(f"openvet: {len(clauses)} packages held back")
+    first = max(len(one.package) for one in run.held_back)
+    second = max(len(one.chosen) for one in run.held_back)
+    for one, clause in zip(run.held_back, clauses, strict=True):
+        terminal.line(f"  {one.package.ljust(first)}  {one.chosen.ljust(second)}    {clause}")
