@@ -108,7 +108,7 @@ def _row(judged: Judged) -> list[str]:
 def _summarise(result: Run) -> None:
     terminal = Terminal.of(sys.stderr, os.environ)
     if result.outcome in (Outcome.INVALID, Outcome.UNDECIDED) and result.troubles:
-        text.stopped(terminal, result)
+        text.stopped(terminal, result.outcome, result.troubles, "nothing judged")
         return
     if result.not_judged_here:
         terminal.line(f"not judged here: {', '.join(result.not_judged_here)}")

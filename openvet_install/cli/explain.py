@@ -18,6 +18,7 @@ from openvet_install.gate.browse import listed
 from openvet_install.gate.judge import judge_files
 from openvet_install.gate.outcome import Fit
 from openvet_install.gate.session import knowledge_of
+from openvet_install.gate.state import usable_folders
 from openvet_install.installers import pip
 from openvet_install.report import text
 from openvet_install.report.terminal import Terminal, plain
@@ -37,7 +38,8 @@ def run(what: str, options: WrapperOptions, *, python: str | None) -> int:
     plan = pip.plan(argv, os.environ, str(Path.cwd()))
     terminal = Terminal.of(sys.stdout, os.environ)
     with ExitStack() as stack:
-        knowledge = knowledge_of(chosen, os.environ, stack)
+        folders = stack.enter_context(usable_folders(os.environ, []))
+        knowledge = knowledge_of(chosen, os.environ, folders, stack)
         files = listed(plan, name)
         exact = frozenset({version}) if version else frozenset[str]()
         decisions = judge_files(files, knowledge, chosen, exact)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.cli import reports
 from openvet_install.cli.policy import read_setting
+from openvet_install.cli.wrap import die_of
 from openvet_install.errors import InstallError
-from openvet_install.gate.model import Outcome, Run
+from openvet_install.gate.model import Outcome, Run, Trouble
 from openvet_install.installers import pip, uv
 from openvet_install.installers.target import ToolStops
 from openvet_install.report import text
@@ -43,8 +43,8 @@ def run(tool: str, command: Command, options: WrapperOptions) -> int:
     result = session.run(plan, chosen, os.environ, every=bool(options.reports))
     text.run(terminal, result, {one.scope: one.policy for one in chosen.policies})
     reports.write(result, options.reports)
-    if result.interrupted:
-        _die_of_interrupt()
+    if result.signal is not None:
+        die_of(result.signal)
     return result.exit_code
 
 
@@ -64,12 +64,6 @@ def _failed(tool: str, command: Command, options: WrapperOptions, error: Install
         mode=options.mode or "block",
         outcome=Outcome.FAILED,
         exit_code=error.exit_code,
-        troubles=[error.what],
+        troubles=[Trouble(name="openvet-install", what=error.what, detail=error.where, hint=error.hint)],
     )
     reports.write(result, options.reports)
-
-
-def _die_of_interrupt() -> None:
-    """End as the tool did, so that shells and scripts see an interruption."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    os.kill(os.getpid(), signal.SIGINT)

@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 from openvet_install.cli import check
 from openvet_install.cli.policy import now
 from openvet_install.config import LogSettings, discover, policies, read_policy
-from openvet_install.errors import ConfigError, UsageError
-from openvet_install.gate.model import Outcome
+from openvet_install.errors import EXIT_INVALID, ConfigError, UsageError
+from openvet_install.gate.model import LogStopsError, Outcome
 from openvet_install.gate.setting import NO_POLICY
-from openvet_install.gate.state import Folders, replace_file
+from openvet_install.gate.state import replace_file, usable_folders
 from openvet_install.gate.update import move_pins
 from openvet_install.http import Fetcher
 from openvet_install.openvet.store import Store
+from openvet_install.report import text
 from openvet_install.report.terminal import Terminal, plain
 
 if TYPE_CHECKING:
@@ -89,8 +90,14 @@ def _move(folder: Path, logs: dict[str, LogSettings], only: str | None) -> list[
 
     with ExitStack() as stack:
         fetcher = stack.enter_context(Fetcher(environ=os.environ))
-        store = stack.enter_context(Store(Folders.of(os.environ).cache / "objects"))
-        return move_pins(folder, logs, only=only, fetcher=fetcher, store=store, now=now(), progress=progress)
+        folders = stack.enter_context(usable_folders(os.environ, []))
+        store = stack.enter_context(Store(folders.cache / "objects"))
+        try:
+            return move_pins(folder, logs, only=only, fetcher=fetcher, store=store, now=now(), progress=progress)
+        except LogStopsError as error:
+            outcome = Outcome.INVALID if error.exit_code == EXIT_INVALID else Outcome.UNDECIDED
+            text.stopped(terminal, outcome, [error.trouble], "openvet.lock unchanged")
+            raise SystemExit(error.exit_code) from error
 
 
 def _tell(terminal: Terminal, found: list[Advance]) -> None:
@@ -133,10 +140,10 @@ def _write(target: Path, openvet: Path, existing: PolicyFile | None, added: dict
 mode = "{mode}"   # block | warn: what nobody audited is passed and told, a no never is
 """
     if existing is None:
-        text = "# OpenVet: whose audits count, and what they must say of a file before it is installed.\n"
-        text += "".join(_log_table(one) for one in added.values())
-        text += '\n[requirement]\nbenign = "is-benign"\n\n' + install
-        replace_file(target, text.encode())
+        told = "# OpenVet: whose audits count, and what they must say of a file before it is installed.\n"
+        told += "".join(_log_table(one) for one in added.values())
+        told += '\n[requirement]\nbenign = "is-benign"\n\n' + install
+        replace_file(target, told.encode())
         return
     if added:
         document = tomlkit.parse(openvet.read_text("utf-8"))

@@ -6,6 +6,7 @@ Nothing heavy is imported until a command is known to be gated.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from openvet_install.cli.options import WrapperOptions
     from openvet_install.installers.passing import Command
-
-INTERRUPTED = 130
 
 HELP = """\
 openvet-{tool}: {tool} behind a gate that lets only approved files through
@@ -53,15 +52,39 @@ def main(tool: str, argv: Sequence[str]) -> int:
     return guarded(lambda: _main(tool, argv))
 
 
+class _EndedError(BaseException):
+    """SIGTERM or SIGHUP, raised so that everything that was begun is cleaned up."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def die_of(number: int) -> NoReturn:
+    """End of a signal as the tool did, so that shells and scripts see it."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    raise SystemExit(128 + number)
+
+
+def _raise(number: int, _frame: object) -> NoReturn:
+    raise _EndedError(number)
+
+
 def guarded(command: Callable[[], int]) -> int:
-    """Turn every error into words on stderr and an exit code."""
+    """Turn every error into words on stderr and an exit code; ended by a signal, clean up and die of it."""
     try:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, _raise)
         return command()
     except InstallError as error:
         _tell(error)
         return error.exit_code
     except KeyboardInterrupt:
-        return INTERRUPTED
+        die_of(signal.SIGINT)
+    except _EndedError as ended:
+        die_of(ended.number)
     except BrokenPipeError:
         # Whoever read our output has gone; a second error at exit would only be noise.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from packaging.tags import Tag
 
 from openvet_install.decide import Action, Decision, Reason, ReasonClass, decide, settle
-from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK, InvalidError, UndecidedError
+from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK
 from openvet_install.files import File
-from openvet_install.gate.model import Judged, Outcome, Run
+from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run
 from openvet_install.gate.session import knowledge_of, stopped
+from openvet_install.gate.state import usable_folders
 from openvet_install.installers.locks import Wanted, all_files, read_lock, select
 
 if TYPE_CHECKING:
@@ -47,11 +48,13 @@ def check(
     locks = [read_lock(path) for path in paths]
     with ExitStack() as stack:
         try:
-            knowledge = knowledge_of(chosen, environ, stack)
-            result.logs, result.warnings = knowledge.logs, list(knowledge.warnings)
+            folders = stack.enter_context(usable_folders(environ, result.warnings))
+            knowledge = knowledge_of(chosen, environ, folders, stack)
+            result.logs = knowledge.logs
+            result.warnings += knowledge.warnings
             for lock in locks:
                 _judge(lock, knowledge, chosen, target, result, every_file=every_file)
-        except (InvalidError, UndecidedError) as error:
+        except LogStopsError as error:
             return stopped(result, error)
     _conclude(result)
     return result

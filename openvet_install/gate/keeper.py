@@ -17,6 +17,7 @@ from openvet_install.archive import ArchiveError, open_archive
 from openvet_install.decide import Decision, Reason, broken, decide, settle
 from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.files import File, FilenameError, filename_of, parse_filename
+from openvet_install.gate.model import Trouble
 from openvet_install.gate.once import Once
 from openvet_install.gateway import Refusal, Released
 
@@ -70,8 +71,8 @@ class Keeper:
         self.served: dict[str, Release] = {}
         self.broken: dict[str, Decision] = {}
         self.refused: dict[str, Decision] = {}
-        self.troubles: list[str] = []
-        self.faults: list[InvalidError] = []
+        self.troubles: list[Trouble] = []
+        self.faults: list[Trouble] = []
 
     def admits(self, scheme: str, host: str, port: int) -> bool:
         """Admit configured indexes and the hosts that their pages link to (threat T34)."""
@@ -168,9 +169,9 @@ class Keeper:
         """Note that something upstream was out of reach."""
         host = urlsplit(url).hostname or url
         with self._lock:
-            sentence = f"{host}: {what}"
-            if sentence not in self.troubles:
-                self.troubles.append(sentence)
+            told = Trouble(name=host, what=what)
+            if told not in self.troubles:
+                self.troubles.append(told)
 
     def _is_near(self, host: str) -> bool:
         """Tell whether a host lives at loopback or private addresses only."""
@@ -178,7 +179,7 @@ class Keeper:
 
     def _fault(self, error: InvalidError) -> None:
         with self._lock:
-            self.faults.append(error)
+            self.faults.append(Trouble(name="log", what=error.what, detail=error.where, hint=error.hint))
 
     def _decide_page(self, page: Page) -> list[Decision]:
         files = [self._hashed(file) for file in page.files]

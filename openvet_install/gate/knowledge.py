@@ -12,8 +12,8 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from openvet_install.decide import Evidence
-from openvet_install.errors import ConfigError, UndecidedError
-from openvet_install.gate.model import LogSeen
+from openvet_install.errors import ConfigError, InvalidError, UndecidedError
+from openvet_install.gate.model import LogSeen, LogStopsError
 from openvet_install.gate.once import Once
 from openvet_install.openvet.log import Log
 from openvet_install.openvet.pins import read_pins, read_walked
@@ -119,14 +119,14 @@ class Knowledge:
     def open(self) -> None:
         """Find and verify the two heads of every log, all logs at the same time.
 
-        Raises `ConfigError` (no pin, a pin of another URL, other operators), `InvalidError` (a fork, a
-        commit that does not verify), `UndecidedError` (out of reach for longer than `stale-after`).
+        Raises `ConfigError` (no pin, a pin of another URL, other operators) and `LogStopsError` (a fork, a
+        commit that does not verify, out of reach for longer than `stale-after`).
         """
         jobs = [(policy, log, pin, walked) for policy in self._policies for log, pin, walked in _pinned(policy)]
         if not jobs:
             return
         with ThreadPoolExecutor(max_workers=min(8, len(jobs))) as pool:
-            self._sources = tuple(pool.map(lambda job: self._open(*job), jobs))
+            self._sources = tuple(pool.map(lambda job: self._opened(*job), jobs))
 
     def evidence(self, file: File) -> dict[str, Evidence]:
         """Return what the logs of each policy say of a file, by scope."""
@@ -192,6 +192,12 @@ class Knowledge:
             (source.scope, source.settings.name, head, name), lambda: _Package.of(source.log.package(head, name))
         )
 
+    def _opened(self, policy: PolicyFile, settings: LogSettings, pin: Pin, walked: Walked | None) -> _Source:
+        try:
+            return self._open(policy, settings, pin, walked)
+        except (InvalidError, UndecidedError) as error:
+            raise LogStopsError(settings.name, error) from error
+
     def _open(self, policy: PolicyFile, settings: LogSettings, pin: Pin, walked: Walked | None) -> _Source:
         operators = settings.operators or (walked.operators if walked else ())
         log = Log(
@@ -254,8 +260,8 @@ class Knowledge:
         age = None if checked is None else self._now - checked
         if age is None or age > limit:
             since = "was never seen from here" if age is None else f"not seen for {age.days} days"
-            cause = f": {error.what}" if error is not None and not self._offline else ""
-            raise UndecidedError(f'{name} {since}, stale-after = "{_days(limit.total_seconds())}"{cause}')
+            cause = error.what if error is not None and not self._offline else None
+            raise UndecidedError(f'{name} {since}, stale-after = "{_days(limit.total_seconds())}"', where=cause)
         if error is not None and checked is not None and not self._offline:
             self.warnings.append(
                 f"{name} out of reach for {_ago((self._now - checked).total_seconds())}, "

@@ -7,6 +7,7 @@ from datetime import datetime  # noqa: TC003 - a runtime annotation of dataclass
 from enum import Enum
 
 from openvet_install.decide import Decision  # noqa: TC001 - as above
+from openvet_install.errors import InstallError
 
 
 class Outcome(Enum):
@@ -86,6 +87,29 @@ class Stray:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """A log or host that was invalid or out of reach; `detail` stands below, `hint` is the next step."""
+
+    name: str
+    what: str
+    detail: str | None = None
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        return self.what if self.what.startswith(self.name) else f"{self.name}: {self.what}"
+
+
+class LogStopsError(InstallError):
+    """A log that does not verify or is out of reach; ends like its cause."""
+
+    def __init__(self, name: str, cause: InstallError) -> None:
+        """Keep the name of the log beside what was wrong with it."""
+        super().__init__(cause.what, where=cause.where, hint=cause.hint)
+        self.exit_code = cause.exit_code  # type: ignore[misc]
+        self.trouble = Trouble(name=name, what=cause.what, detail=cause.where, hint=cause.hint)
+
+
 @dataclass(slots=True, kw_only=True)
 class Run:
     """One run; filled while it goes on, read by reports when it is over.
@@ -93,7 +117,7 @@ class Run:
     `files` are what was used, `withheld` one entry per release that fits the target and was not shown;
     `stopping` are the packages whose withheld releases the tool needed, `partly` those of them of which
     something was shown, `newest_approved` the newest approved release that fits, by name; `installed`
-    and `nothing_changed` are measured on the target. `troubles` are sentences about what was out of reach.
+    and `nothing_changed` are measured on the target. `troubles` are logs and hosts that were invalid or out of reach.
     """
 
     command: list[str]
@@ -114,7 +138,7 @@ class Run:
     partly: tuple[str, ...] = ()
     newest_approved: dict[str, str] = field(default_factory=dict)
     strays: list[Stray] = field(default_factory=list)
-    troubles: list[str] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     installed: tuple[str, ...] = ()
     nothing_changed: bool = True
@@ -125,4 +149,5 @@ class Run:
     not_judged_here: tuple[str, ...] = ()
     skipped: int = 0
     interrupted: bool = False
+    signal: int | None = None
     child_seconds: float = 0.0

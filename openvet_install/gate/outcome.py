@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from openvet_install.decide import Decision
     from openvet_install.files import File
-    from openvet_install.gate.model import Run
+    from openvet_install.gate.model import Run, Trouble
     from openvet_install.gate.wanted import Wanted
 
 _CLASSES = list(ReasonClass)
@@ -54,8 +54,8 @@ class Seen:
     sent: Sequence[Decision]
     refused: Sequence[Decision]
     broken: Sequence[Decision]
-    faults: Sequence[str]
-    troubles: Sequence[str]
+    faults: Sequence[Trouble]
+    troubles: Sequence[Trouble]
 
 
 def conclude(run: Run, seen: Seen, wanted: Wanted, fits: Fit, installed: Mapping[str, str], *, every: bool) -> None:

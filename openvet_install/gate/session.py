@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from openvet_install.errors import InstallError, InvalidError, UndecidedError
+from openvet_install.errors import EXIT_INVALID, InstallError
 from openvet_install.gate.after import changes
 from openvet_install.gate.keeper import Keeper, origin_of
 from openvet_install.gate.knowledge import Knowledge
-from openvet_install.gate.model import Outcome, Run, ToolSeen
+from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen, Trouble
 from openvet_install.gate.outcome import Fit, Seen, conclude
-from openvet_install.gate.state import Folders, Looks
+from openvet_install.gate.state import Folders, Looks, usable_folders
 from openvet_install.gate.wanted import Needs, Root, Wanted
 from openvet_install.gateway.blobs import BlobStore
 from openvet_install.gateway.outside import Outside
@@ -47,9 +47,8 @@ UV_CACHE_DAYS = 14
 _DAY_SECONDS = 86_400
 
 
-def knowledge_of(chosen: Setting, environ: Mapping[str, str], stack: ExitStack) -> Knowledge:
+def knowledge_of(chosen: Setting, environ: Mapping[str, str], folders: Folders, stack: ExitStack) -> Knowledge:
     """Return the opened evidence of a run, closed with `stack`. Raises what `Knowledge.open` raises."""
-    folders = Folders.of(environ)
     knowledge = Knowledge(
         chosen.policies,
         fetcher=stack.enter_context(Fetcher(environ=environ)),
@@ -80,20 +79,22 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(chosen.isolation))
         result.isolation = (sandbox.isolation.state, sandbox.isolation.reason or None)
+        folders = stack.enter_context(usable_folders(environ, result.warnings))
         try:
-            knowledge = knowledge_of(chosen, environ, stack)
-        except (InvalidError, UndecidedError) as error:
+            knowledge = knowledge_of(chosen, environ, folders, stack)
+        except LogStopsError as error:
             return stopped(result, error)
-        result.logs, result.warnings = knowledge.logs, list(knowledge.warnings)
-        _behind_the_gate(plan, chosen, result, environ=environ, knowledge=knowledge, sandbox=sandbox, every=every)
+        result.logs = knowledge.logs
+        result.warnings += knowledge.warnings
+        _behind_the_gate(plan, chosen, result, folders=folders, knowledge=knowledge, sandbox=sandbox, every=every)
     return result
 
 
-def stopped(result: Run, error: InstallError) -> Run:
+def stopped(result: Run, error: LogStopsError) -> Run:
     """Say in the `Run` that logs stopped it before anything started."""
-    result.outcome = Outcome.INVALID if isinstance(error, InvalidError) else Outcome.UNDECIDED
+    result.outcome = Outcome.INVALID if error.exit_code == EXIT_INVALID else Outcome.UNDECIDED
     result.exit_code = error.exit_code
-    result.troubles = [error.what]
+    result.troubles = [error.trouble]
     return result
 
 
@@ -102,12 +103,11 @@ def _behind_the_gate(
     chosen: Setting,
     result: Run,
     *,
-    environ: Mapping[str, str],
+    folders: Folders,
     knowledge: Knowledge,
     sandbox: Sandbox,
     every: bool,
 ) -> None:
-    folders = Folders.of(environ)
     keeper = Keeper(
         knowledge=knowledge,
         rules=chosen.rules,
@@ -134,7 +134,8 @@ def _behind_the_gate(
         stack.close()
         faults = [_words(fault) for fault in gateway.faults]
     result.tool = _tool(plan, ended)
-    result.interrupted = ended.interrupted
+    result.interrupted = ended.received is not None and ended.code != 0
+    result.signal = ended.received if result.interrupted else None
     found = changes(before, snapshot(places), keeper, blobs, compiled=_compiles(plan))
     result.strays = list(found.strays)
     result.installed, result.nothing_changed = tuple(sorted(found.new)), found.nothing
@@ -144,7 +145,7 @@ def _behind_the_gate(
         sent=[one.decision for one in keeper.served.values()] + found.cached,
         refused=list(keeper.refused.values()),
         broken=list(keeper.broken.values()),
-        faults=[error.what for error in keeper.faults] + faults,
+        faults=keeper.faults + faults,
         troubles=keeper.troubles,
     )
     roots = [Root(one.requirement, one.origin) for one in plan.requested]
@@ -183,7 +184,10 @@ def _variables(plan: Plan, gateway: Gateway, folder: Path, cache: Path | None) -
     ours = gateway_variables(
         plan.tool, url=gateway.url, bundle=gateway.bundle, empty_dir=empty, cache_dir=cache, trusted=plan.trusted
     )
-    return {**plan.environment, **ours}
+    # Whatever a tool or a build leaves behind when it is interrupted goes with this run's folder.
+    temporary = folder / "tmp"
+    temporary.mkdir(mode=0o700)
+    return {**plan.environment, "TMPDIR": str(temporary), **ours}
 
 
 def _uv_cache(folder: Path, plan: Plan, chosen: Setting, knowledge: Knowledge) -> Path:
@@ -233,5 +237,7 @@ def _exemptions(result: Run, chosen: Setting) -> None:
     result.exemptions_ending = tuple(one.where for one in every if one.where in used and (one.until - soon).days <= 14)
 
 
-def _words(fault: BaseException) -> str:
-    return fault.what if isinstance(fault, InstallError) else f"internal error: {fault!r}"
+def _words(fault: BaseException) -> Trouble:
+    if isinstance(fault, InstallError):
+        return Trouble(name="log", what=fault.what, detail=fault.where, hint=fault.hint)
+    return Trouble(name="openvet-install", what=f"internal error: {fault!r}")

@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import platformdirs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 APP = "openvet-install"
 
@@ -44,6 +45,23 @@ class Look:
     pin: str
     newest: str
     checked: datetime
+
+
+@contextmanager
+def usable_folders(environ: Mapping[str, str], warnings: list[str]) -> Iterator[Folders]:
+    """Yield this machine's folders; where the cache cannot be written, folders for this run only."""
+    wanted = Folders.of(environ)
+    try:
+        wanted.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=wanted.cache):
+            pass
+    except OSError as error:
+        warnings.append(f"{wanted.cache} cannot be written ({error.strerror}); nothing is kept for the next run")
+    else:
+        yield wanted
+        return
+    with tempfile.TemporaryDirectory(prefix="openvet-cache-") as folder:
+        yield Folders(Path(folder), wanted.state)
 
 
 class Looks:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from openvet_install.errors import UsageError
+from openvet_install.errors import InvalidError, UndecidedError, UsageError
 from openvet_install.gate.knowledge import INSTALL_LOCK, OPENVET_LOCK
+from openvet_install.gate.model import LogStopsError
 from openvet_install.openvet.log import Log
 from openvet_install.openvet.pins import Pin, Walked, advance, read_pins, read_walked, write_pins, write_walked
 
@@ -56,7 +57,10 @@ def move_pins(
             operators=settings.operators,
             mirrors=settings.mirrors,
         )
-        one = advance(log, pin, seen, partial(progress, name), now=int(now.timestamp()))
+        try:
+            one = advance(log, pin, seen, partial(progress, name), now=int(now.timestamp()))
+        except (InvalidError, UndecidedError) as error:
+            raise LogStopsError(name, error) from error
         pins[name] = Pin(settings.url, one.new)
         walked[name] = Walked(one.verified.operators, one.new)
         found.append(one)

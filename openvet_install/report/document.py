@@ -86,7 +86,7 @@ def document(run: Run) -> dict[str, Any]:
             "ending": list(run.exemptions_ending),
         },
         "not_judged_here": list(run.not_judged_here),
-        "messages": [*run.warnings, *run.troubles],
+        "messages": [*run.warnings, *(str(one) for one in run.troubles)],
     }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from openvet_install.decide import Decision, RequirementResult
     from openvet_install.errors import InstallError
-    from openvet_install.gate.model import Judged, Run
+    from openvet_install.gate.model import Judged, Run, Trouble
     from openvet_install.openvet.verdict import Policy
     from openvet_install.report.terminal import Terminal
 
@@ -48,7 +48,7 @@ def run(terminal: Terminal, run: Run, policies: dict[str, Policy]) -> None:
     elif run.outcome is Outcome.INVALID:
         _invalid(terminal, run)
     elif run.outcome is Outcome.UNDECIDED:
-        _undecided(terminal, run)
+        stopped(terminal, run.outcome, run.troubles, _state(run))
     elif run.outcome is Outcome.BLOCKED:
         _blocked(terminal, run, policies)
     elif run.outcome is Outcome.WARNED:
@@ -137,40 +137,41 @@ def _count(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def stopped(terminal: Terminal, run: Run) -> None:
-    """Print why nothing could be decided, for commands that install nothing."""
-    terminal.line(f"openvet: {run.outcome.value}")
-    terminal.rows([_trouble(one, run) for one in run.troubles])
+def stopped(terminal: Terminal, outcome: Outcome, troubles: Sequence[Trouble], state: str) -> None:
+    """Print which log or host stopped everything, and in what state things are left."""
+    if outcome is Outcome.INVALID:
+        terminal.line(f"openvet: invalid, {state}")
+        rows = [[f"✘ {plain(one.name)}", Reason.LOG_INVALID.code, plain(one.what, 500)] for one in troubles]
+        terminal.rows(rows, [[f"└─ {plain(one.detail, 500)}"] if one.detail else [] for one in troubles])
+    else:
+        told = [plain(str(one), 500) for one in troubles]
+        terminal.line(f"openvet: undecided, {state}: {told[0]}")
+        details = [plain(one.detail, 500) for one in troubles if one.detail]
+        for line in (*told[1:], *details):
+            terminal.line(f"└─ {line}")
+    for one in troubles:
+        if one.hint:
+            terminal.line(f"hint: {one.hint}")
 
 
 def _invalid(terminal: Terminal, run: Run) -> None:
+    broken = [one for one in run.withheld if one.decision.reason.klass is ReasonClass.BROKEN]
+    if not broken and not run.strays:
+        stopped(terminal, run.outcome, run.troubles, f"{_state(run)}, openvet.lock unchanged")
+        return
     terminal.line(f"openvet: invalid, {_state(run)}")
     rows = [
         [f"✘ {subject_of(one.decision)}", one.decision.reason.code, plain(one.decision.detail or "", 300)]
-        for one in run.withheld
-        if one.decision.reason.klass is ReasonClass.BROKEN
+        for one in broken
     ]
     rows += [
         [f"✘ {plain(f'{one.name} {one.version or str()}'.strip() or one.path)}", one.reason, plain(one.text, 300)]
         for one in run.strays
     ]
-    terminal.rows(rows + [_trouble(one, run) for one in run.troubles])
+    terminal.rows(rows)
     for stray in run.strays:
         if stray.reason == "unexpected-file":
             terminal.line(f"hint: remove {shlex.quote(plain(stray.path, 500))}")
-
-
-def _trouble(told: str, run: Run) -> list[str]:
-    """Split `acme: what is wrong` into a row."""
-    name, colon, rest = told.partition(": ")
-    reason = "log-invalid" if run.outcome is Outcome.INVALID else "log-unreachable"
-    return [f"✘ {plain(name)}", reason, plain(rest, 500)] if colon else [f"✘ {plain(told, 500)}"]
-
-
-def _undecided(terminal: Terminal, run: Run) -> None:
-    terminal.line(f"openvet: undecided, {_state(run)}: {plain(run.troubles[0], 500) if run.troubles else ''}")
-    for told in run.troubles[1:]:
-        terminal.line(f"└─ {plain(told, 500)}")
 
 
 def _blocked(terminal: Terminal, run: Run, policies: dict[str, Policy]) -> None:
