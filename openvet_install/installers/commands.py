@@ -1,0 +1,151 @@
+"""What an installer was asked for, understood: one closed value per run, made before anything starts."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from openvet_install.installers.choice import Program  # noqa: TC001 - part of the public value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from packaging.requirements import Requirement
+
+    from openvet_install.installers.environment import UpstreamSettings
+    from openvet_install.installers.target import Target
+
+COMMAND_LINE = "command line"
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """One requirement that a person wrote: `origin` is `command line` or `FILE:LINE`; `hashes` are `alg:hex`."""
+
+    requirement: Requirement
+    origin: str
+    hashes: tuple[str, ...] = ()
+
+    def line(self) -> str:
+        """Return the one line that a requirements file would hold."""
+        return " ".join((str(self.requirement), *(f"--hash={value}" for value in self.hashes)))
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A requirements file, read once: `path` as typed, `requested` in its order."""
+
+    path: str
+    requested: tuple[Requested, ...]
+
+    def text(self) -> str:
+        """Return the flattened copy that the tool reads instead of the user's file."""
+        return "".join(f"{item.line()}\n" for item in self.requested)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """A package index that the tool will ask. `url` has no login; `origin` says who configured it.
+
+    `default`: it takes the place of the public index. `explicit`: uv asks it only for packages tied to it.
+    """
+
+    url: str
+    origin: str
+    name: str | None = None
+    default: bool = False
+    explicit: bool = False
+
+    @property
+    def plain_http(self) -> str | None:
+        """`host:port` of an index without TLS, else None."""
+        parts = urlsplit(self.url)
+        if parts.scheme != "http":
+            return None
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"{host}:{parts.port or 80}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A command of pip or uv, ready to run under the gate.
+
+    `words`: the command, `("pip", "install")` for uv. `program` starts the tool, `argv` follows it; an `Input` in
+    `argv` stands for its private copy. `environment` is the child's before `gateway_variables`. `dropped`: names of
+    variables, or places of keys, without effect here, to be named once. `trusted`: `host:port` of plain-http
+    indexes that the user trusts (pip needs to be told). `argv` and `environment` may hold logins: not in `repr()`.
+    """
+
+    tool: str
+    version: str
+    words: tuple[str, ...]
+    typed: tuple[str, ...]
+    program: tuple[str, ...]
+    helper: Program | None
+    argv: tuple[str | Input, ...] = field(repr=False)
+    cwd: str
+    target: Target
+    requested: tuple[Requested, ...]
+    inputs: tuple[Input, ...]
+    indexes: tuple[Index, ...]
+    environment: Mapping[str, str] = field(repr=False)
+    upstream: UpstreamSettings
+    dropped: tuple[str, ...] = ()
+    trusted: tuple[str, ...] = ()
+    dry_run: bool = False
+    requires_hashes: bool = False
+
+    def command(self, folder: Path) -> tuple[str, ...]:
+        """Write the private copies into `folder` (of this run, 0700) and return the whole command."""
+        found = [*self.program]
+        for item in self.argv:
+            if isinstance(item, str):
+                found.append(item)
+                continue
+            path = folder / f"requirements-{len(found)}.txt"
+            write_private(path, item.text())
+            found.append(f"{_REQUIREMENT[self.tool]}={path}")
+        return tuple(found)
+
+
+_REQUIREMENT = {"pip": "--requirement", "uv": "--requirements"}
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a new file that nobody else can read; an existing one, or a link, is never followed (FileExistsError)."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
+        stream.write(text)
+
+
+def default_index(origin: str) -> Index:
+    """Return the public index, whose address is pip's own constant."""
+    from pip._internal.models.index import PyPI  # noqa: PLC0415 - late, and the only name taken from pip
+
+    return Index(url=PyPI.simple_url, origin=origin, default=True)
+
+
+def without_login(url: str) -> str:
+    """Return the URL, or any text with one in it such as `--index=name=URL`, without user and password."""
+    before, mark, after = url.partition("://")
+    if not mark:
+        return url
+    authority, slash, path = after.partition("/")
+    return before + mark + authority.rpartition("@")[2] + slash + path
+
+
+def http_url(text: str) -> str | None:
+    """Return the URL of an index without login and fragment, or None unless it is http(s) with a proper host."""
+    if not text.isascii() or any(ord(char) <= 0x20 or char in '\\"<>' for char in text):
+        return None
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not host or parts.netloc.endswith(":") or port == 0:
+        return None
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))

@@ -1,0 +1,283 @@
+"""The target before and after: what is on disk now must be what was released, in both directions (threat T30).
+
+The RECORD on disk is the suspect's own statement: it says which files a distribution claims, never
+what they should hold. That comes from the archive that was opened and released. Differences that
+installers make are a closed list: their own files in `.dist-info`, bytecode if this run compiled,
+wrappers of entry points, `.data` moved to its place, `#!python` replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import TYPE_CHECKING, Literal
+
+from openvet_install.installers import disk
+from openvet_install.installers.disk import Places, Snapshot
+from openvet_install.installers.wrappers import WRAPPER_BYTES, head_length, is_wrapper
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from openvet_install.installers.disk import Row
+
+__all__ = ["Finding", "Places", "Release", "Snapshot", "compare", "nothing", "snapshot"]
+
+Reason = Literal["unexpected-file", "hash-mismatch"]
+
+_INSTALLERS_OWN = frozenset({"INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json"})
+_MAY_BE_LEFT_OUT = frozenset({"RECORD", "RECORD.jws", "RECORD.p7s"})
+_BYTECODE = re.compile(r"(?P<stem>.+)\.[a-z]+-?[0-9]+[a-z]*(?:\.opt-[0-9a-z]+)?\.pyc")
+_NUMBERED = {"pip": re.compile(r"pip[0-9.]*"), "setuptools": re.compile(r"easy_install(-[0-9.]+)?")}
+"""Commands that pip writes for the target's version, with the entry point of the plain name."""
+_VENV_COMMANDS = re.compile(r"python[0-9.]*t?|activate(\.\w+)?|activate_this\.py|deactivate\.\w+|pydoc\.bat")
+_VENV_SITE = frozenset({"_virtualenv.py", "_virtualenv.pth"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Release:
+    """One file that was let through, as its archive was read.
+
+    `members`: path in the archive -> sha256 hex; `scripts`: command -> `module:attribute`;
+    `script_tails`: `.data/scripts` member that starts with `#!python` -> sha256 of all after its first
+    line. Of an sdist only name and version are compared: what was built from it has no other statement.
+    """
+
+    name: str
+    version: str
+    kind: Literal["wheel", "sdist"]
+    members: Mapping[str, str] = field(default_factory=dict)
+    scripts: Mapping[str, str] = field(default_factory=dict)
+    script_tails: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Finding:
+    """One thing on disk that no released file accounts for; `path` is what to look at or remove.
+
+    `name` and `version` are empty for files of no distribution.
+    """
+
+    name: str
+    version: str
+    path: str
+    reason: Reason
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Installed:
+    """A distribution on disk."""
+
+    name: str
+    version: str
+    root: str
+    info: str
+    rows: tuple[Row, ...]
+    readable: bool
+
+
+def snapshot(places: Places) -> Snapshot:
+    """Stamp every file of the environment without reading any (about 4 microseconds a file)."""
+    return disk.take(places)
+
+
+def nothing(after: Snapshot) -> Snapshot:
+    """Return the snapshot to compare with when a whole environment is checked.
+
+    In it were only the commands and the two files that venv tools leave in site-packages, so all else counts as new.
+    """
+    folder, roots = after.places.command_folder, after.places.roots
+    left = {f"{root}/{name}" for root in roots for name in _VENV_SITE}
+    kept = {path: stamp for path, stamp in after.stamps.items() if path.rpartition("/")[0] == folder or path in left}
+    return Snapshot(places=after.places, stamps=kept)
+
+
+def compare(
+    before: Snapshot,
+    after: Snapshot,
+    released: Mapping[tuple[str, str], Sequence[Release]],
+    *,
+    compiled: bool,
+    local: Collection[str] = (),
+) -> tuple[Finding, ...]:
+    """Say what changed between two snapshots without a released file that accounts for it; sorted, each once.
+
+    `released` is keyed by (normalised name, normal version) and holds every file that was let through;
+    one that fits is enough, and an sdist fits by name and version alone: pass one only if it was built.
+    `compiled`: this run's tool writes bytecode (pip does, uv on request).
+    `local` are names of first-party projects, whose content is not compared. Distributions and files
+    that did not change are not looked at.
+    """
+    comparison = _Comparison(before, after, compiled=compiled)
+    judged = (one for one in comparison.changed if one.name not in local)
+    checked = [comparison.against(one, released.get((one.name, one.version), ())) for one in judged]
+    return tuple(sorted({*chain.from_iterable(checked), *comparison.rest()}))
+
+
+class _Comparison:
+    def __init__(self, before: Snapshot, after: Snapshot, *, compiled: bool) -> None:
+        self.before, self.after, self.compiled = before.stamps, after.stamps, compiled
+        self.places = after.places
+        self.folders = after.places.python_folders
+        self.moved = {path for path, stamp in self.after.items() if self.before.get(path) != stamp}
+        moved_infos = {path.rpartition("/")[0] for path in self.moved if ".dist-info/" in path}
+        self.changed: list[_Installed] = []
+        self.claims: dict[str, list[tuple[_Installed, Row]]] = {}
+        self.fresh: set[str] = set()
+        for root, info in after.infos():
+            claimed = disk.rows(root, info)
+            one = _Installed(*disk.identity(info), root, info, claimed or (), claimed is not None)
+            for row in one.rows:
+                self.claims.setdefault(row.path, []).append((one, row))
+            if any(folder == info or folder.startswith(info + "/") for folder in moved_infos):
+                self.changed.append(one)
+                self.fresh.add(info)
+
+    # -- distributions that this run added or changed
+
+    def against(self, one: _Installed, releases: Sequence[Release]) -> list[Finding]:
+        """Compare with each release; the one that fits best speaks."""
+        if not one.readable:
+            return [self._finding(one, one.info, "unexpected-file", "its RECORD is missing or damaged")]
+        if not releases:
+            text = f"`{one.name}` {one.version} was not released in this run"
+            return [self._finding(one, one.info, "unexpected-file", text)]
+        best: list[Finding] | None = None
+        for release in sorted(releases, key=lambda one: one.kind != "wheel"):
+            found = list(self._wheel(one, release)) if release.kind == "wheel" else []
+            if best is None or len(found) < len(best):
+                best = found
+        return best or []
+
+    def _wheel(self, one: _Installed, release: Release) -> Iterator[Finding]:
+        expected: dict[str, str] = {}
+        for member in release.members:
+            path = self._place(one, member)
+            expected[path] = member
+            yield from self._member(one, release, member, path)
+        wrappers = {f"{self.places.command_folder}/{name}": target for name, target in self._commands(one, release)}
+        own = {f"{one.info}/{name}" for name in _INSTALLERS_OWN}
+        for path, target in wrappers.items():
+            if path in self.after and not self._is_wrapper(path, target):
+                yield self._finding(one, path, "hash-mismatch", f"{_in(path)} does more than start `{target}`")
+        inside = (path for path in self.after if path.startswith(one.info + "/"))
+        for path in {row.path for row in one.rows} | set(inside):
+            if path in expected or path in own or path in wrappers or self._is_bytecode(path, expected):
+                continue
+            yield self._finding(one, path, "unexpected-file", f"{_in(path)} is not in the released file")
+
+    def _commands(self, one: _Installed, release: Release) -> Iterator[tuple[str, str]]:
+        yield from release.scripts.items()
+        pattern = _NUMBERED.get(one.name)
+        plain = {"pip": "pip", "setuptools": "easy_install"}.get(one.name, "")
+        for row in one.rows if pattern and plain in release.scripts else ():
+            folder, _, name = row.path.rpartition("/")
+            if folder == self.places.command_folder and pattern and pattern.fullmatch(name):
+                yield name, release.scripts[plain]
+
+    def _place(self, one: _Installed, member: str) -> str:
+        """Return the absolute path where a wheel's member belongs."""
+        top, _, rest = member.partition("/")
+        if not top.endswith(".data"):
+            return f"{one.root}/{member}"
+        scheme, _, at = rest.partition("/")
+        if scheme == "scripts":
+            return f"{self.places.command_folder}/{at}"
+        if scheme == "data":
+            return os.path.realpath(self.places.data) + f"/{at}"
+        if scheme == "headers":
+            # tools differ in the folder, so it is the one that they wrote down
+            ends = f"/{at}"
+            found = (row.path for row in one.rows if "/include/" in row.path and row.path.endswith(ends))
+            return min(found, key=len, default=f"{one.root}/{member}")
+        return next((p for r in self.places.roots if (p := f"{r}/{at}") in self.after), f"{one.root}/{at}")
+
+    def _member(self, one: _Installed, release: Release, member: str, path: str) -> Iterator[Finding]:
+        top, _, name = member.partition("/")
+        if name in _MAY_BE_LEFT_OUT and top.endswith(".dist-info"):
+            return
+        watched = path.startswith((*(f"{root}/" for root in self.places.roots), f"{self.places.command_folder}/"))
+        stamp = self.after.get(path)
+        if watched and (stamp is None or not stamp.regular):
+            what = "is missing" if stamp is None else "is a link"
+            yield self._finding(one, path, "hash-mismatch", f"{_in(member)} {what}")
+            return
+        tail = release.script_tails.get(member)
+        skip = 0
+        if tail is not None:
+            head = (disk.read(path, disk.RECORD_BYTES) or b"")[:WRAPPER_BYTES]
+            skip = head_length(head, self.folders, options=True) or 0
+        if disk.sha256(path, skip=skip) != (tail if skip and tail else release.members[member]):
+            yield self._finding(one, path, "hash-mismatch", f"{_in(member)} is not the released one")
+
+    def _is_wrapper(self, path: str, target: str) -> bool:
+        raw = disk.read(path, WRAPPER_BYTES)
+        return raw is not None and is_wrapper(raw, target, self.folders)
+
+    def _is_bytecode(self, path: str, sources: Collection[str]) -> bool:
+        return self.compiled and _source(path) in sources
+
+    # -- everything else that changed
+
+    def rest(self) -> Iterator[Finding]:
+        """Judge changed files that no distribution of this run accounts for."""
+        created = not self.before
+        for path in self.moved:
+            owners = self.claims.get(path, ())
+            for one, row in owners:
+                if one.info not in self.fresh and not self._still(path, row):
+                    yield self._finding(
+                        one, path, "hash-mismatch", f"{_in(path)} was changed, and not by a release of it"
+                    )
+            if owners or self._in_fresh(path) or self._grown(path) or (created and self._of_venv(path)):
+                continue
+            if path in self.before:
+                yield Finding("", "", path, "hash-mismatch", f"{_in(path)} was changed and belongs to no package")
+            else:
+                yield Finding("", "", path, "unexpected-file", f"{_in(path)} belongs to no package")
+
+    def _still(self, path: str, row: Row) -> bool:
+        """Whether an older distribution's file is what its RECORD, which did not change, says."""
+        if row.sha256 is None:
+            return self._grown(path)
+        return disk.sha256(path) == row.sha256
+
+    def _in_fresh(self, path: str) -> bool:
+        """Whether `against` has told of it already."""
+        return any(path.startswith(info + "/") for info in self.fresh)
+
+    def _grown(self, path: str) -> bool:
+        """Whether it is bytecode that Python writes by itself for a source that may be there."""
+        source = _source(path)
+        if source is None or source not in self.after:
+            return False
+        if any(one.info in self.fresh for one, _ in self.claims.get(source, ())):
+            return self.compiled
+        return source in self.before and source not in self.moved
+
+    def _of_venv(self, path: str) -> bool:
+        """Whether it is a file of a new environment itself."""
+        folder, _, name = path.rpartition("/")
+        if folder == self.places.command_folder:
+            return _VENV_COMMANDS.fullmatch(name) is not None
+        return folder in self.places.roots and name in _VENV_SITE
+
+    def _finding(self, one: _Installed, path: str, reason: Reason, text: str) -> Finding:
+        return Finding(one.name, one.version, path, reason, text)
+
+
+def _source(path: str) -> str | None:
+    """Return the source that bytecode in `__pycache__` is of, or None."""
+    folder, _, name = path.rpartition("/")
+    parent, _, last = folder.rpartition("/")
+    match = _BYTECODE.fullmatch(name)
+    return f"{parent}/{match['stem']}.py" if match is not None and last == "__pycache__" else None
+
+
+def _in(path: str) -> str:
+    """Return a path for a message, controls escaped."""
+    shown = "".join(c if c.isprintable() and c != "`" else c.encode("unicode_escape").decode() for c in path)
+    return f"`{shown}`"

@@ -1,0 +1,151 @@
+"""`pip install` under the gate: argv, variables and files of pip become a `Plan`; everything else stops in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from openvet_install.errors import ConfigError, UsageError
+from openvet_install.installers import pip_config, pip_flags
+from openvet_install.installers.choice import pip_program, target_python
+from openvet_install.installers.commands import COMMAND_LINE, Index, Input, Plan, default_index, http_url, without_login
+from openvet_install.installers.environment import sort_environment, upstream_settings
+from openvet_install.installers.passing import GATED, Command, classify, flag_table
+from openvet_install.installers.requirements import read_file, read_words
+from openvet_install.installers.target import inspect
+from openvet_install.installers.tokens import CARRY, Token, Tokeniser, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_OLDEST_PYTHON = (3, 10)  # the oldest that pip 26.3 itself runs on
+_FALSE = frozenset({"", "0", "false", "no", "off", "n", "f"})
+
+
+def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: Command | None = None) -> Plan:
+    """Understand a gated command of pip; `argv` without our own options, `cwd` absolute.
+
+    Starts one process, the target's Python. Raises `UsageError` (64) for arguments, `ConfigError` (78) for files,
+    `FaultsError` of either. Commands that pass (`classify`) have no plan: ValueError.
+    """
+    command = command or classify("pip", argv)
+    if command.kind != GATED:
+        raise ValueError(command.words)
+    reader = Tokeniser(command.argv, tool=f"pip {pip_flags.VERSION}", equals_in_short=False)
+    tokens = [*command.before, *reader.all(flag_table("pip", command.words))]
+    for token in tokens:
+        refuse(token, tool="pip", command="pip install")
+    inputs = tuple(read_file(value, cwd) for value in _values(tokens, "--requirement"))
+    typed = read_words([token.spelled for token in tokens if token.flag is None])
+    found = sort_environment("pip", environ)
+    python = _last(tokens, "--python")
+    target = inspect(target_python(python or found.judged.get("PIP_PYTHON"), environ, cwd), found.child)
+    if target.version[:2] < _OLDEST_PYTHON:
+        raise ConfigError(f"pip {pip_flags.VERSION} does not support Python {'.'.join(map(str, target.version))}")
+    config = pip_config.read(environ, str(target.prefix))
+    child, unusable = _usable({**config.variables, **found.child})
+    origins = {name: place for name, place in config.origins.items() if name not in found.child}
+    indexes = _indexes(tokens, child, origins)
+    hosts = (*_values(tokens, "--trusted-host"), *config.trusted_hosts)
+    upstream = upstream_settings(
+        "pip",
+        environ,
+        cert=_last(tokens, "--cert") or (None if environ.get("PIP_CERT") else config.cert),
+        client_cert=_last(tokens, "--client-cert") or (None if environ.get("PIP_CLIENT_CERT") else config.client_cert),
+        proxy=None if environ.get("PIP_PROXY") else config.proxy,
+        insecure_hosts=hosts,
+    )
+    return Plan(
+        tool="pip",
+        version=pip_flags.VERSION,
+        words=command.words,
+        typed=tuple(map(without_login, argv)),
+        program=pip_program(str(target.python)),
+        helper=None,
+        argv=_argv(command.words, tokens, inputs, [item.line() for item in typed]),
+        cwd=cwd,
+        target=target,
+        requested=(*typed, *(item for source in inputs for item in source.requested)),
+        inputs=inputs,
+        indexes=indexes,
+        environment=child,
+        upstream=upstream,
+        dropped=(*found.dropped, *unusable, *config.ignored),
+        trusted=_trusted(indexes, upstream.insecure_hosts),
+        dry_run=_has(tokens, "--dry-run") or _true(child, "PIP_DRY_RUN"),
+        requires_hashes=_has(tokens, "--require-hashes")
+        or _true(child, "PIP_REQUIRE_HASHES")
+        or any(item.hashes for source in inputs for item in source.requested),
+    )
+
+
+def _argv(
+    words: tuple[str, ...], tokens: Sequence[Token], inputs: Sequence[Input], lines: Sequence[str]
+) -> tuple[str | Input, ...]:
+    options: list[str] = []
+    for token in tokens:
+        if token.flag is not None and (token.flag.column == CARRY or token.flag.name in _HANDED_ON):
+            options += token.canonical()
+    return (*words, *options, *inputs, *(("--", *lines) if lines else ()))
+
+
+_HANDED_ON = ("--index-url", "--extra-index-url")
+
+
+def _usable(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Drop index variables with anything but http(s) URLs in them (only a user's can get here: files were judged)."""
+    dropped = [
+        name
+        for name in ("PIP_INDEX_URL", "PIP_PYPI_URL", "PIP_EXTRA_INDEX_URL")
+        if name in variables and not all(map(http_url, variables[name].split()))
+    ]
+    return {name: value for name, value in variables.items() if name not in dropped}, tuple(dropped)
+
+
+def _indexes(tokens: Sequence[Token], child: Mapping[str, str], origins: Mapping[str, str]) -> tuple[Index, ...]:
+    if _has(tokens, "--no-index") or _true(child, "PIP_NO_INDEX"):
+        return ()
+    found: list[Index] = []
+    main = _values(tokens, "--index-url")
+    if main:
+        found.append(_typed(main[-1], "--index-url", default=True))
+    else:
+        name = next((name for name in ("PIP_INDEX_URL", "PIP_PYPI_URL") if child.get(name)), None)
+        if name is None:
+            found.append(default_index("pip"))
+        else:
+            url = http_url(child[name].strip()) or ""
+            found.append(Index(url=url, origin=origins.get(name, name), default=True))
+    extra = "PIP_EXTRA_INDEX_URL"
+    found += [Index(url=http_url(url) or "", origin=origins.get(extra, extra)) for url in child.get(extra, "").split()]
+    found += [_typed(url, "--extra-index-url", default=False) for url in _values(tokens, "--extra-index-url")]
+    return tuple(found)
+
+
+def _typed(text: str, flag: str, *, default: bool) -> Index:
+    url = http_url(text)
+    if url is None:
+        shown = without_login(text)
+        raise UsageError(f"`{flag}`: `{shown}` is not an http or https URL", hint="folders are not gated yet")
+    return Index(url=url, origin=COMMAND_LINE, default=default)
+
+
+def _trusted(indexes: Sequence[Index], hosts: Sequence[str]) -> tuple[str, ...]:
+    """Return `host:port` of the plain-http indexes that the user trusts by host, or by host and port."""
+    plain = [index.plain_http for index in indexes if index.plain_http]
+    return tuple(dict.fromkeys(host for host in plain if host in hosts or host.rpartition(":")[0] in hosts))
+
+
+def _values(tokens: Sequence[Token], name: str) -> list[str]:
+    return [token.value or "" for token in tokens if token.flag is not None and token.flag.name == name]
+
+
+def _last(tokens: Sequence[Token], name: str) -> str | None:
+    return next(reversed(_values(tokens, name)), None)
+
+
+def _has(tokens: Sequence[Token], name: str) -> bool:
+    return any(token.flag is not None and token.flag.name == name for token in tokens)
+
+
+def _true(variables: Mapping[str, str], name: str) -> bool:
+    return variables.get(name, "").lower() not in _FALSE

@@ -1,0 +1,209 @@
+"""The Python environment that is installed into: asked once, by one process, before anything else."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openvet_install.errors import ConfigError, InstallError
+from openvet_install.installers import uv_flags
+from openvet_install.installers.choice import own_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+INSPECT_SECONDS = 60.0
+PROBE_SECONDS = 60.0
+_MIN_PYTHON = (3, 8)
+
+# Runs inside the target. Only the `packaging` folder is opened to it, nothing else of ours can be imported.
+_SCRIPT = """
+import importlib.util, json, os, sys, sysconfig
+sys.dont_write_bytecode = True
+spec = importlib.util.spec_from_file_location("packaging", os.path.join(sys.argv[1], "__init__.py"),
+                                              submodule_search_locations=[sys.argv[1]])
+module = importlib.util.module_from_spec(spec)
+sys.modules["packaging"] = module
+spec.loader.exec_module(module)
+from packaging.markers import default_environment
+from packaging.tags import sys_tags
+paths = sysconfig.get_paths()
+marker = os.path.join(paths["stdlib"], "EXTERNALLY-MANAGED")
+json.dump({
+    "python": sys.executable, "prefix": sys.prefix, "base_prefix": sys.base_prefix,
+    "purelib": paths["purelib"], "platlib": paths["platlib"], "scripts": paths["scripts"], "data": paths["data"],
+    "version": list(sys.version_info[:3]), "implementation": sys.implementation.name,
+    "tags": [str(tag) for tag in sys_tags()], "environment": dict(default_environment()),
+    "externally_managed": sys.prefix == sys.base_prefix and os.path.exists(marker),
+}, sys.stdout)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One Python environment, as its own interpreter describes it.
+
+    `tags` from the most to the least specific, each `py-abi-platform`; `environment` are the variables of markers;
+    paths are absolute. `version` has three numbers.
+    """
+
+    python: Path
+    prefix: Path
+    purelib: Path
+    platlib: Path
+    scripts: Path
+    data: Path
+    version: tuple[int, int, int]
+    implementation: str
+    tags: tuple[str, ...] = field(repr=False)
+    environment: Mapping[str, str]
+    externally_managed: bool
+    virtual: bool
+
+
+class ToolStops(InstallError):  # noqa: N818 - not a fault, an answer
+    """The tool itself refused before the gate was needed: its words (`output`) and its exit code are the answer."""
+
+    def __init__(self, output: str, exit_code: int) -> None:
+        """Keep what the tool wrote to stderr."""
+        super().__init__("the tool found no environment to install into")
+        self.output = output
+        self.exit_code = exit_code  # type: ignore[misc]
+
+
+def inspect(python: str, environ: Mapping[str, str]) -> Target:
+    """Ask an interpreter what it is. `environ` is the child's, so nothing of the user's can steer it.
+
+    Raises `ConfigError` when it does not answer or is older than 3.8, `UsageError` when it is our own environment.
+    """
+    import packaging  # noqa: PLC0415 - its folder is all that is needed
+
+    command = [python, "-I", "-c", _SCRIPT, str(Path(packaging.__file__ or "").parent)]
+    try:
+        ended = subprocess.run(  # noqa: S603 - the interpreter that the user chose
+            command,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=INSPECT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ConfigError(f"`{python}` does not start: {error}") from error
+    try:
+        said: dict[str, Any] = json.loads(ended.stdout)
+        target = _read(said)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        last = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise ConfigError(f"`{python}` is no Python that can be used (3.8 or later): {last or 'no answer'}") from error
+    if os.path.realpath(target.prefix) == os.path.realpath(_own_prefix()):
+        raise own_environment(python)
+    return target
+
+
+def _own_prefix() -> str:
+    import sys  # noqa: PLC0415 - replaced in tests
+
+    return sys.prefix
+
+
+def _read(said: Mapping[str, Any]) -> Target:
+    major, minor, micro = (int(part) for part in said["version"])
+    if (major, minor) < _MIN_PYTHON:
+        raise ValueError(said["version"])
+    return Target(
+        python=Path(said["python"]),
+        prefix=Path(said["prefix"]),
+        purelib=Path(said["purelib"]),
+        platlib=Path(said["platlib"]),
+        scripts=Path(said["scripts"]),
+        data=Path(said["data"]),
+        version=(major, minor, micro),
+        implementation=str(said["implementation"]),
+        tags=tuple(str(tag) for tag in said["tags"]),
+        environment={str(key): str(value) for key, value in said["environment"].items()},
+        externally_managed=bool(said["externally_managed"]),
+        virtual=said["prefix"] != said["base_prefix"],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What uv itself says: its version and the interpreter that `uv pip install` would work for."""
+
+    version: str
+    python: str
+
+
+_VERSION = re.compile(r"^(?:DEBUG )?uv (\d+\.\d+\.\d+)(?=[ \n+])", re.MULTILINE)
+_USING = re.compile(r"^(?:DEBUG )?Using Python (\d+\.\d+)\S* environment at: (.+)$", re.MULTILINE)
+
+
+def probe_uv(uv: str, flags: Sequence[str], environ: Mapping[str, str], cwd: str, empty: Path) -> Probe:
+    """Let uv look for its target with the flags that steer this, an empty requirements file, and no network.
+
+    `flags`: `--python=X`, `--system` and their like, `--config-file`, `--project`. `environ` the child's. Raises
+    `ToolStops` when uv finds none, `ConfigError` when this uv is outside the versions of our table.
+    """
+    command = [uv, "pip", "install", "--dry-run", "-v", "--color=never", "--offline", "--no-index"]
+    command += [*flags, f"--requirements={empty}"]
+    ended = _ask(command, environ, cwd)
+    if ended.returncode != 0:
+        # the user's cache only spares a second look at interpreters; one that cannot be written to is no answer
+        ended = _ask([*command, "--no-cache"], environ, cwd)
+    said = ended.stderr.decode(errors="replace")
+    version = _VERSION.search(said) or _VERSION.search(_ask([uv, "--version"], environ, cwd).stdout.decode() + "\n")
+    check_version(uv, version[1] if version else "")
+    found = _USING.search(said)
+    if ended.returncode != 0 or found is None or version is None:
+        raise ToolStops(_plain(said), ended.returncode or 2)
+    return Probe(version[1], _interpreter(Path(cwd, found[2].strip()), found[1]))
+
+
+def check_version(uv: str, version: str) -> None:
+    """Raise `ConfigError` unless our table describes this uv."""
+    try:
+        parts = tuple(int(part) for part in version.split("."))
+    except ValueError:
+        parts = ()
+    if not uv_flags.OLDEST <= parts < uv_flags.BELOW:
+        oldest, below = (".".join(map(str, bound)) for bound in (uv_flags.OLDEST, uv_flags.BELOW))
+        said = version or "of an unknown version"
+        raise ConfigError(
+            f"`{uv}` is uv {said}; openvet-uv knows {oldest} up to, not including, {below}",
+            hint="uv self update    or take it off PATH: openvet-install brings its own uv",
+        )
+
+
+def _ask(command: Sequence[str], environ: Mapping[str, str], cwd: str) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(  # noqa: S603 - the uv that was chosen
+            list(command),
+            env=dict(environ),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PROBE_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ConfigError(f"`{command[0]}` does not start: {error}") from error
+
+
+def _plain(said: str) -> str:
+    """Drop what only `-v` and the empty file brought in."""
+    ours = ("DEBUG ", "TRACE ", "warning: Requirements file")
+    kept = [line for line in said.splitlines() if not line.startswith(ours)]
+    return "".join(f"{line}\n" for line in kept)
+
+
+def _interpreter(prefix: Path, version: str) -> str:
+    for name in (f"bin/python{version}", "bin/python3", "bin/python"):
+        if (prefix / name).exists():
+            return str((prefix / name).absolute())
+    raise ConfigError(f"no interpreter in `{prefix}`, where uv would install")

@@ -1,0 +1,238 @@
+"""`uv pip install` under the gate: argv, variables and files of uv become a `Plan`; everything else stops in words."""
+
+# Paths stay strings, as the tools read and print them.
+# ruff: noqa: PTH100, PTH112, PTH118
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openvet_install.errors import UsageError
+from openvet_install.installers import uv_config, uv_flags
+from openvet_install.installers.choice import find_uv
+from openvet_install.installers.commands import (
+    COMMAND_LINE,
+    Index,
+    Plan,
+    default_index,
+    http_url,
+    without_login,
+)
+from openvet_install.installers.environment import sort_environment, upstream_settings
+from openvet_install.installers.passing import GATED, Command, classify, flag_table
+from openvet_install.installers.requirements import read_file, read_words
+from openvet_install.installers.target import inspect, probe_uv
+from openvet_install.installers.tokens import CARRY, Token, Tokeniser, refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
+_INDEX_FLAGS = ("--index", "--default-index", "--index-url", "--extra-index-url")
+_INDEX_VARIABLES = {
+    "UV_INDEX": (True, False),
+    "UV_DEFAULT_INDEX": (True, True),
+    "UV_INDEX_URL": (False, True),
+    "UV_EXTRA_INDEX_URL": (False, False),
+}
+_NAME_OF_INDEX = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+
+
+def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: Command | None = None) -> Plan:
+    """Understand a gated command of uv; `argv` without our own options, `cwd` absolute.
+
+    Starts uv once (it looks for its target, without network) and the target's Python once. Raises `UsageError` (64)
+    for arguments, `ConfigError` (78) for files and for a uv that we do not know, `FaultsError` of either, `ToolStops`
+    when uv itself finds no target. Commands that pass (`classify`) have no plan: ValueError.
+    """
+    command = command or classify("uv", argv)
+    if command.kind != GATED:
+        raise ValueError(command.words)
+    said = "uv " + " ".join(command.words)
+    reader = Tokeniser(command.argv, tool=f"uv {uv_flags.VERSION}", equals_in_short=True)
+    tokens = [*command.before, *reader.all(flag_table("uv", command.words))]
+    for token in tokens:
+        refuse(token, tool="uv", command=said)
+    found = sort_environment("uv", environ)
+    cwd = os.path.join(cwd, _last(tokens, "--directory") or found.judged.get("UV_WORKING_DIR") or "")
+    cwd = os.path.abspath(cwd)
+    if not os.path.isdir(cwd):
+        raise UsageError(f"`--directory`: no folder `{cwd}`")
+    inputs = tuple(read_file(value, cwd) for value in _values(tokens, "--requirements"))
+    typed = read_words([token.spelled for token in tokens if token.flag is None])
+    read_words(_values(tokens, "--upgrade-package"))
+    child, unusable = _usable(found.child)
+    typed_indexes = _typed_indexes(tokens)
+    where = _configuration(tokens, found.judged)
+    config_file = _last(where, "--config-file")
+    config = uv_config.read(
+        os.path.join(cwd, _last(where, "--project") or ""),
+        environ,
+        config_file=os.path.join(cwd, config_file) if config_file else None,
+        no_config=_has(where, "--no-config"),
+    )
+    indexes = _indexes(tokens, typed_indexes, child, config)
+    helper = find_uv(environ, cwd)
+    steering = [part for token in (*_steering(tokens, found.judged), *where) for part in token.canonical()]
+    with tempfile.TemporaryDirectory(prefix="openvet-") as folder:
+        empty = Path(folder, "requirements.txt")
+        empty.touch()
+        quiet = {**child, "UV_PYTHON_DOWNLOADS": "never"}
+        probe = probe_uv(helper.path, steering, quiet, cwd, empty)
+    target = inspect(probe.python, child)
+    if not helper.ours and _inside(helper.path, target.prefix):
+        helper = find_uv(environ, cwd, avoid=[str(target.prefix)])
+    options = [part for token in tokens if _handed_on(token) for part in token.canonical()]
+    options += [part for token in where for part in token.canonical()]
+    lines = [item.line() for item in typed]
+    return Plan(
+        tool="uv",
+        version=probe.version,
+        words=command.words,
+        typed=tuple(map(without_login, argv)),
+        program=(helper.path,),
+        helper=helper,
+        argv=(
+            *command.words,
+            *options,
+            *_break_system(tokens, found.judged),
+            f"--python={probe.python}",
+            *inputs,
+            *(("--", *lines) if lines else ()),
+        ),
+        cwd=cwd,
+        target=target,
+        requested=(*typed, *(item for source in inputs for item in source.requested)),
+        inputs=inputs,
+        indexes=indexes,
+        environment=child,
+        upstream=upstream_settings(
+            "uv",
+            environ,
+            cert=_last(tokens, "--cert"),
+            system_certs=config.system_certs or _has(tokens, "--system-certs") or _has(tokens, "--native-tls"),
+        ),
+        dropped=(*found.dropped, *unusable),
+        trusted=(),
+        dry_run=_has(tokens, "--dry-run") or _has(tokens, "--check"),
+        requires_hashes=_has(tokens, "--require-hashes") or child.get("UV_REQUIRE_HASHES", "").lower() in _TRUE,
+    )
+
+
+def _handed_on(token: Token) -> bool:
+    flag = token.flag
+    return flag is not None and (flag.column == CARRY or flag.name in (*_INDEX_FLAGS, "--upgrade-package"))
+
+
+def _configuration(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:
+    """Return `--config-file`, `--no-config`, `--project` as typed, else from the variables, as tokens."""
+    table = flag_table("uv", ("pip", "install"))
+    names = ("--config-file", "--no-config", "--project")
+    found = [token for token in tokens if token.flag is not None and token.flag.name in names]
+    if not _has(found, "--config-file") and not _has(found, "--no-config"):
+        if judged.get("UV_CONFIG_FILE"):
+            found.append(Token(table["--config-file"], "UV_CONFIG_FILE", judged["UV_CONFIG_FILE"]))
+        if judged.get("UV_NO_CONFIG", "").lower() in _TRUE:
+            found.append(Token(table["--no-config"], "UV_NO_CONFIG", None))
+    if not _has(found, "--project") and judged.get("UV_PROJECT"):
+        found.append(Token(table["--project"], "UV_PROJECT", judged["UV_PROJECT"]))
+    return found
+
+
+_STEERING = (
+    *("--python", "--system", "--no-system", "--break-system-packages", "--no-break-system-packages"),
+    *("--managed-python", "--no-managed-python", "--python-preference"),
+)
+
+
+def _steering(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:
+    """Return what makes uv choose its Python: flags, and the variables where no flag says otherwise."""
+    table = flag_table("uv", ("pip", "install"))
+    found = [token for token in tokens if token.flag is not None and token.flag.name in _STEERING]
+    if not _has(found, "--python") and judged.get("UV_PYTHON"):
+        found.append(Token(table["--python"], "UV_PYTHON", judged["UV_PYTHON"]))
+    for name, flag in (("UV_SYSTEM_PYTHON", "--system"), ("UV_BREAK_SYSTEM_PACKAGES", "--break-system-packages")):
+        opposite = flag.replace("--", "--no-", 1)
+        if judged.get(name, "").lower() in _TRUE and not _has(found, flag) and not _has(found, opposite):
+            found.append(Token(table[flag], name, None))
+    return found
+
+
+def _break_system(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[str]:
+    wanted = ("--break-system-packages", "--no-break-system-packages")
+    found = [token.flag.name for token in _steering(tokens, judged) if token.flag is not None]
+    return [name for name in found if name in wanted]
+
+
+def _usable(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Drop index variables with anything but http(s) URLs in them."""
+    dropped = [
+        name
+        for name, (named, default) in _INDEX_VARIABLES.items()
+        if name in variables
+        and any(_index(part, name, named=named, default=default) is None for part in variables[name].split())
+    ]
+    return {name: value for name, value in variables.items() if name not in dropped}, tuple(dropped)
+
+
+def _indexes(
+    tokens: Sequence[Token], typed: Sequence[Index], child: Mapping[str, str], config: uv_config.UvConfig
+) -> tuple[Index, ...]:
+    if _has(tokens, "--no-index") or config.no_index:
+        return ()
+    found = list(typed)
+    for name, (named, default) in _INDEX_VARIABLES.items():
+        parts = [_index(part, name, named=named, default=default) for part in child.get(name, "").split()]
+        found += [index for index in parts if index is not None]
+    found += config.indexes
+    if not any(index.default for index in found):
+        found.append(default_index("uv"))
+    return tuple(found)
+
+
+def _typed_indexes(tokens: Sequence[Token]) -> list[Index]:
+    found: list[Index] = []
+    for token in tokens:
+        if token.flag is None or token.flag.name not in _INDEX_FLAGS:
+            continue
+        name = token.flag.name
+        default = name in ("--default-index", "--index-url")
+        # uv reads several URLs in one value
+        for part in (token.value or "").split() or [""]:
+            index = _index(part, COMMAND_LINE, named=name in ("--index", "--default-index"), default=default)
+            if index is None:
+                shown = without_login(part)
+                raise UsageError(
+                    f"`{token.spelled}`: `{shown}` is not an http or https URL", hint="folders are not gated yet"
+                )
+            found.append(index)
+    return found
+
+
+def _index(text: str, origin: str, *, named: bool, default: bool) -> Index | None:
+    """Read `URL`, or `NAME=URL` where uv takes names; None when it is not http(s)."""
+    name, equals, rest = text.partition("=")
+    if named and equals and name and set(name) <= _NAME_OF_INDEX:
+        url = http_url(rest)
+    else:
+        name, url = "", http_url(text)
+    return Index(url=url, origin=origin, name=name or None, default=default) if url is not None else None
+
+
+def _inside(path: str, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def _values(tokens: Sequence[Token], name: str) -> list[str]:
+    return [token.value or "" for token in tokens if token.flag is not None and token.flag.name == name]
+
+
+def _last(tokens: Sequence[Token], name: str) -> str | None:
+    return next(reversed(_values(tokens, name)), None)
+
+
+def _has(tokens: Sequence[Token], name: str) -> bool:
+    return any(token.flag is not None and token.flag.name == name for token in tokens)

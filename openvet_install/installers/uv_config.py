@@ -1,0 +1,290 @@
+"""Everything that uv would read as configuration, judged before uv starts (T07, T10, T11, T15).
+
+uv reads these files again by itself: nothing is rewritten, so what it may not say stops the run with file, line and
+key. Where uv's search for a project could end in one of several folders, all of them are judged.
+"""
+
+# Paths stay strings, as the tools read and print them.
+# ruff: noqa: PTH100, PTH111, PTH117, PTH118, PTH119, PTH120, PTH123
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from openvet_install.errors import ConfigError, FaultsError, InstallError
+from openvet_install.installers import uv_keys
+from openvet_install.installers.commands import Index, http_url
+from openvet_install.installers.tokens import JUDGE, LATER, NEVER, UPSTREAM
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+MACHINE_FOLDER = "/etc"
+MAX_FILE_BYTES = 4 * 1024 * 1024
+_TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
+_PROXY_HINT = "a proxy of yours belongs in HTTPS_PROXY: the gateway uses it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UvConfig:
+    """What the files say: `files` that were read, `indexes` in their order, whether indexes are switched off.
+
+    `system_certs`: the user's or the machine's file asks for the system's trust store (for the way out only).
+    """
+
+    files: tuple[str, ...]
+    indexes: tuple[Index, ...]
+    no_index: bool = False
+    system_certs: bool = False
+
+
+@dataclass(slots=True)
+class _Reader:
+    path: str
+    text: str
+    project: bool
+    top: str
+    faults: list[InstallError]
+    indexes: list[Index]
+    no_index: bool = False
+    system_certs: bool = False
+
+    def judge(self, table: Mapping[str, Any]) -> None:
+        self._table(table, uv_keys.TOP, ())
+        if table.get("extra-build-dependencies") and table.get("sources"):
+            self._fault("extra-build-dependencies", (), "together with `sources` it is not gated yet")
+
+    def _table(self, table: Mapping[str, Any], columns: Mapping[str, str], above: tuple[str, ...]) -> None:
+        for key, value in table.items():
+            column = columns.get(key)
+            if column is None:
+                near = get_close_matches(key, columns, n=1)
+                self.faults.append(
+                    ConfigError(
+                        f"unknown key `{key}`",
+                        where=self._where((*above, key)),
+                        hint=f"did you mean `{near[0]}`?" if near else None,
+                    )
+                )
+            elif column == NEVER:
+                hint = _PROXY_HINT if "proxy" in key else None
+                self._fault(key, above, "it would lead uv around the gateway", hint)
+            elif column == LATER and value not in (False, [], ""):
+                self._fault(key, above, "it is not gated yet")
+            elif column == JUDGE:
+                self._value(key, value, above)
+            elif column == UPSTREAM and not self.project:
+                self.system_certs = self.system_certs or value is True
+            elif key == "no-index":
+                self.no_index = self.no_index or value is True
+
+    def _value(self, key: str, value: Any, above: tuple[str, ...]) -> None:
+        entries = value if isinstance(value, list) else [value]
+        if key == "pip" and isinstance(value, dict):
+            self._table(value, uv_keys.PIP, ("pip",))
+        elif key == "verify-hashes" and value is not True:
+            self._fault(key, above, "hashes are always compared")
+        elif key in ("index-url", "extra-index-url"):
+            for url in entries:
+                self._index({"url": url, "default": key == "index-url"}, (*above, key))
+        elif key == "index":
+            for entry in entries:
+                self._index(entry, (*above, key))
+        elif key == "extra-build-variables":
+            for name in filter(_steers_builds, _names(value)):
+                self._fault(key, above, f"it sets `{name}` for builds")
+        else:
+            for text in filter(_is_reference, _strings(value)):
+                self._fault(key, above, f"`{text}` is a direct reference, which is not gated yet")
+
+    def _index(self, entry: Any, path: tuple[str, ...]) -> None:
+        if not isinstance(entry, dict) or not isinstance(entry.get("url"), str):
+            self._fault(path[-1], path[:-1], "an index needs a `url`")
+            return
+        for key in entry.keys() - uv_keys.INDEX:
+            reason = "approvals are judged anew in each run" if key == "cache-control" else "the key is unknown"
+            self._fault(key, path, reason)
+        url = http_url(entry["url"])
+        place = (*path, "url") if path[-1] == "index" else path
+        if url is None:
+            self._fault(place[-1], place[:-1], "an index is an http or https URL")
+            return
+        name = entry.get("name")
+        self.indexes.append(
+            Index(
+                url=url,
+                origin=f"{self.path}:{self._line(place)}",
+                name=name if isinstance(name, str) else None,
+                default=entry.get("default") is True,
+                explicit=entry.get("explicit") is True,
+            )
+        )
+
+    def _fault(self, key: str, above: tuple[str, ...], reason: str, hint: str | None = None) -> None:
+        self.faults.append(ConfigError(f"`{key}` is refused: {reason}", where=self._where((*above, key)), hint=hint))
+
+    def _where(self, path: tuple[str, ...]) -> str:
+        dotted = ".".join((self.top, *path) if self.top else path)
+        return f"{self.path}:{self._line(path)}, key `{dotted}`"
+
+    def _line(self, path: tuple[str, ...]) -> int:
+        """Find the key's line, for messages only: its own table first, else anywhere, else 1."""
+        table = ".".join((self.top, *path[:-1]) if self.top else path[:-1])
+        key = re.compile(rf"\s*(?:[\w\"'-]+\s*\.\s*)*[\"']?{re.escape(path[-1])}[\"']?\s*[=.]")
+        inside = re.compile(rf"[\s{{,.\[\"'](?:{re.escape(path[-1])})[\"']?\s*[=\]]")
+        current, loose = "", 0
+        for number, line in enumerate(self.text.splitlines(), start=1):
+            if line.lstrip().startswith("["):
+                current = line.strip().strip("[]").replace('"', "").replace(" ", "")
+                if current == f"{table}.{path[-1]}".lstrip("."):
+                    return number
+            elif current == table and key.match(line):
+                return number
+            loose = loose or (number if inside.search(f" {line}") else 0)
+        return loose or 1
+
+
+def read(
+    start: str, environ: Mapping[str, str], *, config_file: str | None = None, no_config: bool = False
+) -> UvConfig:
+    """Judge every file that uv would read from the project folder `start`.
+
+    `config_file`: `--config-file` or UV_CONFIG_FILE, read instead of all others. Raises `ConfigError`, or `FaultsError`
+    of them: all faults of all files, each with file, line and key.
+    """
+    faults: list[InstallError] = []
+    readers: list[_Reader] = []
+    for path, project in _files(start, environ, config_file=config_file, no_config=no_config):
+        try:
+            reader, table = _open(path, project=project, faults=faults, required=path == config_file)
+        except ConfigError as fault:
+            faults.append(fault)
+            continue
+        if table is not None:
+            reader.judge(table)
+            readers.append(reader)
+    if faults:
+        raise faults[0] if len(faults) == 1 else FaultsError(faults)
+    return UvConfig(
+        files=tuple(reader.path for reader in readers),
+        indexes=tuple(index for reader in readers for index in reader.indexes),
+        no_index=any(reader.no_index for reader in readers),
+        system_certs=any(reader.system_certs for reader in readers),
+    )
+
+
+def _files(
+    start: str, environ: Mapping[str, str], *, config_file: str | None, no_config: bool
+) -> Iterator[tuple[str, bool]]:
+    if config_file is not None:
+        yield config_file, False
+        return
+    if no_config:
+        return
+    yield from ((path, True) for path in _project_files(start))
+    home = environ.get("HOME") or os.path.expanduser("~")
+    user = environ.get("XDG_CONFIG_HOME") or ""
+    yield os.path.join(user if os.path.isabs(user) else os.path.join(home, ".config"), "uv", "uv.toml"), False
+    if environ.get("UV_NO_SYSTEM_CONFIG", "").lower() not in _TRUE:
+        for folder in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep):
+            yield os.path.join(folder, "uv", "uv.toml"), False
+        yield os.path.join(MACHINE_FOLDER, "uv", "uv.toml"), False
+
+
+def _project_files(start: str) -> Iterator[str]:
+    """Yield the files of each folder in which a search could end: uv searches from the folder, or from a project's."""
+    folder = os.path.abspath(start)
+    searching = True
+    while True:
+        own, project = os.path.join(folder, "uv.toml"), os.path.join(folder, "pyproject.toml")
+        has_project = os.path.lexists(project)
+        if searching or has_project:
+            if os.path.lexists(own):
+                yield own
+            if has_project:
+                yield project
+            searching = not (os.path.lexists(own) or (has_project and _has_table(project)))
+        above = os.path.dirname(folder)
+        if above == folder:
+            return
+        folder = above
+
+
+def _has_table(path: str) -> bool:
+    try:
+        return isinstance(_parse(path)[1].get("tool", {}).get("uv"), dict)
+    except (ConfigError, AttributeError):
+        return False
+
+
+def _open(
+    path: str, *, project: bool, faults: list[InstallError], required: bool
+) -> tuple[_Reader, Mapping[str, Any] | None]:
+    in_project = os.path.basename(path) == "pyproject.toml"
+    reader = _Reader(path, "", project, "tool.uv" if in_project else "", faults, [])
+    if not required and not os.path.lexists(path):
+        return reader, None
+    reader.text, table = _parse(path)
+    if in_project:
+        tool = table.get("tool", {})
+        found = tool.get("uv") if isinstance(tool, dict) else None
+        return reader, found if isinstance(found, dict) else None
+    return reader, table
+
+
+def _parse(path: str) -> tuple[str, dict[str, Any]]:
+    try:
+        with open(path, "rb") as stream:
+            raw = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot read `{path}`: {error.strerror}", where=path) from error
+    if len(raw) > MAX_FILE_BYTES:
+        raise ConfigError(f"larger than {MAX_FILE_BYTES} bytes", where=path)
+    try:
+        text = raw.decode()
+        return text, tomllib.loads(text)
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise ConfigError(f"not TOML: {error}", where=path) from error
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _strings(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _strings(part)
+
+
+def _names(value: Any) -> Iterator[str]:
+    """Yield the names set for any package: `{ package = { NAME = "value" } }`."""
+    for variables in value.values() if isinstance(value, dict) else ():
+        yield from variables if isinstance(variables, dict) else ()
+
+
+def _steers_builds(name: str) -> bool:
+    return any(fnmatchcase(name.upper(), pattern) for pattern in uv_keys.BUILD_VARIABLES_NEVER)
+
+
+def _is_reference(text: str) -> bool:
+    if "://" in text or text.startswith(("file:", "git+")):
+        return True
+    try:
+        return Requirement(text).url is not None
+    except InvalidRequirement:
+        return "@" in text or "/" in text

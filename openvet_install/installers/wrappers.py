@@ -1,0 +1,103 @@
+"""Scripts that installers write: whether one starts its entry point with the target's Python, and does nothing else.
+
+The text differs between pip and uv and their versions, so it is not compared but read: what a shell
+or the kernel takes from the head, and the syntax tree of the rest.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+WRAPPER_BYTES = 16 * 2**10
+"""No installer writes a longer one."""
+
+_PLAIN = re.compile(rb"#!(/\S+)\n")
+_OPTIONS = re.compile(rb"#!(/[^\n]+?)(?: -[A-Za-z]+)?\n")
+_SHELL = re.compile(rb"#!/bin/sh\n'''exec' (\"[^\"$`\\\n]+\"|'[^'\n]+'|[^\s\"'$`\\;&|<>()]+) \"\$0\" \"\$@\"\n' '''\n")
+_BESIDE = re.compile(
+    rb"#!/bin/sh\n"
+    rb"'''exec' \"\$\(dirname -- \"\$\(realpath -- \"\$0\"\)\"\)\"/'?(python[0-9.]*t?)'? \"\$0\" \"\$@\"\n"
+    rb"' '''\n"
+)
+_PYTHON = re.compile(r"(?:python|pypy)[0-9.]*[tw]?", re.ASCII)
+_CALLS = frozenset({"sys.exit", "re.sub", "sys.argv[0].endswith", "sys.argv[0].removesuffix"})
+_MAIN = "__name__ == '__main__'"
+_INNER = (
+    ast.Assign,
+    ast.Expr,
+    ast.If,
+    ast.Call,
+    ast.Attribute,
+    ast.Name,
+    ast.Constant,
+    ast.Subscript,
+    ast.Slice,
+    ast.UnaryOp,
+    ast.expr_context,
+    ast.unaryop,
+)
+
+
+def head_length(raw: bytes, folders: Collection[str], *, options: bool) -> int | None:
+    """Return how many bytes choose the interpreter, or None unless that is a Python in one of `folders`.
+
+    With `options` the first line may hold spaces and one option, as tools leave it in scripts of a wheel's author.
+    """
+    if (match := _BESIDE.match(raw)) is not None:
+        return match.end()
+    if (match := _SHELL.match(raw) or (_OPTIONS if options else _PLAIN).match(raw)) is None:
+        return None
+    path = match[1].decode("utf-8", "surrogateescape")
+    folder, _, name = path.strip("\"'").rpartition("/")
+    return match.end() if folder in folders and _PYTHON.fullmatch(name) else None
+
+
+def is_wrapper(raw: bytes, target: str, folders: Collection[str]) -> bool:
+    """Whether the script runs `target` (`module:attribute`) with a Python of `folders`, and does nothing beside."""
+    length = head_length(raw, folders, options=False)
+    if length is None or len(raw) > WRAPPER_BYTES:
+        return False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an odd escape in a stranger's text is not our warning
+            tree = ast.parse(raw[length:])
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    module, _, attribute = target.partition(":")
+    root = attribute.split(".", 1)[0]
+    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
+    wanted = ast.dump(ast.parse(f"from {module} import {root}").body[0])
+    if [ast.dump(node) for node in imports] != [wanted]:
+        return False
+    mains = [node for node in tree.body if isinstance(node, ast.If)]
+    others = [node for node in tree.body if not isinstance(node, (ast.ImportFrom, ast.If))]
+    return len(mains) == 1 and _is_main(mains[0], root, attribute) and all(map(_is_plain_import, others))
+
+
+def _is_plain_import(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Import) and all(one.name in {"re", "sys"} and not one.asname for one in node.names)
+
+
+def _is_main(node: ast.If, root: str, attribute: str) -> bool:
+    if node.orelse or ast.unparse(node.test) != _MAIN:
+        return False
+    calls = 0
+    for part in (inner for statement in node.body for inner in ast.walk(statement)):
+        if not isinstance(part, _INNER):
+            return False
+        if isinstance(part, ast.Name) and part.id not in {"re", "sys", root}:
+            return False
+        if isinstance(part, ast.Assign) and [ast.unparse(one) for one in part.targets] != ["sys.argv[0]"]:
+            return False
+        if isinstance(part, ast.Call):
+            called = ast.unparse(part.func)
+            if called not in _CALLS and called != attribute:
+                return False
+            calls += called == attribute
+    return calls == 1

@@ -1,0 +1,127 @@
+"""T03, T04: requirement-like inputs are read once; folders and references are no sources."""
+
+import os
+import threading
+
+import pytest
+
+from openvet_install.errors import UsageError
+from openvet_install.installers import pip, uv
+
+PLANS = {"pip": (pip.plan, ["install"]), "uv": (uv.plan, ["pip", "install"])}
+
+
+@pytest.fixture(params=PLANS)
+def plan(request, user, project):
+    make, words = PLANS[request.param]
+    return lambda *argv: make([*words, *argv], user, str(project))
+
+
+def test_a_file_swapped_after_our_reading_changes_nothing(plan, write, tmp_path):
+    write("r.txt", "six\n")
+    found = plan("-r", "r.txt")
+    write("r.txt", "evil @ file:///d/evil.whl\n")
+    folder = tmp_path / "run"
+    folder.mkdir()
+    command = found.command(folder)
+    assert not any("r.txt" in part and str(folder) not in part for part in command)
+    assert [path.read_text() for path in folder.iterdir()] == ["six\n"]
+
+
+def test_a_pipe_is_read_once_and_a_copy_handed_over(plan, project, tmp_path):
+    os.mkfifo(project / "pipe")
+    writer = threading.Thread(target=(project / "pipe").write_text, args=("six\n",))
+    writer.start()
+    found = plan("-r", "pipe")
+    writer.join()
+    folder = tmp_path / "run"
+    folder.mkdir()
+    found.command(folder)
+    assert [path.read_text() for path in folder.iterdir()] == ["six\n"]
+
+
+def test_a_planted_copy_or_link_is_not_followed(plan, write, tmp_path):
+    write("r.txt", "six\n")
+    found = plan("-r", "r.txt")
+    folder, victim = tmp_path / "run", tmp_path / "victim"
+    folder.mkdir()
+    victim.write_text("mine")
+    for number in range(12):
+        (folder / f"requirements-{number}.txt").symlink_to(victim)
+    with pytest.raises(FileExistsError):
+        found.command(folder)
+    assert victim.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            "-f ./dir",
+            "--find-links=dir",
+            "-c c.txt",
+            "-r other.txt",
+            "-e .",
+            "--editable=.",
+            "--trusted-host h",
+            "-i file:///d",
+        ),
+        *(
+            "--pre --use-feature fast-deps",
+            "six --config-settings=a=b",
+            "six==${HOME}",
+            "evil @ file:///d/evil-1.0.tar.gz",
+        ),
+        *("evil @ git+file:///d", "./evil.whl", "/d/evil.whl", "evil.whl", "dir/", "file:dir", "https://h/evil.whl"),
+        *("git+ssh://git@h/evil.git", "evil[x] @ https://h/evil.whl ; python_version > '3'", "six \\\n-e ."),
+    ],
+)
+def test_lines_that_bring_in_something_else(plan, write, line):
+    write("r.txt", f"six\n{line}\n")
+    write("evil.whl", "")
+    with pytest.raises(UsageError):
+        plan("-r", "r.txt")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        *(
+            ["-i", "file:///d"],
+            ["--index-url=./d"],
+            ["--extra-index-url", "/d"],
+            ["-f", "d"],
+            ["-fd"],
+            ["--find-links=d"],
+        ),
+        *(
+            ["./evil.whl"],
+            ["-e", "."],
+            ["-e."],
+            ["."],
+            ["evil @ file:d"],
+            ["git+file:///d"],
+            ["evil.tar.gz"],
+            ["-c", "c.txt"],
+        ),
+        *(
+            ["-r", "https://h/r.txt"],
+            ["-r", "file:///r.txt"],
+            ["-r", "-"],
+            ["-r", "pylock.toml"],
+            ["--", "-e"],
+            ["--", "./x"],
+        ),
+    ],
+)
+def test_forms_on_the_command_line(plan, project, argv):
+    (project / "evil.whl").touch()
+    with pytest.raises(UsageError):
+        plan("six", *argv)
+
+
+@pytest.mark.parametrize("flag", ["--index", "--default-index"])
+@pytest.mark.parametrize("value", ["./w", "n=./w", "file:///d", "n=file:///d", "d", "https://a/s ./w"])
+def test_uv_s_named_folders(user, project, flag, value):
+    with pytest.raises(UsageError, match="is not an http or https URL"):
+        uv.plan(["pip", "install", "six", flag, value], user, str(project))

@@ -1,0 +1,79 @@
+"""T13: pip.conf in each of its places."""
+
+import pytest
+
+from openvet_install.errors import InstallError
+from openvet_install.installers import pip, pip_config
+
+PLACES = ["machine", "legacy", "user", "site", "variable"]
+UPSTREAM = {"proxy": "http://evil", "trusted-host": "evil", "cert": "/evil.pem", "client-cert": "/evil.pem"}
+REFUSED = {
+    "find-links": "/evil",
+    "no-proxy-env": "true",
+    "isolated": "true",
+    "requirement": "/evil.txt",
+    "constraint": "/evil.txt",
+    "editable": "/evil",
+    "target": "/evil",
+    "python": "/evil",
+    "use-feature": "fast-deps",
+    "index-url": "file:///evil",
+    "extra-index-url": "https://a/s /evil",
+}
+
+
+@pytest.fixture
+def place(user, tmp_path, target_prefix):
+    written = []
+
+    def _place(where: str, text: str):
+        path = {
+            "machine": tmp_path / "xdg/pip/pip.conf",
+            "legacy": tmp_path / "home/.pip/pip.conf",
+            "user": tmp_path / "home/.config/pip/pip.conf",
+            "site": target_prefix / "pip.conf",
+            "variable": tmp_path / "my.conf",
+        }[where]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        written.append(path)
+        variables = {**user, **({"PIP_CONFIG_FILE": str(path)} if where == "variable" else {})}
+        return path, variables
+
+    yield _place
+    for path in written:
+        path.unlink()
+
+
+@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize("key", REFUSED)
+@pytest.mark.parametrize("section", ["global", "install"])
+def test_refused_everywhere(place, target_prefix, where, key, section):
+    path, variables = place(where, f"[{section}]\n# x\n{key} = {REFUSED[key]}\n")
+    with pytest.raises(InstallError) as caught:
+        pip_config.read(variables, str(target_prefix))
+    assert (caught.value.exit_code, caught.value.where) == (78, f"{path}:3, key `{key}`")
+
+
+@pytest.mark.parametrize("spelled", ["find_links", "FIND-LINKS", "--find-links", "Find_Links"])
+def test_other_spellings_of_a_key(place, project, spelled):
+    _path, variables = place("user", f"[global]\n{spelled}: /evil\n")
+    with pytest.raises(InstallError, match="`find-links` is refused"):
+        pip.plan(["install", "six"], variables, str(project))
+
+
+@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize("key", UPSTREAM)
+def test_the_way_out_is_the_user_s_and_never_the_child_s(place, project, where, key):
+    path, variables = place(where, f"[global]\n{key} = {UPSTREAM[key]}\n")
+    if where == "site":
+        with pytest.raises(InstallError) as caught:
+            pip.plan(["install", "six"], variables, str(project))
+        assert caught.value.what == f"`{key}` is refused: the way out is not the project's to choose"
+        assert caught.value.where == f"{path}:2, key `{key}`"
+        return
+    found = pip.plan(["install", "six"], variables, str(project))
+    assert "evil" not in repr(dict(found.environment))
+    upstream = found.upstream
+    said = (upstream.proxies, upstream.insecure_hosts, upstream.ca_file, upstream.client_cert)
+    assert "evil" in repr(said)

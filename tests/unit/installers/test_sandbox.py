@@ -1,0 +1,154 @@
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from openvet_install.errors import ConfigError
+from openvet_install.installers.sandbox import OFF, ON, Sandbox, run
+
+PYTHON = [sys.executable, "-I", "-c"]
+
+
+def _env():
+    return {"PATH": os.defpath}
+
+
+@pytest.mark.parametrize(("code", "expected"), [("pass", 0), ("raise SystemExit(7)", 7)])
+def test_exit_codes(code, expected, tmp_path):
+    ended = run([*PYTHON, code], env=_env(), cwd=str(tmp_path))
+    assert (ended.code, ended.signal, ended.received, ended.interrupted) == (expected, None, None, False)
+
+
+def test_a_signal_is_128_and_its_number(tmp_path):
+    ended = run([*PYTHON, "import os; os.kill(os.getpid(), 9)"], env=_env(), cwd=str(tmp_path))
+    assert (ended.code, ended.signal) == (137, 9)
+
+
+def test_environment_folder_and_streams_are_the_child_s(tmp_path, capfd):
+    code = "import os, sys; print(sorted(os.environ), os.getcwd(), flush=True); print('e', file=sys.stderr)"
+    assert run([*PYTHON, code], env={"X": "é\n"}, cwd=str(tmp_path)).code == 0
+    out, err = capfd.readouterr()
+    assert out.strip() in (f"['X'] {tmp_path}", f"['LC_CTYPE', 'X'] {tmp_path}")
+    assert err == "e\n"
+
+
+def test_no_descriptor_of_ours_is_open_in_the_child(tmp_path, capfd):
+    code = "import os; print([n for n in os.listdir('/proc/self/fd') if int(n) > 3])"
+    assert run([*PYTHON, code], env=_env(), cwd=str(tmp_path)).code == 0
+    assert capfd.readouterr().out.strip() == "[]"
+
+
+def test_default_signals_in_the_child(tmp_path, capfd):
+    code = "print(*[l for l in open('/proc/self/status') if l.startswith('SigIgn')])"
+    # Python itself ignores SIGPIPE and SIGXFSZ, nothing else may be ignored
+    assert run([*PYTHON, code], env=_env(), cwd=str(tmp_path)).code == 0
+    ignored = int(capfd.readouterr().out.split()[1], 16)
+    assert ignored & ~(1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)) == 0
+
+
+def test_a_program_that_is_not_there(tmp_path):
+    with pytest.raises(ConfigError, match="`/none` does not start"):
+        run(["/none"], env=_env(), cwd=str(tmp_path))
+
+
+def test_never_run(tmp_path):
+    with Sandbox() as sandbox:
+        process = sandbox._process
+    assert process.returncode is not None
+    sandbox.close()
+
+
+def _helper(tmp_path, root, child):
+    """A process of ours that runs `child` in a sandbox and prints how it ended."""
+    code = (
+        "import os, sys; sys.path.insert(0, sys.argv[1]); from openvet_install.installers.sandbox import run; "
+        "e = run([sys.executable, '-I', '-u', '-c', sys.argv[2]], env={}, cwd=sys.argv[3]); "
+        "print(e.code, e.received, e.interrupted)"
+    )
+    return subprocess.Popen(
+        [*PYTHON, code, str(root), child, str(tmp_path)], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def test_ctrl_c_reaches_the_tool_and_we_wait(tmp_path, pytestconfig):
+    child = (
+        "import time\n"
+        "try:\n print('up')\n time.sleep(60)\n"
+        "except KeyboardInterrupt:\n time.sleep(0.2)\n print('undone')\n raise SystemExit(3)"
+    )
+    with _helper(tmp_path, pytestconfig.rootpath, child) as process:
+        assert process.stdout.readline() == "up\n"
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.stdout.read() == "undone\n3 2 True\n"
+
+
+def test_sigterm_is_handed_on(tmp_path, pytestconfig):
+    with _helper(tmp_path, pytestconfig.rootpath, "import time; print('up'); time.sleep(60)") as process:
+        assert process.stdout.readline() == "up\n"
+        process.terminate()
+        assert process.stdout.read() == "143 15 False\n"
+
+
+def test_the_tool_dies_with_us(tmp_path, pytestconfig):
+    with _helper(tmp_path, pytestconfig.rootpath, "import os, time; print(os.getpid()); time.sleep(60)") as process:
+        child = int(process.stdout.readline())
+        process.kill()
+        process.wait()
+    for _ in range(100):
+        try:
+            if Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                break
+        except FileNotFoundError:
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("the tool outlived us")
+
+
+def test_isolation_says_why_it_is_off():
+    with Sandbox(OFF, serve_inside=True) as sandbox:
+        assert (sandbox.isolation.state, sandbox.isolation.reason) == (OFF, "switched off")
+        assert sandbox.listener is None
+    with Sandbox() as sandbox:
+        assert sandbox.isolation.state == OFF
+        assert sandbox.isolation.reason
+    with pytest.raises(ConfigError, match='isolation = "require" cannot be had here'):
+        Sandbox("require")
+
+
+def test_a_network_of_its_own_has_one_way_out(tmp_path, capfd):
+    """Where it can be had, the child reaches our listener and nothing else; elsewhere a reason is given."""
+    outside = socket.create_server(("127.0.0.1", 0))
+    code = """
+import json, socket, sys
+found = {}
+for name, port in json.loads(sys.argv[1]).items():
+    try:
+        socket.create_connection(("127.0.0.1", port), 2).close()
+        found[name] = True
+    except OSError:
+        found[name] = False
+print(json.dumps(found))
+"""
+    with outside, Sandbox(serve_inside=True) as sandbox:
+        if sandbox.isolation.state != ON:
+            assert sandbox.isolation.reason
+            return
+        ports = {"inside": sandbox.listener.getsockname()[1], "outside": outside.getsockname()[1]}
+
+        def serve():
+            sandbox.listener.accept()[0].close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        ended = sandbox.run([*PYTHON, code, json.dumps(ports)], env=_env(), cwd=str(tmp_path))
+        thread.join()
+    assert ended.code == 0
+    assert json.loads(capfd.readouterr().out) == {"inside": True, "outside": False}
