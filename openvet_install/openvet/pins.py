@@ -1,0 +1,258 @@
+"""The two lock files beside a policy, and what `update` writes into them.
+
+`openvet.lock` is OpenVet's own: per log its URL and the pinned head. `openvet-install.lock` holds what
+this machine learned: per log the anchor (`operators`) and the head that our own walk verified.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from openvet_install.errors import ConfigError
+from openvet_install.openvet.faults import short
+from openvet_install.openvet.sshsig import parse_fingerprint
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from openvet_install.openvet.log import Log, Progress, Verified
+
+CLOCK_SLACK_SECONDS = 24 * 3600
+_LOCK_MAX_BYTES = 4 * 1024 * 1024
+_BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_HEAD = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """`[log.NAME]` of `openvet.lock`: the URL as configured and the pinned head, lower-case hex."""
+
+    url: str
+    head: str
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """`[log.NAME]` of `openvet-install.lock`.
+
+    `operators` are the first keys of generation 0, 1, ... as `SHA256:base64`; `walked` is the head that
+    our own walk verified, lower-case hex.
+    """
+
+    operators: tuple[str, ...]
+    walked: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance:
+    """What a look at one log found, and what to write.
+
+    "first": seen for the first time, write `new` and `verified.operators`. "moved": `new` extends
+    `old`, write it. "same": nothing new. "stale": the host serves `served`, an ancestor of what we know;
+    keep what is written. `old` is the pin before, None if there was none; `verified` is about `new`.
+    """
+
+    name: str
+    state: Literal["first", "moved", "same", "stale"]
+    old: str | None
+    new: str
+    verified: Verified
+    served: str
+    behind: int = 0
+    """How many commits `served` lies before `new` ("stale"), within one generation."""
+    warnings: tuple[str, ...] = ()
+
+
+def advance(
+    log: Log, pin: Pin | None, walked: Walked | None, progress: Progress | None = None, *, now: int | None = None
+) -> Advance:
+    """Look at a log and decide how its pin moves; nothing is written.
+
+    Without `walked` the log is walked from the anchor, and a pin that another program wrote must lie
+    on that history. A pin that is not `walked` is walked from there first. `now` (Unix seconds) lets
+    heads from the future be named. Raises `LogInvalid` (`not-append-only` for a fork),
+    `LogMissingError`, `UndecidedError`; then nothing may be written.
+    """
+    served = log.served_head()
+    operators = walked.operators if walked is not None else ()
+    if pin is None and walked is None:
+        verified = log.verify(served, since=None, operators=(), progress=progress)
+        return _result(log, "first", None, verified, served, now=now)
+    old = pin.head if pin is not None else None
+    for known in filter(None, (walked.walked if walked is not None else None, old)):
+        if log.relation(served, known) == "forked":
+            raise log.fork(served, known)
+    base = _known(log, pin, walked, operators, progress)
+    relation = log.relation(served, base.head)
+    if relation == "stale":
+        behind = base.index - log.commit(served).index
+        text = f"{log.name}: stale; serves {short(served)}, which is older than {short(base.head)}"
+        return _result(log, "stale", old, base, served, behind=max(behind, 0), warnings=(text,), now=now)
+    verified = log.verify(served, since=base.head, operators=base.operators, progress=progress)
+    return _result(log, "same" if old == served else "moved", old, verified, served, now=now)
+
+
+def _known(
+    log: Log, pin: Pin | None, walked: Walked | None, operators: tuple[str, ...], progress: Progress | None
+) -> Verified:
+    """Return the newest of pin and walked head, verified."""
+    if walked is None:
+        head = pin.head if pin is not None else ""
+        return log.verify(head, since=None, operators=operators, progress=progress)
+    base = log.verify(walked.walked, since=walked.walked, operators=operators)
+    if pin is None or pin.head == walked.walked:
+        return base
+    relation = log.relation(pin.head, walked.walked)
+    if relation == "forked":
+        raise log.fork(pin.head, walked.walked)
+    if relation == "stale":
+        return base
+    return log.verify(pin.head, since=walked.walked, operators=operators, progress=progress)
+
+
+def _result(
+    log: Log,
+    state: Literal["first", "moved", "same", "stale"],
+    old: str | None,
+    verified: Verified,
+    served: str,
+    *,
+    behind: int = 0,
+    warnings: tuple[str, ...] = (),
+    now: int | None = None,
+) -> Advance:
+    if now is not None and verified.timestamp > now + CLOCK_SLACK_SECONDS:
+        warnings = (*warnings, f"{log.name}: the newest commit is dated in the future")
+    return Advance(
+        name=log.name,
+        state=state,
+        old=old,
+        new=verified.head,
+        verified=verified,
+        served=served,
+        behind=behind,
+        warnings=warnings,
+    )
+
+
+def read_pins(path: Path) -> dict[str, Pin]:
+    """Read `openvet.lock` as OpenVet 0.6 does; a file that is not there holds no pin. Raises `ConfigError`."""
+    return {
+        name: Pin(_text(path, name, table, "url"), _head(path, name, table, "head"))
+        for name, table in _logs(path, {"url", "head"}).items()
+    }
+
+
+def write_pins(path: Path, pins: Mapping[str, Pin]) -> None:
+    """Write `openvet.lock` in one step."""
+    _write(path, {name: {"url": pin.url, "head": pin.head} for name, pin in pins.items()})
+
+
+def read_walked(path: Path) -> dict[str, Walked]:
+    """Read `openvet-install.lock`; a file that is not there holds nothing. Raises `ConfigError`."""
+    found = {}
+    for name, table in _logs(path, {"operators", "walked"}).items():
+        operators = table.get("operators")
+        if not isinstance(operators, list) or not operators or not all(_is_fingerprint(one) for one in operators):
+            raise _error(path, f"log.{name}.operators", "is no list of fingerprints such as `SHA256:…`")
+        found[name] = Walked(tuple(operators), _head(path, name, table, "walked"))
+    return found
+
+
+def write_walked(path: Path, walked: Mapping[str, Walked]) -> None:
+    """Write `openvet-install.lock` in one step."""
+    _write(path, {name: {"operators": list(one.operators), "walked": one.walked} for name, one in walked.items()})
+
+
+def _is_fingerprint(value: object) -> bool:
+    return isinstance(value, str) and parse_fingerprint(value) is not None
+
+
+def _error(path: Path, key: str, what: str) -> ConfigError:
+    return ConfigError(f"`{key}` {what}", where=str(path))
+
+
+def _logs(path: Path, allowed: set[str]) -> dict[str, dict[str, Any]]:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_LOCK_MAX_BYTES + 1)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
+    try:
+        table = tomllib.loads(raw.decode()) if len(raw) <= _LOCK_MAX_BYTES else {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"not TOML: {error}", where=str(path)) from error
+    version = table.pop("version", None)
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise _error(path, "version", "is missing or no whole number")
+    logs = table.pop("log", {})
+    if table or not isinstance(logs, dict):
+        raise _error(path, next(iter(table), "log"), "is not known here")
+    for name, one in logs.items():
+        if not isinstance(one, dict) or one.keys() - allowed:
+            raise _error(path, f"log.{name}", f"may hold {' and '.join(sorted(allowed))} only")
+    return logs
+
+
+def _text(path: Path, name: str, table: dict[str, Any], key: str) -> str:
+    value = table.get(key)
+    if not isinstance(value, str):
+        raise _error(path, f"log.{name}.{key}", "is missing or no text")
+    return value
+
+
+def _head(path: Path, name: str, table: dict[str, Any], key: str) -> str:
+    value = _text(path, name, table, key)
+    if _HEAD.fullmatch(value) is None:
+        raise _error(path, f"log.{name}.{key}", "is no head of a log: 64 hexadecimal digits")
+    return value.lower()
+
+
+def _write(path: Path, logs: Mapping[str, Mapping[str, object]]) -> None:
+    lines = ["# written by openvet-install update; commit this file", "version = 1"]
+    for name, table in sorted(logs.items()):
+        lines += ["", f"[log.{name if _BARE.fullmatch(name) else _quoted(name)}]"]
+        lines += [f"{key} = {_value(value)}" for key, value in table.items()]
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+        Path(temporary).chmod(mode)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_quoted(one) for one in value) + "]"
+    return _quoted(str(value))
+
+
+def _quoted(text: str) -> str:
+    # A JSON string is a TOML basic string except for DEL.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

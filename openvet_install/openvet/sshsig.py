@@ -1,0 +1,230 @@
+"""OpenSSH public keys and SSHSIG signatures (protocol, section 4).
+
+Two kinds of keys verify, `ssh-ed25519` and `sk-ssh-ed25519@openssh.com`, as in OpenVet 0.6. All
+others are read, so that a log may name them, and every signature by them fails.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from openvet_install.openvet.faults import LogInvalid
+
+COMMIT_NAMESPACE = "openvet-commit-v1"
+AUDIT_NAMESPACE = "openvet-audit-v1"
+PROOF_NAMESPACE = "openvet-keyset-pop-v1"
+
+ED25519 = "ssh-ed25519"
+SK_ED25519 = "sk-ssh-ed25519@openssh.com"
+
+_STRING_MAX_BYTES = 1048575
+_LINE_CHARACTERS = 70
+_MAGIC = b"SSHSIG"
+_BEGIN = "-----BEGIN SSH SIGNATURE-----"
+_END = "-----END SSH SIGNATURE-----"
+_LINE_END = re.compile(r"\r\n|\n|\r")
+_HASHES = {b"sha512": hashlib.sha512, b"sha256": hashlib.sha256}
+_SK_TAIL_BYTES = 5
+
+# How many strings follow the algorithm's name, and the length of the first where it is fixed.
+_KEY_PARTS = {
+    ED25519: (1, 32),
+    SK_ED25519: (2, 32),
+    "ssh-rsa": (2, None),
+    "ssh-dss": (4, None),
+    "ecdsa-sha2-nistp256": (2, None),
+    "ecdsa-sha2-nistp384": (2, None),
+    "ecdsa-sha2-nistp521": (2, None),
+    "sk-ecdsa-sha2-nistp256@openssh.com": (3, None),
+}
+
+
+class _BlobError(ValueError):
+    """Bytes that are no sequence of length-prefixed strings."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A key in OpenSSH's wire form (`blob`); `parts` are the strings after the algorithm's name."""
+
+    algorithm: str
+    blob: bytes
+    parts: tuple[bytes, ...]
+
+    @classmethod
+    def parse(cls, stated: str, blob: bytes) -> PublicKey:
+        """Read the wire form; `stated` must be the algorithm inside and nothing may follow.
+
+        Raises `LogInvalid` with rule `decode`.
+        """
+        try:
+            return _parse_key(stated, blob)
+        except _BlobError as error:
+            raise LogInvalid("decode", f"not a public key: {error}") from error
+
+    @property
+    def fingerprint(self) -> bytes:
+        """SHA-256 of the wire form, 32 raw bytes."""
+        return _sha256(self.blob)
+
+    @property
+    def openssh(self) -> str:
+        """The fingerprint as `ssh-keygen -l` prints it: `SHA256:` and base64 without padding."""
+        return openssh_fingerprint(self.fingerprint)
+
+
+@lru_cache(maxsize=4096)
+def _sha256(blob: bytes) -> bytes:
+    return hashlib.sha256(blob).digest()
+
+
+def openssh_fingerprint(digest: bytes) -> str:
+    """Return `SHA256:base64` for the 32 raw bytes of a fingerprint."""
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+def parse_fingerprint(text: str) -> bytes | None:
+    """Return the 32 raw bytes of `SHA256:base64`, or None if the text is not exactly what we would print."""
+    try:
+        digest = base64.b64decode(text.removeprefix("SHA256:") + "=", validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return digest if len(digest) == 32 and openssh_fingerprint(digest) == text else None
+
+
+@lru_cache(maxsize=1024)
+def _parse_key(stated: str, blob: bytes) -> PublicKey:
+    name, rest = _string(blob)
+    try:
+        algorithm = name.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise _BlobError("its algorithm is not ASCII") from error
+    if algorithm != stated:
+        raise _BlobError(f"it is stated to be `{stated}` and is `{algorithm}`")
+    count, first_bytes = _KEY_PARTS.get(algorithm, (1, None))
+    parts = []
+    for _ in range(count):
+        part, rest = _string(rest)
+        parts.append(part)
+    if rest:
+        raise _BlobError("bytes are left over")
+    if first_bytes is not None and len(parts[0]) != first_bytes:
+        raise _BlobError(f"{len(parts[0])} bytes instead of {first_bytes}")
+    return PublicKey(algorithm, blob, tuple(parts))
+
+
+def verify(armored: bytes, *, key: PublicKey, namespace: str, message: bytes) -> None:
+    """Check an armored SSHSIG over `message`; steps as in the protocol, the first failure ends it.
+
+    Raises `LogInvalid` with rule `signature-invalid`.
+    """
+    blob = _dearmor(armored)  # 1
+    try:
+        embedded, found_namespace, reserved, hash_name, signature = _fields(blob)  # 2
+    except _BlobError as error:
+        raise _invalid(f"not a signature: {error}") from error
+    if found_namespace != namespace.encode():  # 3
+        raise _invalid("signature is made for another purpose")
+    if embedded != key.blob:  # 4
+        raise _invalid("signature is made by another key than the one stated")
+    hashed = _HASHES[hash_name](message).digest()
+    signed = b"".join((_MAGIC, _s(found_namespace), _s(reserved), _s(hash_name), _s(hashed)))
+    _check(key, signature, signed)  # 5
+
+
+def _invalid(what: str) -> LogInvalid:
+    return LogInvalid("signature-invalid", what)
+
+
+def _dearmor(armored: bytes) -> bytes:
+    try:
+        text = armored.decode("ascii")
+    except UnicodeDecodeError:
+        # Text before the armor is free; what counts must be ASCII and is looked at below.
+        text = armored.decode("latin-1")
+    lines = _LINE_END.split(text)
+    if lines and not lines[-1]:
+        lines.pop()
+    if not lines or lines[-1] != _END or _BEGIN not in lines:
+        raise _invalid("not an armored signature")
+    body = lines[lines.index(_BEGIN) + 1 : -1]
+    sizes = [len(line) for line in body]
+    if not sizes or any(size != _LINE_CHARACTERS for size in sizes[:-1]) or not 0 < sizes[-1] <= _LINE_CHARACTERS:
+        raise _invalid("the lines of the armored signature have a wrong length")
+    joined = "".join(body)
+    try:
+        blob = base64.b64decode(joined, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _invalid("the armored signature is not base64") from error
+    if base64.b64encode(blob).decode() != joined:
+        raise _invalid("the armored signature is not canonical base64")
+    return blob
+
+
+def _fields(blob: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    if blob[:6] != _MAGIC:
+        raise _BlobError("it does not begin like one")
+    if len(blob) < 10 or int.from_bytes(blob[6:10], "big") > 1:
+        raise _BlobError("its version is not known")
+    rest = blob[10:]
+    fields = []
+    for _ in range(5):
+        field, rest = _string(rest)
+        fields.append(field)
+    if rest:
+        raise _BlobError("bytes are left over")
+    key, namespace, reserved, hash_name, signature = fields
+    if not namespace:
+        raise _BlobError("its namespace is empty")
+    if hash_name not in _HASHES:
+        raise _BlobError("its hash is neither sha512 nor sha256")
+    return key, namespace, reserved, hash_name, signature
+
+
+def _check(key: PublicKey, signature: bytes, signed: bytes) -> None:
+    try:
+        algorithm, rest = _string(signature)
+        raw, tail = _string(rest)
+    except _BlobError as error:
+        raise _invalid(f"not a signature: {error}") from error
+    if key.algorithm not in (ED25519, SK_ED25519):
+        raise _invalid(f"signatures by `{key.algorithm}` keys cannot be checked")
+    if algorithm != key.algorithm.encode() or len(raw) != 64:
+        raise _invalid("signature does not fit its key")
+    if key.algorithm == SK_ED25519:
+        if len(tail) != _SK_TAIL_BYTES:
+            raise _invalid("signature does not fit its key")
+        signed = hashlib.sha256(key.parts[1]).digest() + tail + hashlib.sha256(signed).digest()
+    elif tail:
+        raise _invalid("bytes are left over in the signature")
+    try:
+        _loaded(key.parts[0]).verify(raw, signed)
+    except (InvalidSignature, ValueError) as error:
+        raise _invalid("signature does not verify") from error
+
+
+@lru_cache(maxsize=1024)
+def _loaded(raw: bytes) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
+def _s(data: bytes) -> bytes:
+    return len(data).to_bytes(4, "big") + data
+
+
+def _string(data: bytes) -> tuple[bytes, bytes]:
+    size = int.from_bytes(data[:4], "big")
+    end = 4 + size
+    if len(data) < end or len(data) < 4:
+        raise _BlobError("it is cut off")
+    if size > _STRING_MAX_BYTES:
+        raise _BlobError("a part of it is too long")
+    return data[4:end], data[end:]

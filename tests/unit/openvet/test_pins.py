@@ -1,0 +1,80 @@
+"""The two lock files."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+import tomllib
+
+from openvet_install.errors import ConfigError
+from openvet_install.openvet.pins import Pin, Walked, read_pins, read_walked, write_pins, write_walked
+from tests.support.logsim import SimKey
+from tests.support.vectors import load
+
+HEAD = "ab" * 32
+OPERATORS = (SimKey("a").fingerprint, SimKey("b").fingerprint)
+NAMES = ["alice", "my log", "a.b", 'quo"te', "tab\t", "ünicode", "del\x7f", ""]
+
+
+def test_what_is_written_is_read(tmp_path):
+    pins = {name: Pin(f"https://logs.example/{name!a}?gen=1", HEAD) for name in NAMES}
+    walked = {name: Walked(OPERATORS, HEAD) for name in NAMES}
+    write_pins(tmp_path / "openvet.lock", pins)
+    write_walked(tmp_path / "openvet-install.lock", walked)
+    assert read_pins(tmp_path / "openvet.lock") == pins
+    assert read_walked(tmp_path / "openvet-install.lock") == walked
+    assert tomllib.loads((tmp_path / "openvet.lock").read_text("utf-8"))["version"] == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["openvet-install.lock", "openvet.lock"]
+
+
+def test_a_missing_file_holds_nothing(tmp_path):
+    assert read_pins(tmp_path / "x") == {}
+    assert read_walked(tmp_path / "x") == {}
+
+
+@pytest.mark.parametrize("case", load("config")["openvet.lock"], ids=lambda case: case["name"])
+def test_openvet_lock_as_openvet_reads_it(tmp_path, case):
+    path = tmp_path / "openvet.lock"
+    path.write_text(case["text"], "utf-8")
+    if case["accepted"]:
+        assert all(pin.head == pin.head.lower() for pin in read_pins(path).values())
+        return
+    with pytest.raises(ConfigError) as caught:
+        read_pins(path)
+    assert caught.value.where == str(path)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "operators = []",
+        'operators = ["x"]',
+        f'operators = ["{OPERATORS[0]}="]',
+        "operators = 3",
+        "",
+        f'operators = ["{OPERATORS[0]}"]\nextra = 1',
+    ],
+)
+def test_a_bad_anchor_is_refused(tmp_path, table):
+    path = tmp_path / "openvet-install.lock"
+    path.write_text(f'version = 1\n[log.a]\nwalked = "{HEAD}"\n{table}\n', "utf-8")
+    with pytest.raises(ConfigError):
+        read_walked(path)
+
+
+def test_the_mode_of_the_file_stays(tmp_path):
+    path = tmp_path / "openvet.lock"
+    write_pins(path, {})
+    path.chmod(0o640)
+    write_pins(path, {"a": Pin("u", HEAD)})
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "openvet.lock"
+    write_pins(path, {"a": Pin("u", HEAD)})
+    with pytest.raises(UnicodeEncodeError):
+        write_pins(path, {"a": Pin("\ud800", HEAD)})
+    assert read_pins(path) == {"a": Pin("u", HEAD)}
+    assert [one.name for one in tmp_path.iterdir()] == ["openvet.lock"]
