@@ -1,0 +1,106 @@
+"""The gateway: a TLS-terminating forward proxy on loopback between pip or uv and package indexes.
+
+Map, in the order a request walks it::
+
+    server.py     Gateway: listener, one thread per connection, CONNECT, TLS, token; ends cleanly
+    grammar.py    one request head, strictly (pure)
+    addresses.py  canonical hosts, authorities and URLs; which addresses may be connected to (pure)
+    authority.py  the run's certificate authority, key in memory only
+    answers.py    the three answers: our page, approved bytes or metadata, a refusal
+    replies.py    how an answer looks on the wire: headers, ranges, problem+json (pure)
+    upstream.py   the outward side: pools, time-outs, caps, retries
+    outside.py    the user's own trust store, client certificate and corporate proxy
+    connections.py  sockets that connect to the address that was checked
+    blobs.py      whole files by sha256, re-hashed at each release
+    pages.py      index pages <-> `File` values (pure); anchors.py reads PEP 503 for it
+
+The rest of the package meets it through `Gatekeeper`, below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+    from pathlib import Path
+
+    from openvet_install.files import File
+    from openvet_install.gateway.pages import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A whole local copy: `sha256` (lower-case hex) was computed over these bytes, `size` is in bytes."""
+
+    path: Path
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What the child is told instead of bytes.
+
+    `status` is an HTTP status from 400 to 599, never 401 or 407. `reason` becomes the reason phrase and
+    `detail` the explanation in a problem+json body (RFC 9457); both may hold any text.
+    """
+
+    status: int
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A file that may go to the child.
+
+    `metadata` is METADATA of the opened wheel and answers `.metadata` requests; None answers 404. With
+    `only_metadata` the bytes themselves stay here and are answered with that refusal.
+    """
+
+    blob: Blob
+    metadata: bytes | None = None
+    only_metadata: Refusal | None = None
+
+
+class Gatekeeper(Protocol):
+    """Decides for the gateway; called from many threads at once.
+
+    An `InstallError` raised by any of these is answered with 502 and kept in `Gateway.faults`; so is any
+    other exception. URLs are in the canonical form of `addresses.canonical_url`, without fragment and login.
+    """
+
+    def admits(self, scheme: str, host: str, port: int) -> bool:
+        """Tell whether the gateway may ask this host at all; `host` is canonical, IPv6 without brackets."""
+
+    def private(self, host: str) -> bool:
+        """Tell whether this admitted host may live at a loopback or private address."""
+
+    def wanted(self, project: str) -> Container[str] | None:
+        """Return the sha256 (lower-case hex) that could be shown of a project, or None to see every file.
+
+        Only to make large pages quick: `page` still decides, and sees the other names in `Page.skipped`.
+        """
+
+    def page(self, page: Page) -> Page:
+        """Reduce a page to what may be seen; called once per page and login in a run."""
+
+    def expected(self, url: str) -> File | None:
+        """Return what a page or lock said of this URL; None if it was never listed."""
+
+    def refuse(self, url: str, file: File | None) -> Refusal | None:
+        """Return a no that is known before any download, or None."""
+
+    def release(self, url: str, file: File | None, blob: Blob) -> Released | Refusal:
+        """Open and judge a whole local copy; called once per URL and login in a run unless it failed.
+
+        `blob.sha256` is what came; whether it may differ from `file.sha256` is decided here.
+        """
+
+    def sent(self, url: str) -> None:
+        """Note that the whole body of a released file goes out now."""
+
+    def trouble(self, url: str, what: str) -> None:
+        """Note that upstream was out of reach, or answered with something that is not a page or file."""

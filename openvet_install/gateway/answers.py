@@ -1,0 +1,311 @@
+"""The three answers to a request: our page, approved bytes or metadata, a refusal."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from openvet_install.errors import InstallError
+from openvet_install.gateway import Refusal, Released, replies
+from openvet_install.gateway.addresses import AddressError, join, parse_target
+from openvet_install.gateway.blobs import TooLargeError
+from openvet_install.gateway.pages import (
+    HTML_TYPE,
+    JSON_TYPE,
+    PLAIN_HTML_TYPE,
+    PageError,
+    parse_page,
+    render_html,
+    render_json,
+)
+from openvet_install.gateway.replies import Answer
+from openvet_install.gateway.upstream import PAGE_ACCEPT, HostRefusedError, LoginError, UpstreamError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from openvet_install.files import File
+    from openvet_install.gateway import Blob, Gatekeeper
+    from openvet_install.gateway.addresses import Target
+    from openvet_install.gateway.blobs import BlobStore
+    from openvet_install.gateway.grammar import Request
+    from openvet_install.gateway.pages import Page
+    from openvet_install.gateway.upstream import Reply, Upstream
+
+MAX_MEMO = 128 << 20  # bytes of rendered pages kept for the run
+MAX_ALIASES = 10_000  # redirected files remembered
+METADATA = ".metadata"
+
+_LATEST_JSON = "application/vnd.pypi.simple.latest+json"
+_LATEST_HTML = "application/vnd.pypi.simple.latest+html"
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# Statuses that say something about our connection rather than about the file.
+_TROUBLE = frozenset({407, 408, 421, 425, 429, 431})
+
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class _Flight:
+    """One piece of work that several clients may wait for."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    value: object = None
+    fault: BaseException | None = None
+    attempts: int = 0
+
+
+class Flights:
+    """Does each piece of work once: those who come meanwhile wait, those who come later get the result."""
+
+    def __init__(self) -> None:
+        """Start with nothing done."""
+        self._lock = threading.Lock()
+        self._flights: dict[Hashable, _Flight] = {}
+
+    def once(self, key: Hashable, work: Callable[[], _T], *, keep: Callable[[_T], bool]) -> _T:
+        """Return the kept result for a key, or do the work; who waited for a fault gets the same fault."""
+        with self._lock:
+            flight = self._flights.setdefault(key, _Flight())
+            seen = flight.attempts
+        with flight.lock:
+            if flight.attempts > seen:
+                if flight.fault is not None:
+                    raise flight.fault
+                return cast("_T", flight.value)
+            if flight.value is not None and keep(cast("_T", flight.value)):
+                return cast("_T", flight.value)
+            try:
+                flight.value, flight.fault = work(), None
+            except BaseException as error:
+                flight.fault = error
+                raise
+            finally:
+                flight.attempts += 1
+            return flight.value
+
+    def forget(self, key: Hashable) -> None:
+        """Do the work for a key again when it is next asked for."""
+        with self._lock:
+            self._flights.pop(key, None)
+
+
+@dataclass(slots=True)
+class _Rendered:
+    """A judged page and its forms, made when they are first asked for."""
+
+    page: Page
+    json: bytes | None = None
+    html: bytes | None = None
+
+
+class Answers:
+    """Answers parsed requests; thread-safe. Never raises but for `Exception`s of a bug, which `faults` keeps."""
+
+    def __init__(self, keeper: Gatekeeper, blobs: BlobStore, upstream: Upstream) -> None:
+        """Answer what `keeper` lets through."""
+        self._keeper = keeper
+        self._blobs = blobs
+        self._upstream = upstream
+        self._pages = Flights()
+        self._files = Flights()
+        self._lock = threading.Lock()
+        self._advertised: set[str] = set()
+        self._aliases: dict[str, File] = {}
+        self._memo: dict[Hashable, int] = {}
+        self.faults: list[BaseException] = []
+
+    def answer(self, request: Request, target: Target) -> Answer:
+        """Return the answer to a GET or HEAD for a canonical URL."""
+        try:
+            if not self._keeper.admits(target.scheme, target.at.host, target.at.port):
+                return replies.refusal(_not_admitted(target))
+            kind = page_type(request.get("accept"))
+            return self._page(request, target, kind) if kind else self._file(request, target)
+        except (UpstreamError, PageError, TooLargeError) as error:
+            return self._trouble(target, str(error))
+        except (LoginError, HostRefusedError) as error:
+            return replies.refusal(Refusal(403, error.reason, f"{error.what}; {error.hint}"))
+        except InstallError as error:
+            return self._fault(error, error.what)
+        except Exception as error:  # noqa: BLE001 - a bug must not become a yes, nor kill the thread silently
+            return self._fault(error, f"internal error: {type(error).__name__}")
+
+    def _fault(self, error: BaseException, words: str) -> Answer:
+        with self._lock:
+            if error not in self.faults:
+                self.faults.append(error)
+        return replies.refusal(Refusal(502, "openvet-install cannot decide", words))
+
+    def _trouble(self, target: Target, what: str) -> Answer:
+        try:
+            self._keeper.trouble(target.url, what)
+        except Exception as error:  # noqa: BLE001 - as above
+            self.faults.append(error)
+        return replies.refusal(Refusal(502, "openvet-install: upstream trouble", what))
+
+    # Pages
+
+    def _page(self, request: Request, target: Target, kind: str) -> Answer:
+        login = request.get("authorization")
+        key = (target.url, login)
+        result = self._pages.once(
+            key, lambda: self._fetch_page(target, login), keep=lambda value: isinstance(value, _Rendered)
+        )
+        if isinstance(result, Answer):
+            return result
+        if kind == JSON_TYPE:
+            body = result.json = result.json or render_json(result.page)
+        else:
+            body = result.html = result.html or render_html(result.page)
+        self._remember(key, len(body))
+        return replies.page(body, kind, request.get("if-none-match"))
+
+    def _fetch_page(self, target: Target, login: str | None) -> _Rendered | Answer:
+        with self._upstream.get(target, accept=PAGE_ACCEPT, packed=True, login=login) as reply:
+            if reply.status != 200:
+                return self._passed_on(reply, target, None)
+            body, content_type = reply.body(), reply.content_type
+        url = target.url
+        index = url.partition("?")[0].rstrip("/").rpartition("/")[0]
+        page = self._keeper.page(parse_page(body, content_type, url, index=index, wanted=self._keeper.wanted))
+        if page.advertise:
+            with self._lock:
+                self._advertised.update(file.url for file in page.files if file.is_wheel)
+        return _Rendered(page)
+
+    def _remember(self, key: Hashable, size: int) -> None:
+        """Keep rendered pages within `MAX_MEMO`; the oldest go first."""
+        with self._lock:
+            self._memo[key] = max(size, self._memo.get(key, 0))
+            while sum(self._memo.values()) > MAX_MEMO and len(self._memo) > 1:
+                oldest = next(iter(self._memo))
+                del self._memo[oldest]
+                self._pages.forget(oldest)
+
+    # Files
+
+    def _file(self, request: Request, target: Target) -> Answer:
+        wheel = self._wheel_of_metadata(target)
+        result = self._judged(wheel or target, request.get("authorization"))
+        if isinstance(result, Answer):
+            return result
+        if wheel is not None:
+            if result.metadata is None:
+                return replies.refusal(Refusal(404, "no metadata", "this file has no metadata"))
+            return replies.metadata(result.metadata)
+        if result.only_metadata is not None:
+            return replies.refusal(result.only_metadata)
+        if request.method == "GET" and request.get("range") is None:
+            self._keeper.sent(target.url)
+        return replies.file(
+            result.blob,
+            byte_range=request.get("range"),
+            if_range=request.get("if-range"),
+            if_none_match=request.get("if-none-match"),
+        )
+
+    def _judged(self, target: Target, login: str | None) -> Released | Answer:
+        """Return a file that was released in this run, fetching and judging it if need be, or what to say instead."""
+        key = (target.url, login)
+
+        def once() -> Released | Refusal | Answer:
+            return self._files.once(
+                key, lambda: self._fetch_file(target, login), keep=lambda value: not isinstance(value, Answer)
+            )
+
+        result = once()
+        if isinstance(result, Released) and not self._blobs.intact(result.blob):
+            # The copy was changed on disk after it was released: get and judge it again.
+            self._files.forget(key)
+            result = once()
+        return replies.refusal(result) if isinstance(result, Refusal) else result
+
+    def _wheel_of_metadata(self, target: Target) -> Target | None:
+        """Return the wheel whose metadata this URL is, if a page of this run advertised it (PEP 658)."""
+        path, mark, query = target.path.partition("?")
+        for candidate in (path.removesuffix(METADATA) + mark + query, target.path.removesuffix(METADATA)):
+            url = target.origin + candidate
+            if candidate != target.path and url in self._advertised:
+                return parse_target(url)
+        return None
+
+    def _fetch_file(self, target: Target, login: str | None) -> Released | Refusal | Answer:
+        url, keeper = target.url, self._keeper
+        file = keeper.expected(url) or self._aliases.get(url)
+        no = keeper.refuse(url, file)
+        if no is not None:
+            return no
+        blob: Blob | None = self._blobs.find(file.sha256) if file is not None and file.sha256 else None
+        if blob is None:
+            with self._upstream.get(target, accept="*/*", packed=False, login=login) as reply:
+                if reply.status != 200:
+                    return self._passed_on(reply, target, file)
+                blob = self._blobs.add(reply.chunks())
+        return keeper.release(url, file, blob)
+
+    # What upstream says without a body
+
+    def _passed_on(self, reply: Reply, target: Target, file: File | None) -> Answer:
+        """Return upstream's status with a body of ours; raises `UpstreamError` for trouble."""
+        status = reply.status
+        if status in _REDIRECTS:
+            return self._redirect(reply, target, file)
+        if status == 401:
+            words = Refusal(401, "Unauthorized", f"{target.origin} asks for a login")
+            headers = tuple(("WWW-Authenticate", value) for value in reply.challenges[:8])
+            answer = replies.refusal(words)
+            return Answer(status=401, reason=answer.reason, headers=answer.headers + headers, body=answer.body)
+        if 400 <= status < 500 and status not in _TROUBLE:
+            words = Refusal(status, f"upstream says {status}", f"{target.origin} answered with the status {status}")
+            return replies.refusal(words)
+        raise UpstreamError(f"{target.origin} answered with the status {status}")
+
+    def _redirect(self, reply: Reply, target: Target, file: File | None) -> Answer:
+        try:
+            there = parse_target(join(target.url, reply.location or ""))
+        except AddressError as error:
+            raise UpstreamError(f"{target.origin} redirects to something that is not http or https") from error
+        if target.scheme == "https" and there.scheme == "http":
+            raise UpstreamError(f"{target.origin} redirects from https to http")
+        if not self._keeper.admits(there.scheme, there.at.host, there.at.port):
+            return replies.refusal(_not_admitted(there))
+        if file is not None and len(self._aliases) < MAX_ALIASES:
+            self._aliases[there.url] = file
+        headers = (("Location", there.url), ("Cache-Control", "no-cache"))
+        return Answer(status=reply.status, reason="Redirect", headers=headers)
+
+
+def page_type(accept: str | None) -> str | None:
+    """Return the type of page to answer with, None if `Accept` names no simple-page type (PEP 691)."""
+    named: dict[str, float] = {}
+    for part in (accept or "").split(","):
+        media, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        quality = next((_quality(one[2:]) for one in parameters if one.startswith("q=")), 1.0)
+        named[media] = quality
+    for media, answer in (
+        (JSON_TYPE, JSON_TYPE),
+        (_LATEST_JSON, JSON_TYPE),
+        (HTML_TYPE, HTML_TYPE),
+        (_LATEST_HTML, HTML_TYPE),
+        (PLAIN_HTML_TYPE, PLAIN_HTML_TYPE),
+    ):
+        if named.get(media, 0.0) > 0:
+            return answer
+    return None
+
+
+def _quality(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return 0.0
+
+
+def _not_admitted(target: Target) -> Refusal:
+    return Refusal(
+        403,
+        f"host not admitted: {target.at.netloc}",
+        f"{target.origin} is no index of this run, and no page or lock of it names the host",
+    )

@@ -1,0 +1,179 @@
+"""Package files by sha256 on disk, safe for many processes; a name is only believed after hashing again."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import stat
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, BinaryIO
+
+from openvet_install.errors import ConfigError, InvalidError
+from openvet_install.gateway import Blob
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+CHUNK = 256 * 1024  # bytes read and hashed at a time
+MAX_FILE = 4 << 30  # bytes of one package file, unless the store is told otherwise
+STALE = 24 * 3600  # seconds after which a temporary file belongs to a run that died
+
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+_Signature = tuple[int, int, int, int, int]
+
+
+class BlobError(InvalidError):
+    """Bytes on disk that are no longer what was stored."""
+
+
+class TooLargeError(InvalidError):
+    """A file of more bytes than the cap."""
+
+
+class BlobStore:
+    """A folder of whole files named by their sha256 (`ab/abcd…`); losing it costs time only.
+
+    The folder and everything in it belongs to this user alone (0700, files 0400). Files appear by rename,
+    so a reader never sees half of one. Raises `ConfigError` if the folder is not ours.
+    """
+
+    def __init__(self, folder: Path, *, max_file: int = MAX_FILE) -> None:
+        """Open or make the folder; `max_file` is in bytes."""
+        self._folder = folder
+        self._max = max_file
+        self._fresh: dict[str, _Signature] = {}
+        self._temporary = folder / "tmp"
+        for one in (folder, self._temporary):
+            _private_folder(one)
+        self._sweep()
+
+    def find(self, sha256: str) -> Blob | None:
+        """Return the file with this sha256 (lower-case hex) after hashing it; None if it is missing or damaged."""
+        path = self._path(sha256)
+        try:
+            with _open(path) as file:
+                size, digest = _hash(file)
+                signature = _signature(file)
+        except OSError:
+            return None
+        if digest != sha256:
+            return None
+        self._fresh[sha256] = signature
+        return Blob(path, sha256, size)
+
+    def add(self, chunks: Iterable[bytes]) -> Blob:
+        """Store the bytes that `chunks` yields; raises `TooLargeError`, and what `chunks` raises.
+
+        Nothing is left behind unless all chunks came.
+        """
+        handle, name = tempfile.mkstemp(dir=self._temporary)
+        try:
+            with open(handle, "wb", buffering=0) as file:  # noqa: PTH123 - a handle
+                hasher, size = hashlib.sha256(), 0
+                for chunk in _capped(chunks, self._max):
+                    size += len(chunk)
+                    hasher.update(chunk)
+                    _write(file, chunk)
+                os.fchmod(file.fileno(), 0o400)
+            sha256 = hasher.hexdigest()
+            path = self._path(sha256)
+            _private_folder(path.parent)
+            os.replace(name, path)  # noqa: PTH105
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(name)  # noqa: PTH108
+            raise
+        with suppress(OSError), _open(path) as file:
+            self._fresh[sha256] = _signature(file)
+        return Blob(path, sha256, size)
+
+    @contextmanager
+    def open(self, blob: Blob, *, whole: bool) -> Iterator[BinaryIO]:
+        """Yield the opened file at its start, after its bytes were hashed once more; raises `BlobError`.
+
+        With `whole=False` (HEAD, a range) a file that the system says is untouched since this process hashed
+        it is not read again.
+        """
+        try:
+            file = _open(blob.path)
+        except OSError as error:
+            raise BlobError(f"the stored file {blob.sha256} is gone: {error.strerror}") from error
+        with file:
+            signature = _signature(file)
+            if whole or self._fresh.get(blob.sha256) != signature:
+                size, digest = _hash(file)
+                if (size, digest) != (blob.size, blob.sha256):
+                    raise BlobError(f"the stored file {blob.sha256} was changed on disk")
+                self._fresh[blob.sha256] = signature
+            file.seek(0)
+            yield file
+
+    def intact(self, blob: Blob) -> bool:
+        """Tell whether a stored file is untouched, reading it again only if the system says it may not be."""
+        try:
+            with self.open(blob, whole=False):
+                return True
+        except BlobError:
+            return False
+
+    def _path(self, sha256: str) -> Path:
+        if not _SHA256.fullmatch(sha256):
+            raise BlobError(f"not a sha256: `{sha256!a}`")
+        return self._folder / sha256[:2] / sha256
+
+    def _sweep(self) -> None:
+        """Remove what runs that died left behind."""
+        for path in self._temporary.iterdir():
+            with suppress(FileNotFoundError):
+                if time.time() - path.lstat().st_mtime > STALE:
+                    path.unlink()
+
+
+def _private_folder(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+        raise ConfigError(f"the folder {folder} is not a folder of yours", hint=f"ls -ld {folder}")
+    if status.st_mode & 0o077:
+        folder.chmod(0o700)
+
+
+def _open(path: Path) -> BinaryIO:
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    file = open(handle, "rb", buffering=0)  # noqa: PTH123, SIM115 - the caller closes it
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        file.close()
+        raise FileNotFoundError(path)
+    return file
+
+
+def _capped(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise TooLargeError(f"the file has more than {limit} bytes")
+        yield chunk
+
+
+def _hash(file: BinaryIO) -> tuple[int, str]:
+    hasher, size = hashlib.sha256(), 0
+    while chunk := file.read(CHUNK):
+        hasher.update(chunk)
+        size += len(chunk)
+    return size, hasher.hexdigest()
+
+
+def _signature(file: BinaryIO) -> _Signature:
+    status = os.fstat(file.fileno())
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _write(file: BinaryIO, chunk: bytes) -> None:
+    view = memoryview(chunk)
+    while view:
+        view = view[file.write(view) :]

@@ -1,0 +1,113 @@
+"""What the user has set up for outward connections: trust store, client certificate, corporate proxy."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from openvet_install.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BUNDLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_CLIENT_CERTIFICATES = ("PIP_CLIENT_CERT", "SSL_CLIENT_CERT")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """The user's own settings, to be read before the child's environment is built.
+
+    `bundle` and `folder` replace the system's trust store as `SSL_CERT_FILE` and `SSL_CERT_DIR` do;
+    `client_certificate` is a PEM file with certificate and key; `proxies` maps `http` and `https` to
+    proxy URLs, which may hold a login; `no_proxy` is a comma-separated list as curl reads it.
+    """
+
+    bundle: str | None = None
+    folder: str | None = None
+    client_certificate: str | None = None
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    no_proxy: str = ""
+
+    @classmethod
+    def from_environment(
+        cls,
+        environ: Mapping[str, str],
+        *,
+        bundle: str | None = None,
+        client_certificate: str | None = None,
+        proxy: str | None = None,
+    ) -> Outside:
+        """Read the variables that pip, uv, requests and curl know.
+
+        The arguments are settings of the user's pip or uv configuration and come first. Never pass what a
+        project's files say.
+        """
+        bundle = bundle or next((environ[name] for name in _BUNDLES if environ.get(name)), None)
+        own_bundle = bool(environ.get("SSL_CERT_FILE")) and bundle == environ.get("SSL_CERT_FILE")
+        client = next((environ[name] for name in _CLIENT_CERTIFICATES if environ.get(name)), None)
+        everywhere = proxy or environ.get("PIP_PROXY")
+        proxies = {}
+        for scheme in ("http", "https"):
+            names = (f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
+            found = everywhere or next((environ[name] for name in names if environ.get(name)), None)
+            if found:
+                proxies[scheme] = _check_proxy(found)
+        return cls(
+            bundle=bundle,
+            folder=environ.get("SSL_CERT_DIR") or None if own_bundle or not bundle else None,
+            client_certificate=client_certificate or client,
+            proxies=proxies,
+            no_proxy=environ.get("no_proxy") or environ.get("NO_PROXY") or "",
+        )
+
+    def context(self) -> ssl.SSLContext:
+        """Return a client context with the user's trust; raises `ConfigError` for files that cannot be read."""
+        try:
+            if self.bundle or self.folder:
+                context = ssl.create_default_context(cafile=self.bundle, capath=self.folder)
+            else:
+                import truststore  # noqa: PLC0415 - only where the system decides
+
+                context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            if self.client_certificate:
+                context.load_cert_chain(self.client_certificate)
+        except (OSError, ssl.SSLError) as error:
+            place = (
+                f"{self.bundle or self.folder or 'the system'}, {self.client_certificate or 'no client certificate'}"
+            )
+            raise ConfigError(f"the trust store or client certificate cannot be read: {error}", where=place) from error
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        return context
+
+    def proxy_for(self, scheme: str, host: str, port: int) -> str | None:
+        """Return the URL of the proxy for an origin, or None to connect directly."""
+        proxy = self.proxies.get(scheme)
+        if proxy is None:
+            return None
+        if self.no_proxy:
+            from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # noqa: PLC0415 - heavy
+
+            if proxy_bypass_environment(f"{host}:{port}", {"no": self.no_proxy}):
+                return None
+        return proxy
+
+
+def _check_proxy(url: str) -> str:
+    """Return a proxy's URL with its scheme; raises `ConfigError` without repeating its login."""
+    if "://" not in url:
+        url = f"http://{url}"
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and parts.hostname and (parts.port or 1)
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigError(
+            "the proxy for outward connections is not an http or https URL",
+            where="HTTPS_PROXY, HTTP_PROXY, ALL_PROXY or PIP_PROXY",
+            hint="export HTTPS_PROXY=http://proxy.example:3128",
+        )
+    return url

@@ -1,0 +1,309 @@
+"""The gateway's inward side: a forward proxy on loopback that terminates TLS with the run's own CA."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import os
+import secrets
+import socket
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from openvet_install.gateway import Refusal, replies
+from openvet_install.gateway.addresses import AddressError, Authority, parse_authority, parse_target
+from openvet_install.gateway.answers import Answers
+from openvet_install.gateway.authority import RunAuthority, TlsSocket
+from openvet_install.gateway.blobs import CHUNK, BlobError
+from openvet_install.gateway.grammar import GrammarError, check_bodiless, complete, parse_request
+from openvet_install.gateway.replies import Answer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from openvet_install.gateway import Gatekeeper
+    from openvet_install.gateway.addresses import Target
+    from openvet_install.gateway.blobs import BlobStore
+    from openvet_install.gateway.grammar import Request
+    from openvet_install.gateway.upstream import Upstream
+
+HOST = "127.0.0.1"
+USER = "openvet"
+MAX_CONNECTIONS = 256  # at a time; uv opens about 50
+BACKLOG = 128
+IDLE = 90.0  # seconds between two requests of a connection
+HEAD_SECONDS = 20.0  # for one whole request head, and for a handshake
+SEND_SECONDS = 120.0  # without the child taking a byte
+LINGER_SECONDS = 1.0  # to let a refused client read why
+LINGER_BYTES = 4 << 20  # of an unwanted body read meanwhile
+STOP_SECONDS = 2.0  # for all threads to end
+READ = 16 * 1024  # bytes
+HANDSHAKE = 0x16  # a TLS record's first byte (RFC 8446, 5.1)
+
+_TUNNEL = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+class _HangUpError(Exception):
+    """The connection is over; nothing more to say."""
+
+
+class Gateway:
+    """One run's proxy: start it with `with`, give `url` and `bundle` to the child.
+
+    `url` is `http://openvet:TOKEN@127.0.0.1:PORT`; `bundle` is the path of a PEM file with the run's CA alone,
+    in `folder`. After the end, `faults` holds what a keeper raised and every unexpected exception: with one
+    of them in it the run cannot count as good.
+    """
+
+    def __init__(self, keeper: Gatekeeper, *, blobs: BlobStore, upstream: Upstream, folder: Path) -> None:
+        """Take a private (0700) folder of this run, a store and the outward side, which is closed at the end."""
+        self._blobs = blobs
+        self._keeper = keeper
+        self._upstream = upstream
+        self._folder = folder
+        self._answers = Answers(keeper, blobs, upstream)
+        self._lock = threading.Lock()
+        self._connections: dict[threading.Thread, socket.socket] = {}
+        self._listener: socket.socket | None = None
+        self._threads: list[threading.Thread] = []
+        self._closing = False
+        self.token = secrets.token_urlsafe(24)
+        self.host = HOST
+        self.port = 0
+        self.bundle = folder / "ca.pem"
+        self._expected = base64.b64encode(f"{USER}:{self.token}".encode())
+
+    @property
+    def url(self) -> str:
+        """The proxy's URL with the token as its password."""
+        return f"http://{USER}:{self.token}@{self.host}:{self.port}"
+
+    @property
+    def faults(self) -> tuple[BaseException, ...]:
+        """What went wrong inside: errors of the keeper, and bugs."""
+        return tuple(self._answers.faults)
+
+    def __enter__(self) -> Self:
+        """Make the CA, write the bundle, listen."""
+        self._authority = RunAuthority(self._folder)
+        handle = os.open(self.bundle, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with open(handle, "wb") as file:  # noqa: PTH123 - a handle
+            file.write(self._authority.bundle)
+        self._listener = socket.create_server((HOST, 0), backlog=BACKLOG)
+        self.port = self._listener.getsockname()[1]
+        self._upstream.bind(private=self._keeper.private, own_port=self.port)
+        self._threads = [
+            threading.Thread(target=self._listen, args=(self._listener,), name="openvet-listen", daemon=True),
+            threading.Thread(target=self._upstream.warm, name="openvet-warm", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the port, end every connection and thread, remove the bundle."""
+        with self._lock:
+            self._closing = True
+            connections = dict(self._connections)
+        if self._listener is not None:
+            with suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+        for sock in connections.values():
+            with suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        self._upstream.close()
+        deadline = time.monotonic() + STOP_SECONDS
+        for thread in (*self._threads, *connections):
+            thread.join(max(deadline - time.monotonic(), 0.01))
+        self.bundle.unlink(missing_ok=True)
+
+    def _listen(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                sock, _ = listener.accept()
+            except OSError:
+                return
+            thread = threading.Thread(target=self._serve, args=(sock,), name="openvet-client", daemon=True)
+            with self._lock:
+                if self._closing or len(self._connections) >= MAX_CONNECTIONS:
+                    sock.close()
+                    continue
+                # A second handle: TLS takes the first one away, and the end must reach the socket either way.
+                self._connections[thread] = sock.dup()
+            thread.start()
+
+    def _serve(self, sock: socket.socket) -> None:
+        try:
+            with sock:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                self._converse(sock)
+        except (OSError, ValueError, _HangUpError):
+            pass
+        except Exception as error:  # noqa: BLE001 - kept for the end of the run
+            self._answers.faults.append(error)
+        finally:
+            with self._lock:
+                spare = self._connections.pop(threading.current_thread())
+            spare.close()
+
+    def _converse(self, sock: socket.socket) -> None:
+        """Answer plain requests until the connection ends or becomes a tunnel."""
+        received = bytearray()
+        while True:
+            request = self._receive(sock, received)
+            if not self._knows_token(request):
+                challenge = (("Proxy-Authenticate", 'Basic realm="openvet-install"'),)
+                self._send(sock, request, Answer(status=407, headers=challenge, close=True))
+                return
+            if request.method == "CONNECT":
+                authority = self._authority_of(sock, request, received)
+                sock.sendall(_TUNNEL)
+                self._tunnel(sock, authority)
+                return
+            if not request.target.startswith("http://"):
+                self._refuse(sock, 400, "not a proxy request", "requests to the gateway name an absolute http URL")
+            target = self._checked(sock, request, None)
+            if not self._respond(sock, request, target):
+                return
+
+    def _tunnel(self, sock: socket.socket, authority: Authority) -> None:
+        """Speak TLS as the host that CONNECT named, and answer what is asked inside."""
+        sock.settimeout(HEAD_SECONDS)
+        first = sock.recv(1, socket.MSG_PEEK)
+        if not first or first[0] != HANDSHAKE:
+            return
+        context = self._authority.context(authority.host)
+        with context.wrap_socket(sock, server_side=True) as tls:
+            asked = tls.asked if isinstance(tls, TlsSocket) else None
+            received = bytearray()
+            while True:
+                request = self._receive(tls, received)
+                named = asked if asked is not None else authority.host
+                address = ":" in authority.host or authority.host.replace(".", "").isdigit()
+                if named != authority.host or (asked is None and not address):
+                    self._refuse(tls, 421, "Misdirected Request", "the TLS server name is not the host of the tunnel")
+                if request.method == "CONNECT" or not request.target.startswith("/"):
+                    self._refuse(tls, 400, "not an origin request", "requests inside a tunnel name a path")
+                target = self._checked(tls, request, authority)
+                if not self._respond(tls, request, target):
+                    return
+
+    def _receive(self, sock: socket.socket, received: bytearray) -> Request:
+        """Read one request head; hangs up after an error was answered."""
+        try:
+            deadline = 0.0
+            while True:
+                length = complete(received)
+                if length:
+                    break
+                if received and not deadline:
+                    deadline = time.monotonic() + HEAD_SECONDS
+                sock.settimeout(max(deadline - time.monotonic(), 0.01) if deadline else IDLE)
+                piece = sock.recv(READ)
+                if not piece:
+                    raise _HangUpError
+                received += piece
+            head = bytes(received[:length])
+            del received[:length]
+            return parse_request(head)
+        except GrammarError as error:
+            self._refuse(sock, error.status, "Bad Request", error.what)
+        raise AssertionError
+
+    def _checked(self, sock: socket.socket, request: Request, authority: Authority | None) -> Target:
+        """Return what is asked for, canonically; hangs up on other methods, bodies and hosts."""
+        if request.method not in ("GET", "HEAD"):
+            self._refuse(
+                sock, 403, f"{request.method} is not passed on", "the gateway reads from indexes, nothing else"
+            )
+        try:
+            check_bodiless(request)
+            target = parse_target(f"https://{authority}{request.target}" if authority else request.target)
+            host = request.get("host")
+            if host is not None and parse_authority(host, default_port=443 if authority else 80) != target.at:
+                self._refuse(sock, 421, "Misdirected Request", "the `Host` header names another host")
+        except (GrammarError, AddressError) as error:
+            self._refuse(sock, 400, "Bad Request", error.what)
+        if host is None and authority is not None:
+            self._refuse(sock, 400, "Bad Request", "a `Host` header is missing")
+        return target
+
+    def _authority_of(self, sock: socket.socket, request: Request, received: bytearray) -> Authority:
+        """Return where a CONNECT wants to go; hangs up on anything but one canonical host and port."""
+        if received:
+            self._refuse(sock, 400, "Bad Request", "bytes before the tunnel was opened")
+        try:
+            check_bodiless(request)
+            authority = parse_authority(request.target, default_port=None)
+            host = request.get("host")
+            if host is not None and parse_authority(host, default_port=authority.port) != authority:
+                self._refuse(sock, 421, "Misdirected Request", "the `Host` header names another host")
+        except (GrammarError, AddressError) as error:
+            self._refuse(sock, 400, "Bad Request", error.what)
+        return authority
+
+    def _knows_token(self, request: Request) -> bool:
+        scheme, _, given = (request.get("proxy-authorization") or "").partition(" ")
+        known = hmac.compare_digest(given.strip().encode("latin-1"), self._expected)
+        return known and scheme.lower() == "basic"
+
+    def _respond(self, sock: socket.socket, request: Request, target: Target) -> bool:
+        """Answer a good request; False when the connection is to be closed."""
+        answer = self._answers.answer(request, target)
+        self._send(sock, request, answer)
+        return request.keeps_alive and not answer.close
+
+    def _send(self, sock: socket.socket, request: Request, answer: Answer) -> None:
+        sock.settimeout(SEND_SECONDS)
+        head = answer.head(close=not request.keeps_alive)
+        if request.method == "HEAD" or answer.status == 304:
+            sock.sendall(head)
+        elif answer.blob is None:
+            sock.sendall(head + answer.body)
+        else:
+            self._send_file(sock, head, answer)
+
+    def _send_file(self, sock: socket.socket, head: bytes, answer: Answer) -> None:
+        assert answer.blob is not None  # noqa: S101 - for the type checker
+        whole = answer.length == answer.blob.size
+        try:
+            with self._blobs.open(answer.blob, whole=whole) as file:
+                file.seek(answer.start)
+                left = answer.length
+                while left:
+                    chunk = file.read(min(CHUNK, left))
+                    if not chunk:
+                        raise _HangUpError
+                    left -= len(chunk)
+                    sock.sendall(head + chunk if head else chunk)
+                    head = b""
+                if head:
+                    sock.sendall(head)
+        except BlobError as error:
+            self._answers.faults.append(error)
+            self._refuse(sock, 502, "stored file changed", error.what)
+
+    def _refuse(self, sock: socket.socket, status: int, reason: str, detail: str) -> None:
+        """Say no, let the client read it, hang up."""
+        answer = replies.refusal(Refusal(status, reason, detail), close=True)
+        sock.settimeout(LINGER_SECONDS)
+        sock.sendall(answer.head(close=True) + answer.body)
+        deadline, unread = time.monotonic() + LINGER_SECONDS, LINGER_BYTES
+        with suppress(OSError):
+            if not isinstance(sock, TlsSocket):
+                sock.shutdown(socket.SHUT_WR)
+            while unread > 0 and (left := deadline - time.monotonic()) > 0:
+                sock.settimeout(left)
+                piece = sock.recv(READ)
+                if not piece:
+                    break
+                unread -= len(piece)
+        raise _HangUpError

@@ -1,0 +1,269 @@
+"""The outward side: asks indexes and file hosts for the gateway, within limits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from openvet_install.errors import UndecidedError
+from openvet_install.gateway.addresses import is_loopback, is_private, literal, never
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import urllib3
+
+    from openvet_install.gateway.addresses import Target
+    from openvet_install.gateway.connections import Door
+    from openvet_install.gateway.outside import Outside
+
+MAX_PAGE = 64 << 20  # bytes of an index page, unpacked
+MAX_PAGE_SECONDS = 120.0  # for a whole page
+SLOW_GRACE = 30.0  # seconds before a download has to keep up
+SLOW_RATE = 4096  # bytes per second, on average, below which a download is given up
+CHUNK = 256 * 1024  # bytes asked for at a time
+TRIES = 3
+BACK_OFF = 0.25  # seconds before the second try, doubled each time
+MAX_RETRY_AFTER = 5.0  # seconds of a Retry-After that we wait ourselves
+MAX_ANSWER_HEADERS = 100
+USER_AGENT = "openvet-install"
+
+PAGE_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+_AGAIN = frozenset({429, 500, 502, 503, 504})
+
+
+class UpstreamError(UndecidedError):
+    """Upstream is out of reach, too slow, or answers with something that is no HTTP answer to us."""
+
+
+class LoginError(UndecidedError):
+    """A login that would travel unprotected."""
+
+    reason = "login over plain http"
+
+
+class HostRefusedError(UndecidedError):
+    """A host whose address may not be asked."""
+
+    reason = "host not admitted"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer whose body is still on the way; headers are as upstream wrote them."""
+
+    status: int
+    content_type: str
+    encoding: str
+    location: str | None
+    retry_after: str | None
+    challenges: tuple[str, ...]
+    chunks: Callable[[], Iterator[bytes]]
+
+    def body(self, limit: int = MAX_PAGE) -> bytes:
+        """Read the whole unpacked body; raises `UpstreamError`, also above `limit` bytes."""
+        parts: list[bytes] = []
+        size, started = 0, time.monotonic()
+        for chunk in self.chunks():
+            size += len(chunk)
+            if size > limit:
+                raise UpstreamError(f"the answer has more than {limit} bytes")
+            if time.monotonic() - started > MAX_PAGE_SECONDS:
+                raise UpstreamError(f"the answer took more than {MAX_PAGE_SECONDS:.0f} seconds")
+            parts.append(chunk)
+        return b"".join(parts)
+
+
+class Upstream:
+    """Pooled connections with the user's own trust and proxy; thread-safe.
+
+    urllib3 is imported and the trust store read at `warm` or at the first request, whichever comes first.
+    """
+
+    def __init__(self, outside: Outside) -> None:
+        """Take the user's settings; nothing is opened yet."""
+        self._outside = outside
+        self._lock = threading.Lock()
+        self._door: Door | None = None
+        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._private: Callable[[str], bool] = lambda _host: False
+        self._own_port = 0
+        self._closed = False
+
+    def bind(self, *, private: Callable[[str], bool], own_port: int) -> None:
+        """Say which hosts may live at private addresses, and which loopback port is the gateway itself."""
+        self._private, self._own_port = private, own_port
+        if self._door is not None:
+            self._door.private, self._door.own_port = private, own_port
+
+    def warm(self) -> None:
+        """Import and read what the first request needs; a fault shows at that request."""
+        with suppress(Exception):
+            self._manager(None)
+
+    def close(self) -> None:
+        """End all connections; requests under way fail."""
+        with self._lock:
+            self._closed = True
+            door, pools = self._door, list(self._pools.values())
+        if door is not None:
+            door.close()
+        for pool in pools:
+            pool.clear()
+
+    @contextmanager
+    def get(self, target: Target, *, accept: str, packed: bool, login: str | None = None) -> Iterator[Reply]:
+        """GET a URL whose host was admitted, with fixed headers; redirects are not followed.
+
+        `packed` asks for gzip and unpacks it. `login` is a value for `Authorization`. Raises `UpstreamError`,
+        `LoginError` and `HostRefusedError`.
+        """
+        headers = {
+            "Accept": accept,
+            "Accept-Encoding": "gzip" if packed else "identity",
+            "User-Agent": USER_AGENT,
+        }
+        proxy = self._outside.proxy_for(target.scheme, target.at.host, target.at.port)
+        pools = self._manager(proxy)
+        self._check(target, direct=proxy is None, login=login)
+        if login is not None:
+            headers["Authorization"] = login
+        response = self._ask(pools, target, headers)
+        try:
+            yield self._reply(response, target, packed=packed)
+        finally:
+            # A connection whose body was not read to its end cannot be used again.
+            if response.connection is not None or not response.closed:
+                response.close()
+            response.release_conn()
+
+    def _check(self, target: Target, *, direct: bool, login: str | None) -> None:
+        door, host = self._door, target.at.host
+        if door is None:
+            raise UpstreamError("the gateway is closing")
+        address = literal(host)
+        if address is not None and (never(address) or (is_private(address) and not self._private(host))):
+            raise HostRefusedError(
+                f"the address {host} may not be asked",
+                hint="name the host in the configuration if it is an index of yours",
+            )
+        if login is None or target.scheme == "https":
+            return
+        try:
+            near = [address] if address else door.addresses(host, target.at.port) if direct else []
+        except OSError as error:
+            raise UpstreamError(f"{target.origin} is out of reach: {error}") from error
+        if not near or not all(map(is_loopback, near)):
+            raise LoginError(
+                f"a login for {target.origin} would travel over plain http",
+                hint="use the https address of the index",
+            )
+
+    def _manager(self, proxy: str | None) -> urllib3.PoolManager:
+        with self._lock:
+            if self._closed:
+                raise UpstreamError("the gateway is closing")
+            pools = self._pools.get(proxy)
+            if pools is None:
+                from openvet_install.gateway import connections  # noqa: PLC0415 - urllib3 is heavy
+
+                if self._door is None:
+                    self._door = connections.Door()
+                    self._door.private, self._door.own_port = self._private, self._own_port
+                    self._context = self._outside.context()
+                pools = connections.manager(self._door, self._context, proxy, self._context)
+                self._pools[proxy] = pools
+            return pools
+
+    def _ask(self, pools: urllib3.PoolManager, target: Target, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        """Send the request, and again after a fault that may pass."""
+        import urllib3  # noqa: PLC0415 - late, see above
+
+        pause = BACK_OFF
+        for attempt in range(1, TRIES + 1):
+            try:
+                response = pools.urlopen(
+                    "GET", target.url, headers=headers, redirect=False, preload_content=False, decode_content=False
+                )
+            except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+                fault = UpstreamError(f"{target.origin} is out of reach: {_words(error)}")
+                if attempt == TRIES or self._closed or _is_certificate(error):
+                    raise fault from error
+            else:
+                wait = _seconds(response.headers.get("Retry-After"))
+                if attempt == TRIES or response.status not in _AGAIN or wait > MAX_RETRY_AFTER:
+                    return response
+                response.close()
+                response.release_conn()
+                pause = max(pause, wait)
+            time.sleep(pause)
+            pause *= 2
+        raise AssertionError
+
+    def _reply(self, response: urllib3.BaseHTTPResponse, target: Target, *, packed: bool) -> Reply:
+        headers = response.headers
+        both = "content-length" in headers and "transfer-encoding" in headers
+        if both or len(headers.getlist("content-length")) > 1 or len(headers) > MAX_ANSWER_HEADERS:
+            raise UpstreamError(f"{target.origin} answers with headers that contradict each other")
+        if response.status < 200 or response.status > 599:
+            raise UpstreamError(f"{target.origin} answers with the status {response.status}")
+        encoding = headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity") and not (packed and encoding in ("gzip", "x-gzip", "deflate")):
+            raise UpstreamError(f"{target.origin} answers in the encoding `{encoding[:40]!a}`, which was not asked for")
+        return Reply(
+            status=response.status,
+            content_type=headers.get("content-type", ""),
+            encoding=encoding,
+            location=headers.get("location"),
+            retry_after=headers.get("retry-after"),
+            challenges=tuple(headers.getlist("www-authenticate")),
+            chunks=lambda: _chunks(response, target),
+        )
+
+
+def _chunks(response: urllib3.BaseHTTPResponse, target: Target) -> Iterator[bytes]:
+    """Yield the body unpacked; raises `UpstreamError` when it breaks off or crawls."""
+    import urllib3  # noqa: PLC0415 - late, see above
+
+    started, received = time.monotonic(), 0
+    try:
+        while chunk := response.read1(CHUNK, decode_content=True):
+            yield chunk
+            received += len(chunk)
+            passed = time.monotonic() - started
+            if passed > SLOW_GRACE and received < passed * SLOW_RATE:
+                raise UpstreamError(f"{target.origin} sends fewer than {SLOW_RATE} bytes per second")
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        raise UpstreamError(f"{target.origin} broke off: {_words(error)}") from error
+
+
+def _words(error: BaseException) -> str:
+    """Return the innermost cause in one line: urllib3 wraps its own and the system's."""
+    while True:
+        inner = error.__cause__ or error.__context__ or getattr(error, "reason", None)
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
+    return " ".join((str(error) or type(error).__name__).split())[:300]
+
+
+def _is_certificate(error: BaseException) -> bool:
+    import ssl  # noqa: PLC0415 - only for a fault
+
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return True
+        reason = getattr(seen, "reason", None)
+        seen = reason if isinstance(reason, BaseException) else seen.__cause__ or seen.__context__
+    return False
+
+
+def _seconds(value: str | None) -> float:
+    """Read a Retry-After in seconds; a date counts as too long, an absent one as nothing."""
+    if value is None:
+        return 0.0
+    return float(value) if value.isdecimal() and value.isascii() and len(value) < 10 else MAX_RETRY_AFTER + 1
