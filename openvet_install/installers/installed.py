@@ -29,7 +29,7 @@ Reason = Literal["unexpected-file", "hash-mismatch"]
 
 _INSTALLERS_OWN = frozenset({"INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json"})
 _MAY_BE_LEFT_OUT = frozenset({"RECORD", "RECORD.jws", "RECORD.p7s"})
-_BYTECODE = re.compile(r"(?P<stem>.+)\.[a-z]+-?[0-9]+[a-z]*(?:\.opt-[0-9a-z]+)?\.pyc")
+_BYTECODE = re.compile(r"(?P<stem>.+?)\.[a-z]+-?[0-9]+[a-z]*(?:\.opt-[0-9a-z]+)?\.pyc")
 _NUMBERED = {"pip": re.compile(r"pip[0-9.]*"), "setuptools": re.compile(r"easy_install(-[0-9.]+)?")}
 """Commands that pip writes for the target's version, with the entry point of the plain name."""
 _VENV_COMMANDS = re.compile(r"python[0-9.]*t?|activate(\.\w+)?|activate_this\.py|deactivate\.\w+|pydoc\.bat")

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 from dataclasses import dataclass
 from dataclasses import replace as replace_in
@@ -20,7 +21,7 @@ from openvet_install.installers.wrappers import head_length, is_wrapper
 from tests.support.wheels import make_sdist, make_wheel, record_row, sdist_name, wheel_name
 
 UV = os.fsdecode(uv.find_uv_bin())
-PLATFORM = "cp311-abi3-linux_x86_64"
+PLATFORM = f"cp310-abi3-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}"
 
 WHEELS = {
     "alpha": (
