@@ -22,6 +22,7 @@ from collections.abc import Mapping  # noqa: TC003 - a runtime annotation of dat
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
@@ -100,7 +101,10 @@ class Evidence:
     siblings: tuple[Audit, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+NOTHING = Evidence()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Rules:
     """One policy as far as decisions need it; `scope` is `machine`, `user` or `project`."""
 
@@ -111,6 +115,17 @@ class Rules:
     cooldown: timedelta = timedelta(0)
     max_lag: timedelta = timedelta(days=730)
     exemptions: tuple[Exemption, ...] = ()
+
+    def names(self, file: File) -> tuple[str, ...]:
+        """Return the effective requirements of a file with a sha256, each once."""
+        if not self.policy.overrides:
+            return self._default_names
+        subject = file.subject
+        return () if subject is None else tuple(dict.fromkeys(self.policy.effective(subject)))
+
+    @cached_property
+    def _default_names(self) -> tuple[str, ...]:
+        return tuple(sorted(name for name, one in self.policy.requirements.items() if one.default))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +162,9 @@ def decide(file: File, evidence: Mapping[str, Evidence], rules: Sequence[Rules],
     """
     if not rules:
         raise ValueError("a decision needs a policy")
-    return strictest(_decide(file, evidence.get(one.scope, Evidence()), one, now) for one in rules)
+    if len(rules) == 1:
+        return _decide(file, evidence.get(rules[0].scope, NOTHING), rules[0], now)
+    return strictest(_decide(file, evidence.get(one.scope, NOTHING), one, now) for one in rules)
 
 
 def broken(file: File, reason: Reason, detail: str) -> Decision:
@@ -199,12 +216,13 @@ def _decide(file: File, evidence: Evidence, rules: Rules, now: datetime) -> Deci
 
 
 def _judge(file: File, evidence: Evidence, rules: Rules) -> tuple[Reason, tuple[RequirementResult, ...], str | None]:
-    subject = file.subject
-    if subject is None:
+    if file.sha256 is None:
         return Reason.UNHASHED, (), "its index states no sha256"
-    names = tuple(dict.fromkeys(rules.policy.effective(subject)))
+    names = rules.names(file)
     if not names:
         return Reason.NO_REQUIREMENTS, (), "no requirement applies to it"
+    if evidence is NOTHING:
+        return Reason.UNAUDITED, _unanswered(names), None
     results = tuple(_requirement(name, evidence, rules.policy) for name in names)
     statuses = {result.status for result in results}
     if Status.CONTRADICTED in statuses:
@@ -213,6 +231,12 @@ def _judge(file: File, evidence: Evidence, rules: Rules) -> tuple[Reason, tuple[
         return Reason.APPROVED, results, None
     reason, detail = _bad_news(names, evidence, rules.policy) or _silence(evidence)
     return reason, results, detail
+
+
+@lru_cache(maxsize=256)
+def _unanswered(names: tuple[str, ...]) -> tuple[RequirementResult, ...]:
+    """Return the results of a file that nobody has audited: pages have thousands of them."""
+    return tuple(RequirementResult(name=name, status=Status.NOT_ASSERTED, audits=()) for name in names)
 
 
 def _bad_news(names: Sequence[str], evidence: Evidence, policy: Policy) -> tuple[Reason, str] | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +15,10 @@ from openvet_install.cli.policy import read_setting
 from openvet_install.cli.wrap import die_of
 from openvet_install.errors import InstallError
 from openvet_install.gate.model import Outcome, Run, Trouble
-from openvet_install.installers import pip, uv
 from openvet_install.installers.target import ToolStops
-from openvet_install.report import text
 from openvet_install.report.terminal import Terminal
+
+TIMINGS = "OPENVET_INSTALL_TIMINGS"
 
 if TYPE_CHECKING:
     from openvet_install.cli.options import WrapperOptions
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 def run(tool: str, command: Command, options: WrapperOptions) -> int:
     """Run a gated command of `pip` or `uv`; return the exit code. Raises `InstallError` before the tool starts."""
     reports.check(options.reports)
+    loading = threading.Thread(target=_load, daemon=True)
+    loading.start()
     try:
         chosen = read_setting(Path(options.project) if options.project else None, options)
         plan = _plan(tool, command)
@@ -35,23 +40,45 @@ def run(tool: str, command: Command, options: WrapperOptions) -> int:
     except InstallError as error:
         _failed(tool, command, options, error)
         raise
-    from openvet_install.gate import session  # noqa: PLC0415 - heavy, and arguments stop before it
+    loading.join()
+    from openvet_install.gate import session  # noqa: PLC0415 - see `_load`
 
     terminal = Terminal.of(sys.stderr, os.environ)
     for name in plan.dropped:
         terminal.line(f"openvet: note: {name} has no effect in a gated run")
     result = session.run(plan, chosen, os.environ, every=bool(options.reports))
+    from openvet_install.report import text  # noqa: PLC0415 - see `_load`
+
     text.run(terminal, result, {one.scope: one.policy for one in chosen.policies})
     reports.write(result, options.reports)
+    if os.environ.get(TIMINGS):
+        _timings(terminal, result)
     if result.signal is not None:
         die_of(result.signal)
     return result.exit_code
 
 
+def _timings(terminal: Terminal, result: Run) -> None:
+    """Print what benches read: the child's own time and our peak memory."""
+    terminal.line(f"child {result.child_seconds:.4f}")
+    status = Path("/proc/self/status")
+    lines = status.read_text("utf-8").splitlines() if status.exists() else []
+    for line in lines:
+        if line.startswith("VmHWM"):
+            terminal.line(line)
+
+
+def _load() -> None:
+    """Import what a run needs while the plan waits for the target's Python."""
+    with suppress(ImportError):  # it shows again, and is told, where it is needed
+        importlib.import_module("openvet_install.gate.session")
+
+
 def _plan(tool: str, command: Command) -> Plan:
     argv = sys.argv[1:]
-    plan = pip.plan if tool == "pip" else uv.plan
-    return plan(argv, os.environ, str(Path.cwd()), command=command)
+    tools = importlib.import_module(f"openvet_install.installers.{tool}")
+    plan: Plan = tools.plan(argv, os.environ, str(Path.cwd()), command=command)
+    return plan
 
 
 def _failed(tool: str, command: Command, options: WrapperOptions, error: InstallError) -> None:

@@ -101,7 +101,11 @@ def _main(tool: str, argv: Sequence[str]) -> int:
     command = passing.classify(tool, rest)
     if command.kind == passing.PASS:
         passing.run_through(tool, command, os.environ, str(Path.cwd()))
-    return _gated(tool, command, options)
+    code = _gated(tool, command, options)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Everything is written and removed; taking the interpreter apart would cost a twentieth of a second.
+    os._exit(code)
 
 
 def _gated(tool: str, command: Command, options: WrapperOptions) -> int:

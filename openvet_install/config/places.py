@@ -10,8 +10,6 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import platformdirs
-
 from openvet_install.config.reader import INSTALL_TOML, OPENVET_TOML, read_policy
 from openvet_install.errors import ConfigError
 
@@ -28,6 +26,8 @@ def user_folder(environ: Mapping[str, str]) -> Path:
     """Return OpenVet's configuration folder of the user."""
     if base := environ.get("XDG_CONFIG_HOME"):
         return Path(base) / "openvet"
+    import platformdirs  # noqa: PLC0415 - only where the XDG names do not say it
+
     return Path(platformdirs.user_config_dir("openvet", appauthor=False))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if sys.version_info >= (3, 11):
@@ -96,7 +95,7 @@ class Table:
         names = list(known)
         for key in self.data:
             if key not in names:
-                near = get_close_matches(key, names, n=1, cutoff=0.6)
+                near = nearest(key, names)
                 hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(sorted(names))}"
                 self.document.fault((*self.path, key), f"unknown key `{key}`", hint)
 
@@ -137,7 +136,7 @@ class Table:
         value = self.get(key, str, default)
         words = list(choices)
         if value not in words:
-            near = get_close_matches(value, words, n=1)
+            near = nearest(value, words)
             hint = f"did you mean `{near[0]}`?" if near else None
             self.document.fault(self.at(key), f"`{key}` must be one of {', '.join(words)}", hint)
             return default
@@ -174,6 +173,13 @@ class Table:
             else:
                 self.document.fault((*self.at(key), number), "must be a table")
         return found
+
+
+def nearest(word: str, known: list[str]) -> list[str]:
+    """Return the known word that was probably meant, if any."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a fault
+
+    return get_close_matches(word, known, n=1, cutoff=0.6)
 
 
 def spell(path: Path_) -> str:

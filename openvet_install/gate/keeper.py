@@ -22,7 +22,7 @@ from openvet_install.gate.once import Once
 from openvet_install.gateway import Refusal, Released
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from openvet_install.archive import Contents
@@ -55,7 +55,10 @@ class Keeper:
         hosts: Iterable[tuple[str, str, int]],
         exact: dict[str, frozenset[str]] | None = None,
     ) -> None:
-        """`hosts` are (scheme, host, port) of the configured indexes; `exact` the pinned versions by name."""
+        """Take (scheme, host, port) of the configured indexes and the pinned versions by name.
+
+        `ahead` may be set to something that looks at what a released file asks for.
+        """
         self._knowledge = knowledge
         self._rules = rules
         self._now = now
@@ -66,6 +69,7 @@ class Keeper:
         self._exact = exact or {}
         self._by_url: dict[str, Decision] = {}
         self._opened: Once[Contents] = Once()
+        self.ahead: Callable[[Contents], None] = lambda _contents: None
         self.pages: dict[str, dict[str, Decision]] = {}
         self.released: dict[str, Release] = {}
         self.served: dict[str, Release] = {}
@@ -93,15 +97,16 @@ class Keeper:
         with self._lock:
             return {name: list(found.values()) for name, found in self.pages.items()}
 
+    def contents(self) -> list[Contents]:
+        """Return what the released archives hold."""
+        with self._lock:
+            return [one.contents for one in self.released.values()]
+
     def page(self, page: Page) -> Page:
         """Reduce a page to what may be seen. Raises what the logs raise."""
         if page.project is None:
             return replace(page, files=())
-        try:
-            decisions = self._decide_page(page)
-        except InvalidError as error:
-            self._fault(error)
-            raise
+        decisions = self._decide_page(page)
         shown = {one.file.url for one in decisions if one.shown}
         origins = {origin_of(url) for url in shown}
         inside = self._is_near(urlsplit(page.url).hostname or "")
@@ -157,6 +162,7 @@ class Keeper:
             return self._break(url, broken(decision.file, Reason.ARCHIVE_INVALID, error.what))
         with self._lock:
             self.released[url] = Release(decision, contents)
+        self.ahead(contents)
         return Released(blob, contents.metadata if decision.file.is_wheel else None)
 
     def sent(self, url: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -15,17 +16,17 @@ from openvet_install.decide import Evidence
 from openvet_install.errors import ConfigError, InvalidError, UndecidedError
 from openvet_install.gate.model import LogSeen, LogStopsError
 from openvet_install.gate.once import Once
-from openvet_install.openvet.log import Log
 from openvet_install.openvet.pins import read_pins, read_walked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from openvet_install.config import LogSettings, PolicyFile
     from openvet_install.files import File
     from openvet_install.gate.state import Looks
     from openvet_install.http import Fetcher
+    from openvet_install.openvet.log import Log
     from openvet_install.openvet.pins import Pin, Walked
     from openvet_install.openvet.store import Store
     from openvet_install.openvet.subject import Coordinate, Subject
@@ -54,17 +55,21 @@ class _Package:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Source:
     """One log of one policy, with its two verified heads."""
 
     scope: str
     settings: LogSettings
-    log: Log
+    make: Callable[[], Log]
     pin: str
     newest: str
-    generation: int
     checked: datetime | None
+
+    @cached_property
+    def log(self) -> Log:
+        """The client; made and imported when it is first asked, often while the tool starts already."""
+        return self.make()
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -93,6 +98,7 @@ class Knowledge:
         self._offline = offline
         self._sources: tuple[_Source, ...] = ()
         self._packages: Once[_Package] = Once()
+        self._by_bytes: Once[Mapping[str, tuple[Subject, ...]]] = Once()
         self.warnings: list[str] = []
 
     @property
@@ -105,11 +111,16 @@ class Knowledge:
                 url=source.settings.url,
                 head=source.pin,
                 newest=source.newest,
-                generation=source.generation,
+                generation=source.log.commit(source.pin).generation,
                 checked=source.checked,
             )
             for source in self._sources
         )
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """What changes whenever a log says something else: one line per log."""
+        return tuple(f"{one.scope} {one.settings.url} {one.pin} {one.newest}" for one in self._sources)
 
     @property
     def log_names(self) -> tuple[str, ...]:
@@ -130,6 +141,8 @@ class Knowledge:
 
     def evidence(self, file: File) -> dict[str, Evidence]:
         """Return what the logs of each policy say of a file, by scope."""
+        if not any(self._speaks(source, head, file) for source in self._sources for head in source.heads):
+            return {}
         subject = file.subject
         if subject is None:
             return {}
@@ -150,12 +163,6 @@ class Knowledge:
             )
         return found
 
-    def silent(self, name: str) -> bool:
-        """Tell whether no log has any audit of the package at any head."""
-        return not any(
-            self._package(source, head, name).by_subject for source in self._sources for head in source.heads
-        )
-
     def sole_sha256(self, coordinate: Coordinate) -> str | None:
         """Return the hash of the only audited file of a coordinate; None if there is none or are several."""
         found = {
@@ -173,6 +180,16 @@ class Knowledge:
             chain.from_iterable(self._package(source, source.pin, name).by_version for source in self._sources)
         )
 
+    def _speaks(self, source: _Source, head: str, file: File) -> bool:
+        """Tell whether a log says anything of the file's release or of its bytes; most files of a page: no."""
+        if file.version in self._package(source, head, file.name).by_version:
+            return True
+        return file.sha256 is not None and file.sha256 in self._bytes(source, head)
+
+    def _bytes(self, source: _Source, head: str) -> Mapping[str, tuple[Subject, ...]]:
+        key = (source.scope, source.settings.name, head)
+        return self._by_bytes.get(key, lambda: source.log.by_sha256(head) or {})
+
     def _release(self, source: _Source, name: str, version: str) -> list[Audit]:
         return [
             audit for head in source.heads for audit in self._package(source, head, name).by_version.get(version, ())
@@ -181,7 +198,7 @@ class Knowledge:
     def _same_bytes(self, source: _Source, subject: Subject) -> list[Audit]:
         found = []
         for head in source.heads:
-            for other in (source.log.by_sha256(head) or {}).get(subject.sha256 or "", ()):
+            for other in self._bytes(source, head).get(subject.sha256 or "", ()):
                 if other != subject:
                     audit = self._package(source, head, other.package).by_subject.get(other)
                     found += [audit] if audit else []
@@ -200,7 +217,18 @@ class Knowledge:
 
     def _open(self, policy: PolicyFile, settings: LogSettings, pin: Pin, walked: Walked | None) -> _Source:
         operators = settings.operators or (walked.operators if walked else ())
-        log = Log(
+        source = _Source(policy.scope, settings, partial(self._client, settings, operators), pin.head, pin.head, None)
+        if walked is None:
+            source.log.verify(pin.head, since=None, operators=operators)
+        elif walked.walked != pin.head and source.log.relation(pin.head, walked.walked) != "stale":
+            # Somebody else moved the pin: it counts only as far as we walk it ourselves (threat T62).
+            source.log.verify(pin.head, since=walked.walked, operators=operators)
+        return self._look(source, policy, operators)
+
+    def _client(self, settings: LogSettings, operators: tuple[str, ...]) -> Log:
+        from openvet_install.openvet.log import Log  # noqa: PLC0415 - heavy, and a fresh look needs none of it yet
+
+        return Log(
             settings.name,
             settings.url,
             fetcher=self._fetcher,
@@ -209,14 +237,6 @@ class Knowledge:
             operators=operators,
             mirrors=settings.mirrors,
         )
-        generation = log.commit(pin.head).generation
-        if walked is None:
-            log.verify(pin.head, since=None, operators=operators)
-        elif walked.walked != pin.head and log.relation(pin.head, walked.walked) != "stale":
-            # Somebody else moved the pin: it counts only as far as we walk it ourselves (threat T62).
-            log.verify(pin.head, since=walked.walked, operators=operators)
-        source = _Source(policy.scope, settings, log, pin.head, pin.head, generation, None)
-        return self._look(source, policy, operators)
 
     def _look(self, source: _Source, policy: PolicyFile, operators: tuple[str, ...]) -> _Source:
         """Find the newest head: from a look that is young enough, else from the host."""

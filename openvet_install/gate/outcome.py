@@ -9,7 +9,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from openvet_install.decide import Action, Reason, ReasonClass
-from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK, EXIT_UNDECIDED
+from openvet_install.errors import EXIT_BLOCKED, EXIT_BUG, EXIT_INVALID, EXIT_OK, EXIT_UNDECIDED
 from openvet_install.gate.model import HeldBack, Judged, Outcome
 from openvet_install.gate.wanted import satisfiable
 
@@ -55,6 +55,7 @@ class Seen:
     refused: Sequence[Decision]
     broken: Sequence[Decision]
     faults: Sequence[Trouble]
+    bugs: Sequence[Trouble]
     troubles: Sequence[Trouble]
 
 
@@ -85,25 +86,25 @@ def conclude(run: Run, seen: Seen, wanted: Wanted, fits: Fit, installed: Mapping
     ]
     names = {*run.stopping, *(one.decision.file.name for one in run.files)}
     run.newest_approved = {name: newest for name in names if (newest := _newest_approved(seen, name, fits))}
-    run.troubles = [*seen.faults, *seen.troubles]
+    run.troubles = [*seen.bugs, *seen.faults, *seen.troubles]
     run.outcome, run.exit_code = _verdict(run, seen)
 
 
 def _verdict(run: Run, seen: Seen) -> tuple[Outcome, int]:
-    """Order of exit codes: 65, 77, 69, the tool's own."""
+    """Order of exit codes: a bug of ours, 65, an interruption, 77, 69, the tool's own."""
     own = run.tool.exit if run.tool is not None and run.tool.exit is not None else EXIT_UNDECIDED
-    if run.strays or seen.broken or seen.faults:
-        return Outcome.INVALID, EXIT_INVALID
-    if run.interrupted:
-        return Outcome.FAILED, own
-    if own != EXIT_OK and (run.stopping or seen.refused):
-        return Outcome.BLOCKED, EXIT_BLOCKED
-    if own != EXIT_OK and seen.troubles:
-        return Outcome.UNDECIDED, EXIT_UNDECIDED
-    if own != EXIT_OK:
-        return Outcome.FAILED, own
+    failed = own != EXIT_OK
     warned = any(one.decision.action is Action.WARN for one in run.files)
-    return (Outcome.WARNED if warned else Outcome.ALLOWED), EXIT_OK
+    table = (
+        (bool(seen.bugs), Outcome.FAILED, EXIT_BUG),
+        (bool(run.strays or seen.broken or seen.faults), Outcome.INVALID, EXIT_INVALID),
+        (run.interrupted, Outcome.FAILED, own),
+        (failed and bool(run.stopping or seen.refused), Outcome.BLOCKED, EXIT_BLOCKED),
+        (failed and bool(seen.troubles), Outcome.UNDECIDED, EXIT_UNDECIDED),
+        (failed, Outcome.FAILED, own),
+        (warned, Outcome.WARNED, EXIT_OK),
+    )
+    return next(((outcome, code) for holds, outcome, code in table if holds), (Outcome.ALLOWED, EXIT_OK))
 
 
 def _chosen(sent: Sequence[Decision], installed: Mapping[str, str]) -> dict[str, str]:

@@ -7,23 +7,24 @@ Ledger, check and verdict live in this process only (threat T14).
 from __future__ import annotations
 
 import hashlib
+import importlib
 import shutil
 import tempfile
+import threading
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from openvet_install.errors import EXIT_INVALID, InstallError
-from openvet_install.gate.after import changes
+from openvet_install.errors import EXIT_INVALID, InstallError, InvalidError, UndecidedError
 from openvet_install.gate.keeper import Keeper, origin_of
 from openvet_install.gate.knowledge import Knowledge
 from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen, Trouble
-from openvet_install.gate.outcome import Fit, Seen, conclude
 from openvet_install.gate.state import Folders, Looks, usable_folders
-from openvet_install.gate.wanted import Needs, Root, Wanted
 from openvet_install.gateway.blobs import BlobStore
 from openvet_install.gateway.outside import Outside
 from openvet_install.gateway.server import Gateway
@@ -38,6 +39,7 @@ from openvet_install.openvet.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from openvet_install.archive import Contents
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.commands import Plan, Requested
     from openvet_install.installers.environment import UpstreamSettings
@@ -84,7 +86,6 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
             knowledge = knowledge_of(chosen, environ, folders, stack)
         except LogStopsError as error:
             return stopped(result, error)
-        result.logs = knowledge.logs
         result.warnings += knowledge.warnings
         _behind_the_gate(plan, chosen, result, folders=folders, knowledge=knowledge, sandbox=sandbox, every=every)
     return result
@@ -126,14 +127,21 @@ def _behind_the_gate(
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         upstream = Upstream(outside_of(plan.upstream))
         gateway = stack.enter_context(Gateway(keeper, blobs=blobs, upstream=upstream, folder=folder))
+        _look_ahead(plan, keeper, gateway)
         cache = _uv_cache(folders.cache / "uv", plan, chosen, knowledge) if plan.tool == "uv" else None
         variables = _variables(plan, gateway, folder, cache)
+        threading.Thread(target=_load, daemon=True).start()
         began = time.perf_counter()
         ended = sandbox.run(plan.command(folder), env=variables, cwd=plan.cwd)
         result.child_seconds = time.perf_counter() - began
         stack.close()
-        faults = [_words(fault) for fault in gateway.faults]
-    result.tool = _tool(plan, ended)
+        faults = list(gateway.faults)
+    from openvet_install.gate.after import changes  # noqa: PLC0415 - not before the tool starts
+    from openvet_install.gate.outcome import Fit, Seen, conclude  # noqa: PLC0415 - as above
+    from openvet_install.gate.wanted import Needs, Root, Wanted  # noqa: PLC0415 - as above
+
+    result.tool = _tool(plan, ended, digest=every)
+    result.logs = knowledge.logs
     result.interrupted = ended.received is not None and ended.code != 0
     result.signal = ended.received if result.interrupted else None
     found = changes(before, snapshot(places), keeper, blobs, compiled=_compiles(plan))
@@ -145,21 +153,53 @@ def _behind_the_gate(
         sent=[one.decision for one in keeper.served.values()] + found.cached,
         refused=list(keeper.refused.values()),
         broken=list(keeper.broken.values()),
-        faults=keeper.faults + faults,
-        troubles=keeper.troubles,
+        faults=keeper.faults + [_told(one) for one in faults if isinstance(one, InvalidError)],
+        bugs=[_told(one) for one in faults if not isinstance(one, (InvalidError, UndecidedError))],
+        troubles=keeper.troubles + [_told(one) for one in faults if isinstance(one, UndecidedError)],
     )
     roots = [Root(one.requirement, one.origin) for one in plan.requested]
-    wanted = Wanted(roots, _needs(keeper), target.environment)
+    needs = [Needs(one.name, one.version, one.requires, one.build_requires) for one in keeper.contents()]
+    wanted = Wanted(roots, needs, target.environment)
     fits = Fit(frozenset(target.tags), ".".join(map(str, target.version)))
     conclude(result, seen, wanted, fits, found.new, every=every)
     _exemptions(result, chosen)
+
+
+def _load() -> None:
+    """Import what the first page and the end of the run need, while the tool starts."""
+    with suppress(ImportError):  # it shows again, and is told, where it is needed
+        for name in ("openvet.log", "gate.after", "gate.outcome"):
+            importlib.import_module(f"openvet_install.{name}")
+
+
+def _look_ahead(plan: Plan, keeper: Keeper, gateway: Gateway) -> None:
+    """Get pages early that the tool is sure to ask for; only where one index is asked for everything anyway."""
+    if len(plan.indexes) != 1:
+        return
+    index = plan.indexes[0].url.rstrip("/")
+
+    def ask(requirements: Iterable[Requirement]) -> None:
+        markers = plan.target.environment
+        names = [
+            canonicalize_name(one.name)
+            for one in requirements
+            if one.marker is None or one.marker.evaluate({**markers, "extra": ""})
+        ]
+        gateway.prefetch(f"{index}/{name}/" for name in names)
+
+    def ahead(contents: Contents) -> None:
+        with suppress(InvalidRequirement):
+            ask(Requirement(line) for line in contents.requires)
+
+    keeper.ahead = ahead
+    ask(one.requirement for one in plan.requested)
 
 
 def _exact(requested: Iterable[Requested]) -> dict[str, frozenset[str]]:
     """Return the versions that people pinned with `==`, by normalised name."""
     found: dict[str, set[str]] = {}
     for one in requested:
-        name = one.requirement.name.lower().replace("_", "-").replace(".", "-")
+        name = canonicalize_name(one.requirement.name)
         for specifier in one.requirement.specifier:
             if specifier.operator in ("==", "===") and not specifier.version.endswith(".*"):
                 with suppress(ValueError):
@@ -194,7 +234,7 @@ def _uv_cache(folder: Path, plan: Plan, chosen: Setting, knowledge: Knowledge) -
     """Return uv's private cache: a new one when policies, modes, heads or the tool change (threat T29)."""
     parts = [plan.version]
     parts += [f"{one.scope} {one.sha256} {one.mode}" for one in chosen.seen()]
-    parts += [f"{log.scope} {log.url} {log.head} {log.newest}" for log in knowledge.logs]
+    parts += knowledge.heads
     mine = folder / hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for other in folder.iterdir():
@@ -210,22 +250,12 @@ def _compiles(plan: Plan) -> bool:
     return plan.tool == "pip" or any(isinstance(word, str) and word == "--compile-bytecode" for word in plan.argv)
 
 
-def _needs(keeper: Keeper) -> list[Needs]:
-    found = []
-    for one in list(keeper.released.values()):
-        contents = one.contents
-        found.append(Needs(contents.name, contents.version, contents.requires, contents.build_requires))
-    return found
-
-
-def _tool(plan: Plan, ended: Ended | None = None) -> ToolSeen:
+def _tool(plan: Plan, ended: Ended | None = None, *, digest: bool = False) -> ToolSeen:
+    """Name the tool; the digest of a large program takes a while, so only reports get it."""
     path = Path(plan.program[0])
-    digest = None
-    if plan.tool == "uv":
-        with suppress(OSError):
-            digest = disk.sha256(str(path.resolve())) if ended else None
+    sha256 = disk.sha256(str(path.resolve())) if digest and plan.tool == "uv" else None
     code = ended.code if ended is not None else None
-    return ToolSeen(name=plan.tool, path=str(path), version=plan.version, sha256=digest, exit=code)
+    return ToolSeen(name=plan.tool, path=str(path), version=plan.version, sha256=sha256, exit=code)
 
 
 def _exemptions(result: Run, chosen: Setting) -> None:
@@ -237,7 +267,7 @@ def _exemptions(result: Run, chosen: Setting) -> None:
     result.exemptions_ending = tuple(one.where for one in every if one.where in used and (one.until - soon).days <= 14)
 
 
-def _words(fault: BaseException) -> Trouble:
+def _told(fault: BaseException) -> Trouble:
     if isinstance(fault, InstallError):
         return Trouble(name="log", what=fault.what, detail=fault.where, hint=fault.hint)
     return Trouble(name="openvet-install", what=f"internal error: {fault!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -150,9 +151,7 @@ class Answers:
     def _page(self, request: Request, target: Target, kind: str) -> Answer:
         login = request.get("authorization")
         key = (target.url, login)
-        result = self._pages.once(
-            key, lambda: self._fetch_page(target, login), keep=lambda value: isinstance(value, _Rendered)
-        )
+        result = self._judged_page(target, login)
         if isinstance(result, Answer):
             return result
         if kind == JSON_TYPE:
@@ -183,6 +182,19 @@ class Answers:
                 oldest = next(iter(self._memo))
                 del self._memo[oldest]
                 self._pages.forget(oldest)
+
+    def prefetch(self, url: str) -> None:
+        """Get and judge a page before the child asks for it; whoever asks meanwhile waits for the same answer."""
+        target = parse_target(url)
+        if self._keeper.admits(target.scheme, target.at.host, target.at.port):
+            with suppress(Exception):  # the child will ask, and is told then
+                self._judged_page(target, None)
+
+    def _judged_page(self, target: Target, login: str | None) -> _Rendered | Answer:
+        def fetch() -> _Rendered | Answer:
+            return self._fetch_page(target, login)
+
+        return self._pages.once((target.url, login), fetch, keep=lambda value: isinstance(value, _Rendered))
 
     # Files
 

@@ -21,6 +21,7 @@ from openvet_install.gateway.grammar import GrammarError, check_bodiless, comple
 from openvet_install.gateway.replies import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -36,6 +37,7 @@ HOST = "127.0.0.1"
 USER = "openvet"
 MAX_CONNECTIONS = 256  # at a time; uv opens about 50
 BACKLOG = 128
+MAX_PREFETCHED = 100  # pages of a run that are asked for before the child does
 IDLE = 90.0  # seconds between two requests of a connection
 HEAD_SECONDS = 20.0  # for one whole request head, and for a handshake
 SEND_SECONDS = 120.0  # without the child taking a byte
@@ -72,6 +74,7 @@ class Gateway:
         self._listener: socket.socket | None = None
         self._threads: list[threading.Thread] = []
         self._closing = False
+        self._prefetched: set[str] = set()
         self.token = secrets.token_urlsafe(24)
         self.host = HOST
         self.port = 0
@@ -87,6 +90,17 @@ class Gateway:
     def faults(self) -> tuple[BaseException, ...]:
         """What went wrong inside: errors of the keeper, and bugs."""
         return tuple(self._answers.faults)
+
+    def prefetch(self, urls: Iterable[str]) -> None:
+        """Get pages that the child is sure to ask for, in the background."""
+        for url in urls:
+            with self._lock:
+                if self._closing or url in self._prefetched or len(self._prefetched) >= MAX_PREFETCHED:
+                    continue
+                self._prefetched.add(url)
+                thread = threading.Thread(target=self._answers.prefetch, args=(url,), name="openvet-ahead", daemon=True)
+                self._threads.append(thread)
+            thread.start()
 
     def __enter__(self) -> Self:
         """Make the CA, write the bundle, listen."""
