@@ -31,7 +31,7 @@ def set_up() -> str:
     if not Path(python).exists():
         venv.create(ENVIRONMENT, with_pip=True)
     call(python, "-m", "pip", "install", "--quiet", "--upgrade", "pip>=26.3,<26.4")
-    call(python, "-m", "pip", "install", "--quiet", "--editable", str(ROOT), "--group", f"{ROOT / 'pyproject.toml'}:dev")
+    call(python, "-m", "pip", "install", "--quiet", "--editable", ".", "--group", "dev")
     return python
 
 

@@ -68,7 +68,10 @@ def main():
                 [sys.executable, "-m", "pip", "--python", "{python}", "install", "-q", "--no-cache-dir"],
                 [str(PROGRAMS / "openvet-pip"), "install", "-q"],
             ),
-            "uv cold": ([uv, "pip", "install", "-q", "--no-cache"], [str(PROGRAMS / "openvet-uv"), "pip", "install", "-q"]),
+            "uv cold": (
+                [uv, "pip", "install", "-q", "--no-cache"],
+                [str(PROGRAMS / "openvet-uv"), "pip", "install", "-q"],
+            ),
             "uv warm": ([uv, "pip", "install", "-q"], [str(PROGRAMS / "openvet-uv"), "pip", "install", "-q"]),
         }
         print(f"{len(log.history) - 1} packages, {arguments.rounds} rounds, medians in seconds")

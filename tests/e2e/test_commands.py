@@ -209,8 +209,8 @@ def test_listing_passes_through_with_streams_untouched(stage):
     from uv import find_uv_bin
 
     plain = subprocess.run(
-        [find_uv_bin(), "pip", "list", "--format=json"], env=stage.variables, cwd=stage.project, capture_output=True, text=True,
-        check=True,
+        [find_uv_bin(), "pip", "list", "--format=json"], env=stage.variables, cwd=stage.project, capture_output=True,
+        text=True, check=True,
     )  # fmt: skip
     assert (ended.code, ended.out, ended.err) == (0, plain.stdout, plain.stderr)
 

@@ -23,8 +23,7 @@ ALLOWED = {
     "decide": {"errors", "files", "config", "openvet.subject", "openvet.language", "openvet.verdict"},
     "gate": {"errors", "http", "openvet", "files", "archive", "gateway", "installers", "config", "decide"},
     "report": {"errors", "decide", "config", "gate", "openvet.language", "openvet.verdict"},
-    "cli": {"errors", "http", "openvet", "files", "installers", "config", "decide", "gate", "report", "demo", "__init__"},
-    "demo": {"errors"},
+    "cli": {"errors", "http", "openvet", "files", "installers", "config", "decide", "gate", "report", "__init__"},
 }  # fmt: skip
 
 PURE = {

@@ -50,7 +50,9 @@ def test_the_caret_stands_below_the_fault(text, position):
     assert drawn == f"    {text}"
 
 
-@pytest.mark.parametrize("text", ["(" * 500 + "a" + ")" * 500, "not " * 500 + "a", "a implies " * 500 + "a", "a" * 20_000])
+@pytest.mark.parametrize(
+    "text", ["(" * 500 + "a" + ")" * 500, "not " * 500 + "a", "a implies " * 500 + "a", "a" * 20_000]
+)
 def test_depth_and_length_are_bounded(text):
     with pytest.raises(ExpressionError, match=r"nested deeper|longer than"):
         language.parse(text)

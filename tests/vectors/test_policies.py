@@ -8,9 +8,7 @@ from tests.support.vectors import load
 
 def audits_of(case, subject):
     return [
-        Audit(
-            log=log, subject=subject, hash="00", claims=claims, signers=(), created_at=0, summary="", approves=True
-        )
+        Audit(log=log, subject=subject, hash="00", claims=claims, signers=(), created_at=0, summary="", approves=True)
         for log, claims in case["audits"]
     ]
 
