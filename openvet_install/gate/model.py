@@ -115,9 +115,10 @@ class Run:
     """One run; filled while it goes on, read by reports when it is over.
 
     `files` are what was used, `withheld` one entry per release that fits the target and was not shown;
-    `stopping` are the packages whose withheld releases the tool needed, `partly` those of them of which
-    something was shown, `newest_approved` the newest approved release that fits, by name; `installed`
-    and `nothing_changed` are measured on the target. `troubles` are logs and hosts that were invalid or out of reach.
+    `stopping` are the packages whose withheld releases the tool needed, `in_the_way` those releases,
+    `partly` those of the packages of which something was shown, `newest_approved` the newest approved
+    release that fits, by name; `installed` and `nothing_changed` are measured on the target. `troubles`
+    are logs and hosts that were invalid or out of reach.
     """
 
     command: list[str]
@@ -135,6 +136,7 @@ class Run:
     withheld: list[Judged] = field(default_factory=list)
     held_back: list[HeldBack] = field(default_factory=list)
     stopping: tuple[str, ...] = ()
+    in_the_way: dict[str, frozenset[str]] = field(default_factory=dict)
     partly: tuple[str, ...] = ()
     newest_approved: dict[str, str] = field(default_factory=dict)
     strays: list[Stray] = field(default_factory=list)

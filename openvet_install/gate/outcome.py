@@ -69,7 +69,8 @@ def conclude(run: Run, seen: Seen, wanted: Wanted, fits: Fit, installed: Mapping
     run.files = _used(seen.sent, chosen, wanted)
     run.held_back = _held_back(run, seen, wanted, fits, chosen)
     failed = run.tool is None or run.tool.exit != EXIT_OK
-    run.stopping = _stopping(seen, wanted, fits) if failed else ()
+    run.in_the_way = _in_the_way(seen, wanted, fits) if failed else {}
+    run.stopping = tuple(sorted(run.in_the_way))
     run.partly = tuple(name for name in run.stopping if any(fits(one.file) for one in _shown(seen, name)))
     named = sorted(seen.pages) if every else run.stopping
     run.withheld = [Judged(decision=one, route=wanted.route(one.file.name)) for one in seen.broken]
@@ -133,18 +134,22 @@ def _withheld_releases(seen: Seen, name: str, fits: Fit) -> list[Decision]:
     return sorted(spoken, key=lambda one: Version(one.file.version), reverse=True)
 
 
-def _stopping(seen: Seen, wanted: Wanted, fits: Fit) -> tuple[str, ...]:
-    """Find the packages of which a demand is met by withheld releases only."""
-    found = {one.file.name for one in seen.refused if one.reason.klass is not ReasonClass.BROKEN}
+def _in_the_way(seen: Seen, wanted: Wanted, fits: Fit) -> dict[str, frozenset[str]]:
+    """Find the packages of which a demand is met by withheld releases only, and those releases."""
+    found: dict[str, frozenset[str]] = {}
+    for one in seen.refused:
+        if one.reason.klass is not ReasonClass.BROKEN:
+            found[one.file.name] = found.get(one.file.name, frozenset()) | {one.file.version}
     for name in seen.pages:
         hidden = [one.file.version for one in _withheld_releases(seen, name, fits)]
         if not hidden:
             continue
         shown = {one.file.version for one in _shown(seen, name) if fits(one.file)}
         for specifiers in wanted.alternatives(name):
-            if not satisfiable(specifiers, shown) and satisfiable(specifiers, hidden):
-                found.add(name)
-    return tuple(sorted(found))
+            needed = frozenset(specifiers.filter(hidden))
+            if needed and not satisfiable(specifiers, shown):
+                found[name] = found.get(name, frozenset()) | needed
+    return found
 
 
 def _held_back(run: Run, seen: Seen, wanted: Wanted, fits: Fit, chosen: Mapping[str, str]) -> list[HeldBack]:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openvet_install.errors import UsageError
+from openvet_install.errors import InstallError, UsageError
 from openvet_install.installers import uv_config, uv_flags
-from openvet_install.installers.choice import find_uv
+from openvet_install.installers.choice import find_uv, prefix_of
 from openvet_install.installers.commands import (
     COMMAND_LINE,
     Index,
@@ -29,6 +30,8 @@ from openvet_install.installers.tokens import CARRY, Token, Tokeniser, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from openvet_install.installers.target import Target
 
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 _INDEX_FLAGS = ("--index", "--default-index", "--index-url", "--extra-index-url")
@@ -81,8 +84,13 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         empty = Path(folder, "requirements.txt")
         empty.touch()
         quiet = {**child, "UV_PYTHON_DOWNLOADS": "never"}
-        probe = probe_uv(helper.path, steering, quiet, cwd, empty)
-    target = inspect(probe.python, child)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            # uv alone says where it installs; the likely answer is looked at meanwhile.
+            likely = pool.submit(_likely, environ, cwd, child, steered=bool(steering))
+            probe = probe_uv(helper.path, steering, quiet, cwd, empty)
+            target = likely.result()
+    if target is None or os.path.realpath(target.prefix) != prefix_of(probe.python):
+        target = inspect(probe.python, child)
     if not helper.ours and _inside(helper.path, target.prefix):
         helper = find_uv(environ, cwd, avoid=[str(target.prefix)])
     options = [part for token in tokens if _handed_on(token) for part in token.canonical()]
@@ -120,6 +128,18 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         dry_run=_has(tokens, "--dry-run") or _has(tokens, "--check"),
         requires_hashes=_has(tokens, "--require-hashes") or child.get("UV_REQUIRE_HASHES", "").lower() in _TRUE,
     )
+
+
+def _likely(environ: Mapping[str, str], cwd: str, child: Mapping[str, str], *, steered: bool) -> Target | None:
+    """Inspect the environment that uv will probably name; nothing is run where people name another one."""
+    if steered:
+        return None
+    prefix = environ.get("VIRTUAL_ENV") or os.path.join(cwd, ".venv")
+    python = os.path.join(cwd, prefix, "bin", "python")
+    try:
+        return inspect(python, child) if os.path.exists(python) else None
+    except InstallError:
+        return None
 
 
 def _handed_on(token: Token) -> bool:

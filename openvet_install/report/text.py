@@ -179,16 +179,28 @@ def _blocked(terminal: Terminal, run: Run, policies: dict[str, Policy]) -> None:
     terminal.line(f"openvet: blocked, {_state(run)}; {_because(run, tool)}")
     asked = sorted({log.name for log in run.logs})
     for name in run.stopping:
-        releases = [one for one in run.withheld if one.decision.file.name == name]
+        releases = [one for one in _in_the_way(run) if one.decision.file.name == name]
         _package(terminal, releases, policies, asked, run)
-    first = next((one for one in run.withheld if one.decision.file.name in run.stopping), None)
-    if first is not None:
-        _hints(terminal, first.decision)
+    told = sorted(_in_the_way(run), key=lambda one: Version(one.decision.file.version), reverse=True)
+    for name in run.stopping[:1]:
+        first = next((one for one in told if one.decision.file.name == name), None)
+        if first is not None:
+            _hints(terminal, first.decision)
+
+
+def _in_the_way(run: Run) -> list[Judged]:
+    """Return the withheld releases that satisfy what was asked."""
+    return [
+        one
+        for one in run.withheld
+        if one.decision.file.name in run.stopping
+        and one.decision.file.version in run.in_the_way.get(one.decision.file.name, {one.decision.file.version})
+    ]
 
 
 def _because(run: Run, tool: str) -> str:
     names = run.stopping
-    releases = [one for one in run.withheld if one.decision.file.name in names]
+    releases = _in_the_way(run)
     if run.mode != "block" and any(one.decision.reason.klass is ReasonClass.NO for one in releases):
         return f'mode = "{run.mode}" does not forgive a no'
     if any(one.decision.reason is Reason.TOO_OLD for one in releases):

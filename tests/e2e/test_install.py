@@ -73,6 +73,19 @@ def test_an_unapproved_dependency_stops_the_whole(stage, tool):
 
 
 @BOTH
+def test_only_the_releases_that_were_asked_for_are_counted(stage, tool):
+    for version in ("1.0", "1.5", "2.0rc1", "2.0", "3.0"):
+        stage.wheel("goodlib", version, YES if version == "3.0" else None)
+    stage.policy()
+    ended = stage.run(*tool, "goodlib>=1.2,<3")
+    assert ended.code == 77
+    assert "was not shown goodlib 1.5 to 2.0 (2 releases)" in ended.ours[0]
+    assert ended.ours[1].startswith("✘ pypi:goodlib@2.0?")
+    assert ended.ours[3] == "1 older release fits: 1.5 unaudited"
+    assert len(ended.report["withheld"]) == 4
+
+
+@BOTH
 def test_a_name_that_no_index_knows_is_the_tools_own_failure(stage, tool):
     stage.wheel("goodlib", "1.0", YES)
     stage.wheel("goodlib", "2.0")
