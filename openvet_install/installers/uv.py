@@ -137,7 +137,7 @@ def _likely(environ: Mapping[str, str], cwd: str, child: Mapping[str, str], *, s
     prefix = environ.get("VIRTUAL_ENV") or os.path.join(cwd, ".venv")
     python = os.path.join(cwd, prefix, "bin", "python")
     try:
-        return inspect(python, child) if os.path.exists(python) else None
+        return inspect(python, child) if Path(python).exists() else None
     except InstallError:
         return None
 
