@@ -8,7 +8,7 @@ one that goes by the central directory then see the same members, and both see a
 
 from __future__ import annotations
 
-import mmap
+import os
 import struct
 import zipfile
 import zlib
@@ -62,13 +62,9 @@ class StrictZip:
         """Open and check everything but the members' bytes. Raises `ArchiveError`."""
         self._file: BinaryIO = path.open("rb")
         try:
-            self._map = _mapped(self._file)
-            try:
-                self.entries = _entries(self._map)
-                _same_as_zipfile(self._file, self.entries)
-            except BaseException:
-                self._map.close()
-                raise
+            self._bytes = _Bytes(self._file)
+            self.entries = _entries(self._bytes)
+            _same_as_zipfile(self._file, self.entries)
         except BaseException:
             self._file.close()
             raise
@@ -77,7 +73,6 @@ class StrictZip:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._map.close()
         self._file.close()
 
     def chunks(self, entry: Entry) -> Iterator[bytes]:
@@ -95,7 +90,7 @@ class StrictZip:
     def _stored(self, entry: Entry) -> Iterator[bytes]:
         end = entry.data + entry.packed
         for start in range(entry.data, end, limits.CHUNK_BYTES):
-            yield self._map[start : min(end, start + limits.CHUNK_BYTES)]
+            yield self._bytes[start : min(end, start + limits.CHUNK_BYTES)]
 
     def _inflated(self, entry: Entry) -> Iterator[bytes]:
         engine = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -104,7 +99,7 @@ class StrictZip:
         try:
             while not engine.eof:
                 if not pending:
-                    pending = self._map[position : min(end, position + limits.CHUNK_BYTES)]
+                    pending = self._bytes[position : min(end, position + limits.CHUNK_BYTES)]
                     position += len(pending)
                 chunk = engine.decompress(pending, limits.CHUNK_BYTES)
                 if not chunk and not pending:
@@ -118,14 +113,27 @@ class StrictZip:
             raise ArchiveError(f"the compressed bytes of the entry {shown(entry.name)} do not end where its size says")
 
 
-def _mapped(file: BinaryIO) -> mmap.mmap:
-    try:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    except ValueError as error:  # an empty file
-        raise ArchiveError("it is not a zip archive") from error
+class _Bytes:
+    """A file's bytes by position; a map of it would count as memory of ours, page by page."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._descriptor = file.fileno()
+        self._size = os.fstat(self._descriptor).st_size
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __getitem__(self, where: slice) -> bytes:
+        start, stop, _ = where.indices(self._size)
+        return os.pread(self._descriptor, max(0, stop - start), start)
+
+    def rfind(self, wanted: bytes, start: int) -> int:
+        """Return the last position from `start` on, or -1."""
+        found = self[start:].rfind(wanted)
+        return found if found < 0 else start + found
 
 
-def _entries(raw: mmap.mmap) -> tuple[Entry, ...]:
+def _entries(raw: _Bytes) -> tuple[Entry, ...]:
     count, start, end = _end(raw)
     names, entries, at = Names(), [], start
     for _ in range(count):
@@ -145,12 +153,12 @@ def _entries(raw: mmap.mmap) -> tuple[Entry, ...]:
     return tuple(placed[entry.name] for entry in entries)
 
 
-def _end(raw: mmap.mmap) -> tuple[int, int, int]:
+def _end(raw: _Bytes) -> tuple[int, int, int]:
     """Return (number of entries, start, end) of the central directory."""
     at = raw.rfind(b"PK\x05\x06", max(0, len(raw) - _END.size - _MAX16))
     if at < 0 or at + _END.size > len(raw):
         raise ArchiveError("it is not a zip archive: it has no end record")
-    _, *fields, comment = _END.unpack_from(raw, at)
+    _, *fields, comment = _END.unpack(raw[at : at + _END.size])
     if at + _END.size + comment != len(raw):
         raise ArchiveError("bytes follow the end record")
     if b"PK" in raw[at + _END.size :]:
@@ -165,7 +173,7 @@ def _end(raw: mmap.mmap) -> tuple[int, int, int]:
     return count, start, end
 
 
-def _widest(raw: mmap.mmap, at: int, narrow: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+def _widest(raw: _Bytes, at: int, narrow: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
     """Return where the end records start and their six fields, from the zip64 record if there is one.
 
     `narrow` are the fields of the record at `at`.
@@ -182,22 +190,22 @@ def _widest(raw: mmap.mmap, at: int, narrow: tuple[int, ...]) -> tuple[int, tupl
     return at, narrow
 
 
-def _end64(raw: mmap.mmap, locator: int) -> tuple[int, tuple[int, ...]]:
+def _end64(raw: _Bytes, locator: int) -> tuple[int, tuple[int, ...]]:
     """Return where the zip64 end record starts, and its six fields in the order of the narrow one."""
-    _, disk, at, disks = _LOCATOR.unpack_from(raw, locator)
+    _, disk, at, disks = _LOCATOR.unpack(raw[locator : locator + _LOCATOR.size])
     if disk or disks > 1 or at + _END64.size != locator or raw[at : at + 4] != b"PK\x06\x06":
         raise ArchiveError("the zip64 end record is not where its locator says")
-    _, length, _, _, number, first, here, count, size, start = _END64.unpack_from(raw, at)
+    _, length, _, _, number, first, here, count, size, start = _END64.unpack(raw[at : at + _END64.size])
     if length != _END64.size - 12:
         raise ArchiveError("the zip64 end record has the wrong length")
     return at, (number, first, here, count, size, start)
 
 
-def _central(raw: mmap.mmap, at: int, end: int) -> tuple[Entry, int]:
+def _central(raw: _Bytes, at: int, end: int) -> tuple[Entry, int]:
     """Read the central header at `at`; return it and where the next one starts."""
     if at + _CENTRAL.size > end or raw[at : at + 4] != b"PK\x01\x02":
         raise ArchiveError("the central directory is cut short or damaged")
-    fields = _CENTRAL.unpack_from(raw, at)
+    fields = _CENTRAL.unpack(raw[at : at + _CENTRAL.size])
     _, _, _, flags, method, _, _, crc, packed, size, names, extras, comments, disk, _, attributes, header = fields
     stop = at + _CENTRAL.size + names + extras + comments
     if stop > end or disk:
@@ -238,12 +246,12 @@ def _check_kind(name: str, flags: int, method: int, attributes: int, *, folder: 
         raise ArchiveError(f"the entry {shown(name)} is stored without its size in front")
 
 
-def _local(raw: mmap.mmap, entry: Entry, stop: int) -> tuple[Entry, int]:
+def _local(raw: _Bytes, entry: Entry, stop: int) -> tuple[Entry, int]:
     """Compare the local header; return the entry with its data's offset, and where the next header starts."""
     at, what = entry.header, f"the local header of {shown(entry.name)}"
     if at + _LOCAL.size > stop or raw[at : at + 4] != b"PK\x03\x04":
         raise ArchiveError(f"{what} is missing")
-    _, _, flags, method, _, _, crc, packed, size, names, extras = _LOCAL.unpack_from(raw, at)
+    _, _, flags, method, _, _, crc, packed, size, names, extras = _LOCAL.unpack(raw[at : at + _LOCAL.size])
     data = at + _LOCAL.size + names + extras
     if data + entry.packed > stop:
         raise ArchiveError(f"{what} or its data reaches into the central directory")
@@ -267,7 +275,7 @@ def _local(raw: mmap.mmap, entry: Entry, stop: int) -> tuple[Entry, int]:
     return replace(entry, data=data), end
 
 
-def _descriptor(raw: mmap.mmap, at: int, entry: Entry, *, wide: bool) -> int:
+def _descriptor(raw: _Bytes, at: int, entry: Entry, *, wide: bool) -> int:
     """Return the end of the data descriptor at `at`, which must repeat the central directory."""
     body = struct.pack("<LQQ" if wide else "<LLL", entry.crc, entry.packed, entry.size)
     for form in (b"PK\x07\x08" + body, body):
