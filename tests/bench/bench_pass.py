@@ -42,9 +42,8 @@ def main():
         print(f"{rounds} rounds, medians in milliseconds")
         print(f"{'':14}{'plain':>8}{'ours':>8}{'over':>8}")
         for case, (plain, ours) in cases.items():
-            pairs = []
-            for _ in range(rounds + 1):
-                pairs.append((seconds(plain, env), seconds([str(PROGRAMS / ours[0]), *ours[1:]], env)))
+            gated = [str(PROGRAMS / ours[0]), *ours[1:]]
+            pairs = [(seconds(plain, env), seconds(gated, env)) for _ in range(rounds + 1)]
             over = statistics.median(b - a for a, b in pairs[1:])
             first, second = (statistics.median(column) for column in zip(*pairs[1:], strict=True))
             print(f"{case:14}{first * 1000:8.0f}{second * 1000:8.0f}{over * 1000:8.0f}")

@@ -1,0 +1,101 @@
+"""The index is the one that pip or uv is configured with: variable, file, flag."""
+
+import pytest
+
+from tests.support.indexsim import IndexSimulator
+from tests.support.stage import YES
+from tests.support.wheels import make_wheel, wheel_name
+
+PIP = ("openvet-pip", "install")
+UV = ("openvet-uv", "pip", "install")
+BOTH = pytest.mark.parametrize("tool", [PIP, UV], ids=["pip", "uv"])
+
+
+@pytest.fixture
+def plain(stage):
+    """A stage whose variables name no index."""
+    stage.wheel("goodlib", "1.0", YES)
+    stage.policy()
+    for name in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"):
+        del stage.variables[name]
+    return stage
+
+
+def installs(stage, tool, *more):
+    ended = stage.run(*tool, *more, "goodlib")
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"goodlib": "1.0"}
+    assert {one["index"] for one in ended.report["files"]} == {stage.index.simple_url}
+    agents = {
+        value for one in stage.index.requests for key, value in one.headers.items() if key.lower() == "user-agent"
+    }
+    assert agents == {"openvet-install"}
+
+
+def test_pip_conf_of_the_user(plain):
+    folder = plain.folder / "config" / "pip"
+    folder.mkdir(parents=True)
+    (folder / "pip.conf").write_text(f"[global]\nindex-url = {plain.index.simple_url}\n")
+    installs(plain, PIP)
+
+
+def test_uv_toml_of_the_user_and_of_the_project(plain):
+    text = f'[[index]]\nurl = "{plain.index.simple_url}"\ndefault = true\n'
+    folder = plain.folder / "config" / "uv"
+    folder.mkdir(parents=True)
+    (folder / "uv.toml").write_text(text)
+    installs(plain, UV)
+    (folder / "uv.toml").unlink()
+    (plain.project / "uv.toml").write_text(text)
+    installs(plain, UV, "--reinstall")
+
+
+@BOTH
+@pytest.mark.parametrize("flag", ["-i", "--index-url", "--default-index"])
+def test_flags(plain, tool, flag):
+    if tool is PIP and flag == "--default-index":
+        assert plain.run(*tool, flag, plain.index.simple_url, "goodlib").code == 64
+        return
+    installs(plain, tool, flag, plain.index.simple_url)
+
+
+@BOTH
+def test_a_second_index_is_gated_like_the_first(stage, tool):
+    stage.wheel("goodlib", "1.0", YES)
+    stage.policy()
+    with IndexSimulator() as second:
+        second.add(make_wheel("goodlib", "9.0"), filename=wheel_name("goodlib", "9.0"))
+        ended = stage.run(*tool, "--extra-index-url", second.simple_url, "goodlib")
+        assert second.requests != []
+        if tool is UV:
+            # uv takes a name from the first index that knows it, so what is withheld there is not looked for elsewhere
+            assert ended.code == 77
+            assert stage.installed == {}
+        else:
+            assert ended.code == 0, ended.err
+            assert stage.installed == {"goodlib": "1.0"}
+
+
+@BOTH
+def test_an_index_with_a_login_in_its_url(stage, tool):
+    stage.wheel("goodlib", "1.0", YES)
+    stage.policy()
+    stage.index.lies.login = ("reader", "s3cret-word")
+    url = stage.index.simple_url.replace("://", "://reader:s3cret-word@")
+    ended = stage.run(*tool, "goodlib", env={"PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url})
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"goodlib": "1.0"}
+    assert "s3cret-word" not in ended.out + ended.err + str(ended.report)
+
+
+@BOTH
+@pytest.mark.parametrize("html", [False, True])
+def test_a_page_without_hashes_is_judged_by_its_bytes(stage, tool, html):
+    stage.wheel("goodlib", "1.0", YES)
+    stage.wheel("goodlib", "2.0")
+    stage.index.lies.hashes = ()
+    stage.index.lies.html = html
+    stage.policy()
+    ended = stage.run(*tool, "goodlib")
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"goodlib": "1.0"}
