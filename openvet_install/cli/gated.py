@@ -15,30 +15,37 @@ from openvet_install.cli.policy import read_setting
 from openvet_install.cli.wrap import die_of
 from openvet_install.errors import InstallError
 from openvet_install.gate.model import Outcome, Run, Trouble
+from openvet_install.installers.commands import without_login
 from openvet_install.installers.target import ToolStops
 from openvet_install.report.terminal import Terminal
 
 TIMINGS = "OPENVET_INSTALL_TIMINGS"
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from openvet_install.cli.options import WrapperOptions
     from openvet_install.installers.commands import Plan
     from openvet_install.installers.passing import Command
 
 
-def run(tool: str, command: Command, options: WrapperOptions) -> int:
-    """Run a gated command of `pip` or `uv`; return the exit code. Raises `InstallError` before the tool starts."""
+def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:
+    """Run a gated command of `pip` or `uv`, `argv` being the tool's; return the exit code.
+
+    Raises `InstallError` before the tool starts.
+    """
     reports.check(options.reports)
     loading = threading.Thread(target=_load, daemon=True)
     loading.start()
     try:
         chosen = read_setting(Path(options.project) if options.project else None, options)
-        plan = _plan(tool, command)
+        plan = _plan(tool, command, argv)
     except ToolStops as stop:
         sys.stderr.write(stop.output)
+        _failed([tool, *map(without_login, argv)], options, stop)
         return stop.exit_code
     except InstallError as error:
-        _failed(tool, command, options, error)
+        _failed([tool, *map(without_login, argv)], options, error)
         raise
     loading.join()
     from openvet_install.gate import session  # noqa: PLC0415 - see `_load`
@@ -74,19 +81,18 @@ def _load() -> None:
         importlib.import_module("openvet_install.gate.session")
 
 
-def _plan(tool: str, command: Command) -> Plan:
-    argv = sys.argv[1:]
+def _plan(tool: str, command: Command, argv: Sequence[str]) -> Plan:
     tools = importlib.import_module(f"openvet_install.installers.{tool}")
     plan: Plan = tools.plan(argv, os.environ, str(Path.cwd()), command=command)
     return plan
 
 
-def _failed(tool: str, command: Command, options: WrapperOptions, error: InstallError) -> None:
+def _failed(command: list[str], options: WrapperOptions, error: InstallError) -> None:
     """Write the reports of a run that never started."""
     from openvet_install.cli.policy import now  # noqa: PLC0415 - only on the way out
 
     result = Run(
-        command=[tool, *command.words[-1:]],
+        command=command,
         started=now(),
         mode=options.mode or "block",
         outcome=Outcome.FAILED,

@@ -101,17 +101,17 @@ def _main(tool: str, argv: Sequence[str]) -> int:
     command = passing.classify(tool, rest)
     if command.kind == passing.PASS:
         passing.run_through(tool, command, os.environ, str(Path.cwd()))
-    code = _gated(tool, command, options)
+    code = _gated(tool, command, options, rest)
     sys.stdout.flush()
     sys.stderr.flush()
     # Everything is written and removed; taking the interpreter apart would cost a twentieth of a second.
     os._exit(code)
 
 
-def _gated(tool: str, command: Command, options: WrapperOptions) -> int:
+def _gated(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:
     from openvet_install.cli import gated  # noqa: PLC0415 - only what is gated pays for it
 
-    return gated.run(tool, command, options)
+    return gated.run(tool, command, options, argv)
 
 
 def _tell(error: InstallError) -> None:

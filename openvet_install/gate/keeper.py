@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from packaging.utils import canonicalize_name
+
 from openvet_install.archive import ArchiveError, open_archive
-from openvet_install.decide import Decision, Reason, broken, decide, settle
+from openvet_install.decide import Action, Decision, Reason, broken, decide, settle
 from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.files import File, FilenameError, filename_of, parse_filename
 from openvet_install.gate.model import Trouble
@@ -69,6 +71,8 @@ class Keeper:
         self._exact = exact or {}
         self._by_url: dict[str, Decision] = {}
         self._opened: Once[Contents] = Once()
+        self._assumed: set[str] = set()
+        self._unread: dict[str, set[str]] = {}
         self.ahead: Callable[[Contents], None] = lambda _contents: None
         self.pages: dict[str, dict[str, Decision]] = {}
         self.released: dict[str, Release] = {}
@@ -102,6 +106,16 @@ class Keeper:
         with self._lock:
             return [one.contents for one in self.released.values()]
 
+    def opened(self) -> list[Release]:
+        """Return the files whose bytes may go out: they hashed right, were opened and judged."""
+        with self._lock:
+            return list(self.released.values())
+
+    def gone_out(self) -> list[Release]:
+        """Return the files whose whole body was sent."""
+        with self._lock:
+            return list(self.served.values())
+
     def page(self, page: Page) -> Page:
         """Reduce a page to what may be seen. Raises what the logs raise."""
         if page.project is None:
@@ -111,6 +125,7 @@ class Keeper:
         origins = {origin_of(url) for url in shown}
         inside = self._is_near(urlsplit(page.url).hostname or "")
         with self._lock:
+            self._unread.get(page.project, set()).discard(page.url)
             known = self.pages.setdefault(page.project, {})
             for one in decisions:
                 known[one.file.url] = one
@@ -131,20 +146,22 @@ class Keeper:
         del file
         with self._lock:
             known = self._by_url.get(url)
-        if known is None or known.shown:
+        if known is None:
             return None
-        return self._refusal(url, known)
+        return self._unsure(known) if known.shown else self._refusal(url, known)
 
     def release(self, url: str, file: File | None, blob: Blob) -> Released | Refusal:
         """Judge the bytes: their hash, the decision about it, and the opened archive."""
         try:
             named = file if file is not None else self._unlisted(url)
-            if named.sha256 not in (None, blob.sha256):
+            if named.sha256 not in (None, blob.sha256) and url not in self._assumed:
                 detail = f"its bytes have sha256:{blob.sha256[:12]}, promised was sha256:{(named.sha256 or '')[:12]}"
                 return self._break(url, broken(named, Reason.HASH_MISMATCH, detail))
             named = replace(named, sha256=blob.sha256)
             decision = self._decision(url, named)
-            return self._open(url, decision, blob) if decision.shown else self._refusal(url, decision)
+            if not decision.shown:
+                return self._refusal(url, decision)
+            return self._unsure(decision) or self._open(url, decision, blob)
         except FilenameError as error:
             return Refusal(FORBIDDEN, "openvet: not a wheel or sdist", error.what)
         except UndecidedError as error:
@@ -153,6 +170,15 @@ class Keeper:
         except InvalidError as error:
             self._fault(error)
             return Refusal(FORBIDDEN, "openvet: a log is invalid", error.what)
+
+    def _unsure(self, decision: Decision) -> Refusal | None:
+        """Refuse a silent file while another index did not answer for its name: it may be an internal one (T46, T47)."""
+        with self._lock:
+            unread = bool(self._unread.get(decision.file.name))
+        if not unread or decision.action is Action.ALLOW:
+            return None
+        detail = f"{decision.file.filename} is not approved, and another index did not answer for {decision.file.name}"
+        return Refusal(BAD_GATEWAY, "openvet: undecided", detail)
 
     def _open(self, url: str, decision: Decision, blob: Blob) -> Released | Refusal:
         filename = decision.file.filename
@@ -173,8 +199,11 @@ class Keeper:
 
     def trouble(self, url: str, what: str) -> None:
         """Note that something upstream was out of reach."""
-        host = urlsplit(url).hostname or url
+        parts = urlsplit(url)
+        host = parts.hostname or url
+        project = canonicalize_name(parts.path.rstrip("/").rpartition("/")[2])
         with self._lock:
+            self._unread.setdefault(project, set()).add(url)
             told = Trouble(name=host, what=what)
             if told not in self.troubles:
                 self.troubles.append(told)
@@ -196,7 +225,11 @@ class Keeper:
         if file.sha256 is not None:
             return file
         sole = self._knowledge.sole_sha256(file.coordinate)
-        return file if sole is None else replace(file, sha256=sole)
+        if sole is None:
+            return file
+        with self._lock:
+            self._assumed.add(file.url)
+        return replace(file, sha256=sole)
 
     def _decide(self, file: File) -> Decision:
         return decide(file, self._knowledge.evidence(file), self._rules, self._now)

@@ -6,7 +6,6 @@ Ledger, check and verdict live in this process only (threat T14).
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import shutil
 import tempfile
@@ -24,13 +23,15 @@ from openvet_install.errors import EXIT_INVALID, InstallError, InvalidError, Und
 from openvet_install.gate.keeper import Keeper, origin_of
 from openvet_install.gate.knowledge import Knowledge
 from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen, Trouble
+from openvet_install.gate.places import UvCache, target_of
 from openvet_install.gate.state import Folders, Looks, usable_folders
 from openvet_install.gateway.blobs import BlobStore
-from openvet_install.gateway.outside import Outside
+from openvet_install.gateway.outside import Outside, check_proxy
 from openvet_install.gateway.server import Gateway
 from openvet_install.gateway.upstream import Upstream
 from openvet_install.http import Fetcher
 from openvet_install.installers import disk
+from openvet_install.installers.choice import helpers_path
 from openvet_install.installers.environment import gateway_variables
 from openvet_install.installers.installed import Places, snapshot
 from openvet_install.installers.sandbox import Sandbox
@@ -45,8 +46,8 @@ if TYPE_CHECKING:
     from openvet_install.installers.environment import UpstreamSettings
     from openvet_install.installers.sandbox import Ended
 
-UV_CACHE_DAYS = 14
-_DAY_SECONDS = 86_400
+SELECTING = ("no-binary", "exclude-newer", "uploaded-prior-to")
+"""Parts of the names of options and variables that choose among the files of a release."""
 
 
 def knowledge_of(chosen: Setting, environ: Mapping[str, str], folders: Folders, stack: ExitStack) -> Knowledge:
@@ -70,7 +71,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
     starts; logs that are invalid or out of reach and everything later is in the `Run`.
     """
     result = Run(
-        command=list(plan.typed),
+        command=[plan.tool, *plan.typed],
         started=chosen.now,
         mode=chosen.mode.value,
         target=str(plan.target.prefix),
@@ -87,7 +88,14 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         except LogStopsError as error:
             return stopped(result, error)
         result.warnings += knowledge.warnings
-        _behind_the_gate(plan, chosen, result, folders=folders, knowledge=knowledge, sandbox=sandbox, every=every)
+        outside = outside_of(plan.upstream)
+        if plan.upstream.ca_file or plan.upstream.client_cert:
+            outside.context()  # a file that cannot be read is told before anything starts
+        compared = stack.enter_context(target_of(plan.target.prefix, folders.state / "targets", result.warnings))
+        _behind_the_gate(
+            plan, chosen, result, folders=folders, knowledge=knowledge, sandbox=sandbox, beyond=stack, every=every
+        )
+        compared()
     return result
 
 
@@ -107,6 +115,7 @@ def _behind_the_gate(
     folders: Folders,
     knowledge: Knowledge,
     sandbox: Sandbox,
+    beyond: ExitStack,
     every: bool,
 ) -> None:
     keeper = Keeper(
@@ -128,7 +137,10 @@ def _behind_the_gate(
         upstream = Upstream(outside_of(plan.upstream))
         gateway = stack.enter_context(Gateway(keeper, blobs=blobs, upstream=upstream, folder=folder))
         _look_ahead(plan, keeper, gateway)
-        cache = _uv_cache(folders.cache / "uv", plan, chosen, knowledge) if plan.tool == "uv" else None
+        cache = None
+        if plan.tool == "uv":
+            cache = _uv_cache(folders.cache / "uv", plan, chosen, knowledge, folder / "uv")
+            beyond.callback(cache.close)
         variables = _variables(plan, gateway, folder, cache)
         threading.Thread(target=_load, daemon=True).start()
         began = time.perf_counter()
@@ -144,7 +156,10 @@ def _behind_the_gate(
     result.logs = knowledge.logs
     result.interrupted = ended.received is not None and ended.code != 0
     result.signal = ended.received if result.interrupted else None
-    found = changes(before, snapshot(places), keeper, blobs, compiled=_compiles(plan))
+    fits = Fit(frozenset(target.tags), ".".join(map(str, target.version)))
+    found = changes(
+        before, snapshot(places), keeper, blobs, compiled=_compiles(plan), fits=fits, chooses=_chooses(plan)
+    )
     result.strays = list(found.strays)
     result.installed, result.nothing_changed = tuple(sorted(found.new)), found.nothing
     result.preinstalled = found.untouched
@@ -160,8 +175,9 @@ def _behind_the_gate(
     roots = [Root(one.requirement, one.origin) for one in plan.requested]
     needs = [Needs(one.name, one.version, one.requires, one.build_requires) for one in keeper.contents()]
     wanted = Wanted(roots, needs, target.environment)
-    fits = Fit(frozenset(target.tags), ".".join(map(str, target.version)))
     conclude(result, seen, wanted, fits, found.new, every=every)
+    if cache is not None and result.outcome not in (Outcome.INVALID, Outcome.FAILED):
+        cache.seal()
     _exemptions(result, chosen)
 
 
@@ -213,41 +229,44 @@ def outside_of(settings: UpstreamSettings) -> Outside:
         bundle=settings.ca_file,
         folder=settings.ca_dir,
         client_certificate=settings.client_cert,
-        proxies=settings.proxies,
+        proxies={scheme: check_proxy(url) for scheme, url in settings.proxies.items()},
         no_proxy=settings.no_proxy or "",
     )
 
 
-def _variables(plan: Plan, gateway: Gateway, folder: Path, cache: Path | None) -> dict[str, str]:
+def _variables(plan: Plan, gateway: Gateway, folder: Path, cache: UvCache | None) -> dict[str, str]:
     empty = folder / "empty"
     empty.mkdir(mode=0o700)
+    path = cache.path if cache is not None else None
     ours = gateway_variables(
-        plan.tool, url=gateway.url, bundle=gateway.bundle, empty_dir=empty, cache_dir=cache, trusted=plan.trusted
+        plan.tool, url=gateway.url, bundle=gateway.bundle, empty_dir=empty, cache_dir=path, trusted=plan.trusted
     )
     # Whatever a tool or a build leaves behind when it is interrupted goes with this run's folder.
     temporary = folder / "tmp"
     temporary.mkdir(mode=0o700)
-    return {**plan.environment, "TMPDIR": str(temporary), **ours}
+    helpers = folder / "bin"
+    helpers.mkdir(mode=0o700)
+    search = helpers_path(helpers, plan.environment, plan.cwd, avoid=str(plan.target.prefix))
+    return {**plan.environment, **search, "TMPDIR": str(temporary), **ours}
 
 
-def _uv_cache(folder: Path, plan: Plan, chosen: Setting, knowledge: Knowledge) -> Path:
+def _uv_cache(folder: Path, plan: Plan, chosen: Setting, knowledge: Knowledge, spare: Path) -> UvCache:
     """Return uv's private cache: a new one when policies, modes, heads or the tool change (threat T29)."""
     parts = [plan.version]
     parts += [f"{one.scope} {one.sha256} {one.mode}" for one in chosen.seen()]
     parts += knowledge.heads
-    mine = folder / hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for other in folder.iterdir():
-        with suppress(OSError):
-            if other != mine and time.time() - other.stat().st_mtime > UV_CACHE_DAYS * _DAY_SECONDS:
-                shutil.rmtree(other)
-    mine.mkdir(mode=0o700, exist_ok=True)
-    mine.touch()
-    return mine
+    return UvCache(folder, parts, spare)
 
 
 def _compiles(plan: Plan) -> bool:
     return plan.tool == "pip" or any(isinstance(word, str) and word == "--compile-bytecode" for word in plan.argv)
+
+
+def _chooses(plan: Plan) -> bool:
+    """Tell whether something could make the tool build an sdist although a wheel fits the target."""
+    typed = (word for word in plan.argv if isinstance(word, str) and word.startswith("--"))
+    said = (*typed, *(name.lower().replace("_", "-") for name in plan.environment if name.startswith(("PIP_", "UV_"))))
+    return plan.requires_hashes or plan.selects or any(mark in one for one in said for mark in SELECTING)
 
 
 def _tool(plan: Plan, ended: Ended | None = None, *, digest: bool = False) -> ToolSeen:

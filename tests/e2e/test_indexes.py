@@ -89,6 +89,20 @@ def test_an_index_with_a_login_in_its_url(stage, tool):
 
 
 @BOTH
+def test_other_bytes_under_an_audited_name_are_unaudited_where_nobody_promised_a_hash(stage, tool):
+    stage.wheel("goodlib", "1.0", YES)
+    stage.index.lies.hashes = ()
+    stage.index.entries["goodlib-1.0-py3-none-any.whl"].served = make_wheel(
+        "goodlib", "1.0", files={"goodlib.py": "A = 2"}
+    )
+    stage.policy()
+    ended = stage.run(*tool, "goodlib")
+    assert ended.code == 77, ended.err
+    assert stage.installed == {}
+    assert "unaudited" in ended.err
+
+
+@BOTH
 @pytest.mark.parametrize("html", [False, True])
 def test_a_page_without_hashes_is_judged_by_its_bytes(stage, tool, html):
     stage.wheel("goodlib", "1.0", YES)

@@ -23,6 +23,7 @@ def test_the_newest_approved_release_is_installed_and_the_newer_one_named(stage,
     assert stage.installed == {"goodlib": "1.0"}
     assert ended.ours[0].startswith("openvet: held back: goodlib 1.0, newest 2.0 is unaudited")
     assert ended.report["outcome"] == "allowed"
+    assert ended.report["command"] == [tool[0].removeprefix("openvet-"), *tool[1:], "goodlib"]
     assert [one["subject"].partition("#")[0] for one in ended.report["files"]] == ["pypi:goodlib@1.0?py3-none-any"]
     assert withheld(ended) == {("pypi:goodlib@2.0?py3-none-any", "unaudited")}
     assert stage.leftovers == []
