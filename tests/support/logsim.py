@@ -16,8 +16,6 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from typing_extensions import Self
-
 from openvet_install.openvet import sshsig, tree
 from openvet_install.openvet.chain import pointer_indexes
 from openvet_install.openvet.faults import ZERO_HASH, object_name
@@ -31,6 +29,8 @@ from tests.support.logkeys import ALL, CAPABILITIES, SimKey, key_state, subject_
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from typing_extensions import Self
 
 __all__ = ["ALL", "CAPABILITIES", "LogSimulator", "SimKey", "SimLog", "write_project"]
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 import pytest
-import tomllib
 
 from openvet_install.openvet import sshsig, wire
 from openvet_install.openvet.faults import object_name

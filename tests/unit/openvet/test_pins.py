@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import stat
+import sys
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 import pytest
-import tomllib
 
 from openvet_install.errors import ConfigError
 from openvet_install.openvet.pins import Pin, Walked, read_pins, read_walked, write_pins, write_walked
