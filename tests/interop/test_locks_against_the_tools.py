@@ -11,6 +11,7 @@ import pytest
 from packaging.markers import default_environment
 from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
+from uv import find_uv_bin
 
 from openvet_install.installers.locks import Wanted, read_lock, select
 
@@ -53,6 +54,8 @@ dependencies = ["blinker"]
 dev = ["pyflakes"]
 """
 
+UV = find_uv_bin()
+
 
 def run(*command, cwd):
     env = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
@@ -67,7 +70,7 @@ def project(tmp_path_factory):
     (folder / "member").mkdir()
     (folder / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
     (folder / "member" / "pyproject.toml").write_text(MEMBER, encoding="utf-8")
-    run("uv", "lock", "--quiet", "--python", sys.executable, cwd=folder)
+    run(UV, "lock", "--quiet", "--python", sys.executable, cwd=folder)
     return folder
 
 
@@ -88,7 +91,7 @@ def ours(lock, wanted=None):
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
 )
 def test_uv_sync_would_install_the_same(project, flags, wanted):
-    told = run("uv", "sync", "--frozen", "--dry-run", "--output-format", "json", *flags, cwd=project)
+    told = run(UV, "sync", "--frozen", "--dry-run", "--output-format", "json", *flags, cwd=project)
     changes = json.loads(told)["sync"]["changes"]
     selection = ours(read_lock(project / "uv.lock"), wanted)
 
@@ -100,11 +103,11 @@ def test_uv_sync_would_install_the_same(project, flags, wanted):
 
 def test_uv_takes_the_same_wheels(project, tmp_path):
     environment = tmp_path / "environment"
-    run("uv", "venv", "--quiet", "--python", sys.executable, environment, cwd=project)
-    exported = run("uv", "export", "--quiet", "--frozen", "--no-hashes", "--no-emit-workspace", cwd=project)
+    run(UV, "venv", "--quiet", "--python", sys.executable, environment, cwd=project)
+    exported = run(UV, "export", "--quiet", "--frozen", "--no-hashes", "--no-emit-workspace", cwd=project)
     (tmp_path / "pins.txt").write_text(exported, encoding="utf-8")
     run(
-        "uv",
+        UV,
         "pip",
         "install",
         "--quiet",
@@ -129,9 +132,7 @@ def test_uv_takes_the_same_wheels(project, tmp_path):
 
 def test_pip_would_install_the_same_files_from_a_pylock(project, tmp_path):
     path = tmp_path / "pylock.toml"
-    run(
-        "uv", "export", "--quiet", "--frozen", "--no-emit-workspace", "--format", "pylock.toml", "-o", path, cwd=project
-    )
+    run(UV, "export", "--quiet", "--frozen", "--no-emit-workspace", "--format", "pylock.toml", "-o", path, cwd=project)
     command = ("install", "--quiet", "--dry-run", "--ignore-installed", "--report", "-", "-r", path)
     report = json.loads(run(sys.executable, "-m", "pip", *command, cwd=tmp_path))
 
