@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.cli import reports
+from openvet_install.cli.ending import die_of
 from openvet_install.cli.policy import read_setting
-from openvet_install.cli.wrap import die_of
 from openvet_install.errors import InstallError
 from openvet_install.gate.model import Outcome, Run, Trouble
 from openvet_install.installers.commands import without_login

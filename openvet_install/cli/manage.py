@@ -8,8 +8,8 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from openvet_install import __version__
+from openvet_install.cli.ending import guarded
 from openvet_install.cli.options import split
-from openvet_install.cli.wrap import guarded
 from openvet_install.errors import UsageError
 
 if TYPE_CHECKING:

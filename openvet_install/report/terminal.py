@@ -57,8 +57,8 @@ class Terminal:
         try:
             self.stream.write(text + "\n")
             self.stream.flush()
-        except (BrokenPipeError, ValueError, OSError):
-            return
+        except (ValueError, OSError):
+            _silence(self.stream)
 
     def rows(self, rows: Sequence[Sequence[str]], below: Sequence[Sequence[str]] = ()) -> None:
         """Write aligned columns; `below[n]` are lines under row n. A row too wide folds after its first cell."""
@@ -74,6 +74,16 @@ class Terminal:
                 self.line(whole)
             for text in below[number] if number < len(below) else ():
                 self.line(text)
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what is still buffered for a closed stream go nowhere, so that the end of the process is not disturbed."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        return
 
 
 def _width(stream: TextIO, environ: Mapping[str, str]) -> int:

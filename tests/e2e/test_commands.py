@@ -246,3 +246,19 @@ def test_our_own_environment_is_no_target(stage):
         ended = stage.run(*tool, "--python", sys.executable, "goodlib")
         assert ended.code == 64, ended.err
         assert "openvet-install itself" in ended.err
+
+
+def test_a_closed_pipe_ends_the_text_and_not_the_verdict(stage):
+    for number in range(60):
+        stage.wheel(f"lib{number}", "1.0")
+    write_lock(stage, *(f"lib{number}" for number in range(60)))
+    stage.policy()
+    command, _report = stage.command("openvet-install", "check")
+    line = f"set -o pipefail; {' '.join(command)} | head -1"
+    ended = subprocess.run(
+        ["bash", "-c", line], env=stage.variables, cwd=stage.project, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 77
+    assert ended.stdout.startswith("✘ pypi:lib0@1.0")
+    assert "Traceback" not in ended.stderr
+    assert "BrokenPipe" not in ended.stderr

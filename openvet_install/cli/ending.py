@@ -1,0 +1,69 @@
+"""How a command ends: every error in words and an exit code, every signal as the tool would end of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from openvet_install.errors import EXIT_BUG, InstallError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class _EndedError(BaseException):
+    """SIGTERM or SIGHUP, raised so that everything that was begun is cleaned up."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def die_of(number: int) -> NoReturn:
+    """End of a signal as the tool did, so that shells and scripts see it."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+    raise SystemExit(128 + number)
+
+
+def _raise(number: int, _frame: object) -> NoReturn:
+    raise _EndedError(number)
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Turn every error into words on stderr and an exit code; ended by a signal, clean up and die of it."""
+    try:
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, _raise)
+        return command()
+    except InstallError as error:
+        _tell(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        die_of(signal.SIGINT)
+    except _EndedError as ended:
+        die_of(ended.number)
+    except BrokenPipeError:
+        # Whoever read our output has gone; a second error at exit would only be noise.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return EXIT_BUG
+    except Exception as error:  # noqa: BLE001 - our bug must never look like the tool's success
+        return _bug(error)
+
+
+def _tell(error: InstallError) -> None:
+    from openvet_install.report import text  # noqa: PLC0415 - only on the way out
+    from openvet_install.report.terminal import Terminal  # noqa: PLC0415 - as above
+
+    text.error(Terminal.of(sys.stderr, os.environ), error)
+
+
+def _bug(error: Exception) -> int:
+    import traceback  # noqa: PLC0415 - only for a bug
+
+    sys.stderr.write("".join(traceback.format_exception(error)))
+    sys.stderr.write("error: this is a bug of openvet-install; nothing was approved because of it\n")
+    return EXIT_BUG
