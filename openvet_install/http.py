@@ -15,6 +15,7 @@ import ssl
 import sys
 import threading
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 
@@ -69,6 +70,7 @@ def without_login(url: str) -> str:
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
+@lru_cache(maxsize=256)
 def is_loopback(host: str | None) -> bool:
     """Tell whether a host is this machine: `localhost`, 127.0.0.0/8 or ::1."""
     if host is None:
@@ -90,6 +92,7 @@ class Fetcher:
         self._tries = tries
         self._lock = threading.Lock()
         self._managers: dict[str | None, Any] = {}
+        self._pools: dict[tuple[str, str], Any] = {}
         self._proxies: dict[tuple[str, str], str | None] = {}
         self._logins: dict[str, str | None] = {}
         self._context: ssl.SSLContext | None = None
@@ -110,6 +113,7 @@ class Fetcher:
             for manager in self._managers.values():
                 manager.clear()
             self._managers.clear()
+            self._pools.clear()
 
     def get(self, url: str, *, max_bytes: int, accept_zstd: bool) -> bytes | None:
         """Return the identity bytes at `url`, at most `max_bytes`, or None for 404.
@@ -153,7 +157,7 @@ class Fetcher:
                     _drain(answer)
                     url = _joined(parts, answer.headers["location"])
                     continue
-                return _body(answer, without_login(url), max_bytes, deadline)
+                return _body(answer, url, max_bytes, deadline)
             finally:
                 answer.release_conn()
         raise UndecidedError(f"{without_login(url)}: more than {MAX_REDIRECTS} redirects")
@@ -162,21 +166,32 @@ class Fetcher:
         from urllib3 import Timeout  # noqa: PLC0415 - costs time
         from urllib3.exceptions import HTTPError  # noqa: PLC0415 - costs time
 
-        bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
-        manager = self._manager(self._proxy(parts))
+        how: dict[str, Any] = {
+            "headers": headers,
+            "retries": False,
+            "redirect": False,
+            "preload_content": False,
+            "decode_content": False,
+            "timeout": Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+        }
+        proxy = self._proxy(parts)
         try:
-            return manager.request(
-                "GET",
-                bare,
-                headers=headers,
-                retries=False,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-                timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-            )
+            if proxy is None:  # thousands of small objects: without the manager's own look at each URL
+                path = parts.path or "/"
+                return self._pool(parts).urlopen("GET", f"{path}?{parts.query}" if parts.query else path, **how)
+            bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
+            return self._manager(proxy).request("GET", bare, **how)
         except HTTPError as error:
             raise _PassingError(_cause(error)) from error
+
+    def _pool(self, parts: SplitResult) -> Any:
+        """Return the connections to one host."""
+        key = (parts.scheme, parts.netloc.rpartition("@")[2])
+        pool = self._pools.get(key)
+        if pool is None:
+            manager = self._manager(None)
+            pool = self._pools[key] = manager.connection_from_host(parts.hostname, parts.port, parts.scheme)
+        return pool
 
     def _manager(self, proxy: str | None) -> Any:
         with self._lock:
@@ -238,7 +253,7 @@ def _joined(parts: SplitResult, location: str) -> str:
         raise UndecidedError(f"{without_login(urlunsplit(parts))}: redirects to what is no URL") from error
 
 
-def _body(answer: Any, where: str, max_bytes: int, deadline: float) -> bytes | None:
+def _body(answer: Any, url: str, max_bytes: int, deadline: float) -> bytes | None:
     if answer.status >= 500 or answer.status in _PASSING:
         _drain(answer)
         raise _PassingError(f"HTTP {answer.status}")
@@ -247,28 +262,31 @@ def _body(answer: Any, where: str, max_bytes: int, deadline: float) -> bytes | N
         return None
     if not 200 <= answer.status < 300:
         _drain(answer)
-        raise UndecidedError(f"{where}: HTTP {answer.status}")
+        raise UndecidedError(f"{without_login(url)}: HTTP {answer.status}")
     encoding = answer.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity", "zstd"):
-        raise UndecidedError(f"{where}: sent with an unknown Content-Encoding")
-    raw = _read(answer, where, max_bytes, deadline)
-    return raw if encoding != "zstd" else _unpacked(raw, max_bytes, where)
+        raise UndecidedError(f"{without_login(url)}: sent with an unknown Content-Encoding")
+    raw = _read(answer, url, max_bytes, deadline)
+    return raw if encoding != "zstd" else _unpacked(raw, max_bytes, without_login(url))
 
 
-def _read(answer: Any, where: str, max_bytes: int, deadline: float) -> bytes:
+def _read(answer: Any, url: str, max_bytes: int, deadline: float) -> bytes:
     from urllib3.exceptions import HTTPError  # noqa: PLC0415 - costs time
 
     chunks, size = [], 0
+    stated = answer.headers.get("content-length")
     try:
         while chunk := answer.read(min(_CHUNK_BYTES, max_bytes + 1 - size)):
             chunks.append(chunk)
             size += len(chunk)
             if size > max_bytes:
                 answer.close()
-                raise TooLargeError(f"{where}: larger than {max_bytes} bytes")
+                raise TooLargeError(f"{without_login(url)}: larger than {max_bytes} bytes")
             if time.monotonic() > deadline:
                 answer.close()
-                raise UndecidedError(f"{where}: took more than {TOTAL_SECONDS:.0f} s")
+                raise UndecidedError(f"{without_login(url)}: took more than {TOTAL_SECONDS:.0f} s")
+            if stated == str(size):
+                break
     except (HTTPError, OSError) as error:
         raise _PassingError(_cause(error)) from error
     return b"".join(chunks)

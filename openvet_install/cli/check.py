@@ -21,9 +21,13 @@ from openvet_install.report import text
 from openvet_install.report.terminal import Terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from openvet_install.cli.options import WrapperOptions
+    from openvet_install.config import PolicyFile
     from openvet_install.gate.model import Judged, Run
     from openvet_install.gate.setting import Setting
+    from openvet_install.installers.target import Target
 
 FAILED = ("contradicted", "not-asserted", "withdrawn", "no-requirements")
 
@@ -32,7 +36,7 @@ def run(files: list[str], options: WrapperOptions, *, python: str | None, all_fi
     """Print a line for each file that is not approved, and a summary; exit as a gated run would."""
     reports.check(options.reports)
     chosen = _setting(options)
-    paths = [Path(name) for name in files] or _locks_of(chosen)
+    paths = [Path(name) for name in files] or locks_of(chosen.policies)
     result = _judged(paths, chosen, python=python, all_files=all_files)
     if not any(one.path == reports.STDOUT for one in options.reports):
         _print(result, chosen)
@@ -69,14 +73,18 @@ def _setting(options: WrapperOptions) -> Setting:
 
 
 def _judged(paths: list[Path], chosen: Setting, *, python: str | None, all_files: bool) -> Run:
-    cwd = str(Path.cwd())
+    return judge.check(paths, chosen, target_of(python), os.environ, every_file=all_files)
+
+
+def target_of(python: str | None) -> Target:
+    """Look at the environment that would be installed into. Raises `UsageError`."""
     environment = sort_environment("pip", os.environ).child
-    target = inspect(target_python(python, os.environ, cwd), environment)
-    return judge.check(paths, chosen, target, os.environ, every_file=all_files)
+    return inspect(target_python(python, os.environ, str(Path.cwd())), environment)
 
 
-def _locks_of(chosen: Setting) -> list[Path]:
-    project = next((one for one in chosen.policies if one.scope == "project"), None)
+def locks_of(policies: Sequence[PolicyFile]) -> list[Path]:
+    """Return the locks that the project's policy names, else those beside it. Raises `UsageError` without any."""
+    project = next((one for one in policies if one.scope == "project"), None)
     folder = project.folder if project is not None else Path.cwd()
     if project is not None and project.lockfiles:
         readable = [one for one in project.lockfiles if one.kind in ("uv", "pylock")]

@@ -52,7 +52,7 @@ def run(argv: Sequence[str]) -> int:
     from openvet_install.cli import pins  # noqa: PLC0415 - as above
 
     if arguments.command == "init":
-        return pins.init(arguments.log, options)
+        return pins.init(arguments.log, arguments.operator, options)
     return pins.update(arguments.name, options)
 
 
@@ -74,6 +74,10 @@ def parser() -> argparse.ArgumentParser:
     demo.add_argument("--keep", action="store_true", help="keep the demo's folder and print where it is")
     init = command("init", "write a policy for a log, after verifying the log")
     init.add_argument("--log", metavar="URL", required=True, action="append", help="a log's URL; repeatable")
+    init.add_argument(
+        "--operator", metavar="SHA256:…", action="append", default=[],
+        help="the first key of the log's generation 0, 1, …, if you know it from elsewhere; repeatable, in this order",
+    )  # fmt: skip
     update = command("update", "verify what is new in the logs and move the pins")
     update.add_argument("name", metavar="LOG", nargs="?", help="only this log")
     check = command("check", "judge uv.lock and pylock.toml for this target, without installing")

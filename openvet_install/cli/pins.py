@@ -4,35 +4,51 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from openvet_install.cli import check
 from openvet_install.cli.policy import now
+from openvet_install.cli.progress import Progress
 from openvet_install.config import LogSettings, discover, policies, read_policy
-from openvet_install.errors import EXIT_INVALID, ConfigError, UsageError
+from openvet_install.errors import EXIT_INVALID, ConfigError, InstallError, UsageError
+from openvet_install.gate.brought import brought
+from openvet_install.gate.heads import OPENVET_LOCK
+from openvet_install.gate.knowledge import Knowledge
 from openvet_install.gate.model import LogStopsError, Outcome
-from openvet_install.gate.setting import NO_POLICY
-from openvet_install.gate.state import replace_file, usable_folders
+from openvet_install.gate.setting import NO_POLICY, setting
+from openvet_install.gate.state import Looks, replace_file, usable_folders
 from openvet_install.gate.update import move_pins
 from openvet_install.http import Fetcher
+from openvet_install.openvet.pins import read_pins
+from openvet_install.openvet.sshsig import parse_fingerprint
 from openvet_install.openvet.store import Store
 from openvet_install.report import text
 from openvet_install.report.terminal import Terminal, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from openvet_install.cli.options import WrapperOptions
     from openvet_install.config import PolicyFile
+    from openvet_install.gate.brought import Brought, Lost
+    from openvet_install.gate.state import Folders
     from openvet_install.openvet.pins import Advance
 
 WRITTEN = "openvet.lock, openvet-install.lock"
-PROGRESS_EVERY = 500  # commits
 
 
-def init(urls: list[str], options: WrapperOptions) -> int:
-    """Verify the logs, then write the policy and its pins; an interrupted or refused one writes nothing."""
+def init(urls: list[str], operators: list[str], options: WrapperOptions) -> int:
+    """Verify the logs, then write the policy and its pins; a refused one writes nothing.
+
+    `operators` are the first keys of the log's generations, if people know them; only with a single log.
+    """
+    _check_operators(urls, operators)
     folder = Path(options.project or ".").resolve()
     install, openvet = folder / "openvet-install.toml", folder / "openvet.toml"
     if install.exists():
@@ -47,7 +63,7 @@ def init(urls: list[str], options: WrapperOptions) -> int:
         if name in logs and logs[name].url != url:
             raise UsageError(f"log `{name}` is {logs[name].url} in {openvet.name}")
         if name not in logs:
-            added[name] = logs[name] = LogSettings(name=name, url=url, where="--log")
+            added[name] = logs[name] = LogSettings(name=name, url=url, where="--log", operators=tuple(operators))
     found = _move(folder, logs, None)
     terminal = Terminal.of(sys.stdout, os.environ)
     _tell(terminal, found)
@@ -66,6 +82,14 @@ def init(urls: list[str], options: WrapperOptions) -> int:
     return 0
 
 
+def _check_operators(urls: list[str], operators: list[str]) -> None:
+    if operators and len(urls) > 1:
+        raise UsageError("`--operator` goes with a single `--log`")
+    for one in operators:
+        if parse_fingerprint(one) is None:
+            raise UsageError(f"not a key's fingerprint: `{plain(one)}`", hint="--operator SHA256:… (ssh-keygen -lf)")
+
+
 def update(name: str | None, options: WrapperOptions) -> int:
     """Move the pins of the project's logs forward; a log that does not verify moves nothing."""
     project = Path(options.project) if options.project else None
@@ -74,36 +98,78 @@ def update(name: str | None, options: WrapperOptions) -> int:
     if policy is None:
         raise ConfigError(NO_POLICY, hint="openvet-install init --log URL")
     terminal = Terminal.of(sys.stdout, os.environ)
-    moved = _move(policy.folder, dict(policy.logs), name)
-    _tell(terminal, moved)
-    if any(one.state in ("first", "moved") for one in moved):
-        terminal.line(f"wrote {WRITTEN}")
+    with _outside() as (fetcher, store, folders):
+        moved = _moved(policy.folder, dict(policy.logs), name, fetcher, store)
+        _tell(terminal, moved)
+        if any(one.state in ("first", "moved") for one in moved):
+            brings = _brought(policy, moved, partial(_knowledge, policy, fetcher, store, folders))
+            terminal.line(f"wrote {WRITTEN}{_counted(brings)}")
+            terminal.rows([_lost(one) for one in brings.lost] if brings else [])
     return 0
 
 
 def _move(folder: Path, logs: dict[str, LogSettings], only: str | None) -> list[Advance]:
-    terminal = Terminal.of(sys.stderr, os.environ)
+    with _outside() as (fetcher, store, _folders):
+        return _moved(folder, logs, only, fetcher, store)
 
-    def progress(name: str, done: int, total: int) -> None:
-        if sys.stderr.isatty() and done and done % PROGRESS_EVERY == 0:
-            terminal.line(f"{plain(name)}: verified {done} of {total} commits")
 
+@contextmanager
+def _outside() -> Iterator[tuple[Fetcher, Store, Folders]]:
     with ExitStack() as stack:
         fetcher = stack.enter_context(Fetcher(environ=os.environ))
         folders = stack.enter_context(usable_folders(os.environ, []))
-        store = stack.enter_context(Store(folders.cache / "objects"))
+        yield fetcher, stack.enter_context(Store(folders.cache / "objects")), folders
+
+
+def _moved(
+    folder: Path, logs: dict[str, LogSettings], only: str | None, fetcher: Fetcher, store: Store
+) -> list[Advance]:
+    with Progress(sys.stderr) as progress:
         try:
             return move_pins(folder, logs, only=only, fetcher=fetcher, store=store, now=now(), progress=progress)
         except LogStopsError as error:
+            progress.clear()
             outcome = Outcome.INVALID if error.exit_code == EXIT_INVALID else Outcome.UNDECIDED
+            terminal = Terminal.of(sys.stderr, os.environ)
             text.stopped(terminal, outcome, [error.trouble], "openvet.lock unchanged")
             raise SystemExit(error.exit_code) from error
+
+
+def _knowledge(policy: PolicyFile, fetcher: Fetcher, store: Store, folders: Folders) -> Knowledge:
+    looks = Looks(folders.state)
+    return Knowledge([policy], fetcher=fetcher, store=store, looks=looks, now=now(), offline=False)
+
+
+def _brought(policy: PolicyFile, moved: list[Advance], make: Callable[[], Knowledge]) -> Brought | None:
+    """Judge the project's locks before and after; None without locks or without a target to judge them for."""
+    after = {name: pin.head for name, pin in read_pins(policy.folder / OPENVET_LOCK).items()}
+    before = {**after, **{one.name: one.old or "" for one in moved}}
+    heads = {name: head for name, head in before.items() if head}, after
+    chosen = setting([policy], mode=None, variables=(), now=now())
+    try:
+        return brought(check.locks_of([policy]), chosen, check.target_of(None), heads, make)
+    except InstallError:
+        return None  # the pins have moved all the same; `check` says what is wrong with the locks
+
+
+def _counted(brings: Brought | None) -> str:
+    if brings is None:
+        return ""
+    counts = Counter(one.decision.reason.code for one in brings.lost)
+    return f"; this project: {brings.approved} newly approved" + "".join(
+        f", {count} {reason}" for reason, count in sorted(counts.items())
+    )
+
+
+def _lost(one: Lost) -> list[str]:
+    at = datetime.fromtimestamp(one.timestamp, timezone.utc).date() if one.commit else ""
+    return [f"✘ {text.subject_of(one.decision)}", one.decision.reason.code, f"{one.log} {one.commit[:12]}, {at}"]
 
 
 def _tell(terminal: Terminal, found: list[Advance]) -> None:
     for one in found:
         name, verified = plain(one.name), one.verified
-        for warning in one.warnings if one.state != "stale" else ():
+        for warning in one.warnings[1:] if one.state == "stale" else one.warnings:
             terminal.line(f"openvet: warning: {plain(warning, 300)}")
         if one.state == "first":
             terminal.line(f"{name}: first sight: verified {_commits(verified.commits)}; head {one.new[:12]}")
@@ -139,6 +205,9 @@ def _write(target: Path, openvet: Path, existing: PolicyFile | None, added: dict
 [install]
 mode = "{mode}"   # block | warn: what nobody audited is passed and told, a no never is
 """
+    for one in added.values():
+        if one.operators:
+            install += "\n" + tomlkit.dumps({"install": {"log": {one.name: {"operators": list(one.operators)}}}})
     if existing is None:
         told = "# OpenVet: whose audits count, and what they must say of a file before it is installed.\n"
         told += "".join(_log_table(one) for one in added.values())

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from openvet_install.archive import ArchiveError, open_archive
+from openvet_install.archive.foreign import foreign_place
 from openvet_install.gate.model import Stray
 from openvet_install.installers import disk
+from openvet_install.installers.bytecode import unfaithful
 from openvet_install.installers.installed import Release, compare
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from openvet_install.archive import Contents
     from openvet_install.decide import Decision
     from openvet_install.gate.keeper import Keeper
+    from openvet_install.gate.outcome import Fit
     from openvet_install.gateway.blobs import BlobStore
     from openvet_install.installers.disk import Snapshot
 
@@ -33,46 +41,115 @@ class Changes:
     nothing: bool
 
 
-def changes(before: Snapshot, after: Snapshot, keeper: Keeper, blobs: BlobStore, *, compiled: bool) -> Changes:
+def changes(
+    before: Snapshot,
+    after: Snapshot,
+    keeper: Keeper,
+    blobs: BlobStore,
+    *,
+    compiled: bool,
+    fits: Fit,
+    chooses: bool,
+) -> Changes:
     """Compare the target with what was released, both ways, by the archives' own bytes.
 
     A distribution that came out of the tool's cache is compared with the file that is approved today,
-    from our store.
+    from our store. `chooses`: something told the tool which files of a release to take, so it may have built
+    an sdist although a wheel fits the target.
     """
     new, untouched = _moved(before, after)
     released: dict[tuple[str, str], list[Release]] = {}
-    for one in keeper.released.values():
-        released.setdefault((one.contents.name, one.contents.version), []).append(_release(one.contents))
-    cached = []
+    cached: list[Decision] = []
+    built: set[tuple[str, str]] = set()
     for name, version in new.items():
-        if (name, version) in released:
-            continue
-        for decision, contents in _stored(name, version, keeper, blobs):
-            cached.append(decision)
-            released.setdefault((name, version), []).append(_release(contents))
-    findings = compare(before, after, released, compiled=compiled)
-    strays = tuple(
+        let_through = [one for one in keeper.opened() if (one.contents.name, one.contents.version) == (name, version)]
+        found = [(one.decision, one.contents) for one in let_through]
+        if not found:
+            found = list(_stored(name, version, keeper, blobs))
+            cached += [decision for decision, _contents in found]
+        if not _may_be_built(name, version, keeper, fits=fits, chooses=chooses):
+            found = [one for one in found if one[1].kind == "wheel"]
+        if any(contents.kind == "sdist" for _decision, contents in found):
+            built.add((name, version))
+        released[name, version] = [_release(contents) for _decision, contents in found]
+    findings = compare(before, after, released, compiled=compiled, unfaithful=partial(unfaithful, before.places.python))
+    strays = [
         Stray(name=one.name, version=one.version or None, path=one.path, reason=one.reason, text=one.text)
         for one in findings
-    )
-    return Changes(new, cached, strays, untouched, nothing=not new and not strays)
+    ]
+    strays += _direct(before, after)
+    strays += _foreign(before, after, built)
+    return Changes(new, cached, tuple(strays), untouched, nothing=not new and not strays)
 
 
 def _moved(before: Snapshot, after: Snapshot) -> tuple[dict[str, str], int]:
+    """Name every distribution of whose `.dist-info` anything moved."""
     new, untouched = {}, 0
-    for _root, info in after.infos():
-        path = f"{info}/METADATA"
-        if before.stamps.get(path) == after.stamps[path]:
-            untouched += 1
-            continue
+    for root, info in _infos(before, after):
+        del root
         name, version = disk.identity(info)
         new[name] = version
+    untouched = sum(1 for _ in after.infos()) - sum(1 for _ in _infos(before, after))
     return new, untouched
 
 
-def _stored(name: str, version: str, keeper: Keeper, blobs: BlobStore) -> list[tuple[Decision, Contents]]:
-    """Return the shown files of a release that our store holds, opened again."""
-    found = []
+def _infos(before: Snapshot, after: Snapshot) -> Iterator[tuple[str, str]]:
+    """Yield (root, `.dist-info` folder) of the distributions of which something there is new or changed."""
+    moved = {
+        path.partition(".dist-info/")[0] + ".dist-info"
+        for path, stamp in after.stamps.items()
+        if ".dist-info/" in path and before.stamps.get(path) != stamp
+    }
+    yield from ((root, info) for root, info in after.infos() if info in moved)
+
+
+def _may_be_built(name: str, version: str, keeper: Keeper, *, fits: Fit, chooses: bool) -> bool:
+    """Tell whether the tool may have built this release: an sdist says nothing of what should lie on disk.
+
+    Not if a wheel of it went out, and not if one was to be had that fits, unless something made the tool choose.
+    """
+    if any(one.decision.file.is_wheel and _is(one.decision, name, version) for one in keeper.gone_out()):
+        return False
+    shown = (one for one in keeper.decisions().get(name, ()) if one.shown and one.file.version == version)
+    return chooses or not any(one.file.is_wheel and one.file.yanked is False and fits(one.file) for one in shown)
+
+
+def _is(decision: Decision, name: str, version: str) -> bool:
+    return (decision.file.name, decision.file.version) == (name, version)
+
+
+def _direct(before: Snapshot, after: Snapshot) -> Iterator[Stray]:
+    """Find what was installed from a file, folder or address: nobody typed one, so an archive's metadata did."""
+    for _root, info in _infos(before, after):
+        path = f"{info}/direct_url.json"
+        if path in after.stamps and before.stamps.get(path) != after.stamps[path]:
+            name, version = disk.identity(info)
+            text = f"`{name}` {version} did not come from an index: something that was built asked for a file elsewhere"
+            yield Stray(name=name, version=version or None, path=info, reason="unexpected-file", text=text)
+
+
+def _foreign(before: Snapshot, after: Snapshot, built: set[tuple[str, str]]) -> Iterator[Stray]:
+    """Hold wheels that were built to the places that no wheel may write to; released ones were looked at before."""
+    scripts = after.places.command_folder + "/"
+    for root, info in _infos(before, after):
+        name, version = disk.identity(info)
+        if (name, version) not in built:
+            continue
+        for row in disk.rows(root, info) or ():
+            inside = next((one for one in (f"{at}/" for at in after.places.roots) if row.path.startswith(one)), None)
+            if inside is not None:
+                wrong = foreign_place("site", row.path.removeprefix(inside), str(canonicalize_name(name)))
+            elif row.path.startswith(scripts):
+                wrong = foreign_place("scripts", row.path.removeprefix(scripts), str(canonicalize_name(name)))
+            else:
+                continue
+            if wrong is not None:
+                text = f"what was built of it brings a file that {wrong}"
+                yield Stray(name=name, version=version or None, path=row.path, reason="unexpected-file", text=text)
+
+
+def _stored(name: str, version: str, keeper: Keeper, blobs: BlobStore) -> Iterator[tuple[Decision, Contents]]:
+    """Yield the shown files of a release that our store holds, opened again."""
     for decision in keeper.decisions().get(name, ()):
         sha256 = decision.file.sha256
         if decision.file.version != version or not decision.shown or sha256 is None:
@@ -81,10 +158,9 @@ def _stored(name: str, version: str, keeper: Keeper, blobs: BlobStore) -> list[t
         if blob is None:
             continue
         try:
-            found.append((decision, open_archive(blob.path, decision.file.filename)))
+            yield decision, open_archive(blob.path, decision.file.filename)
         except ArchiveError:
             continue
-    return found
 
 
 def _release(contents: Contents) -> Release:

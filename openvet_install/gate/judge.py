@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.tags import Tag
@@ -53,7 +54,11 @@ def check(
             result.logs = knowledge.logs
             result.warnings += knowledge.warnings
             for lock in locks:
-                _judge(lock, knowledge, chosen, target, result, every_file=every_file)
+                judged = decisions(lock, knowledge, chosen, target, every_file=every_file)
+                for one in (*judged.files, *judged.direct):
+                    _add(result, one)
+                result.skipped += judged.skipped
+                result.not_judged_here += judged.not_here
         except LogStopsError as error:
             return stopped(result, error)
     _conclude(result)
@@ -66,7 +71,21 @@ def judge_files(files: Sequence[File], knowledge: Knowledge, chosen: Setting, ex
     return settle(decisions, chosen.rules, exact)
 
 
-def _judge(lock: Lock, knowledge: Knowledge, chosen: Setting, target: Target, result: Run, *, every_file: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The decisions about one lock: files, repositories and the like, and what was not looked at."""
+
+    files: tuple[Judged, ...]
+    direct: tuple[Judged, ...]
+    skipped: int
+    not_here: tuple[str, ...]
+
+
+def decisions(
+    lock: Lock, knowledge: Knowledge, chosen: Setting, target: Target, *, every_file: bool = False
+) -> Judgement:
+    """Decide about what `target` would install from a lock, or about every file of every platform."""
+    not_here: tuple[str, ...] = ()
     if every_file:
         files = all_files(lock)
         direct = tuple(one for one in lock.packages if one.source.kind != "registry")
@@ -74,15 +93,19 @@ def _judge(lock: Lock, knowledge: Knowledge, chosen: Setting, target: Target, re
         tags = [Tag(*text.split("-")) for text in target.tags]
         selection = select(lock, tags, target.environment, Wanted())
         files, direct = selection.files, selection.direct
-        result.not_judged_here += tuple(f"{one.name} ({one.why})" for one in selection.not_here)
+        not_here = tuple(f"{one.name} ({one.why})" for one in selection.not_here)
+    knowledge.prepare(one.file.name for one in files)
+    judged = []
     for one in files:
         (decision,) = judge_files([one.file], knowledge, chosen, frozenset({one.file.version}))
-        _add(result, Judged(decision=decision, route=(*one.via,), place=lock.where(one.package)))
-    for package in direct:
-        if package.is_local:
-            result.skipped += 1
-        else:
-            _add(result, Judged(decision=_direct(package, chosen), place=lock.where(package)))
+        judged.append(Judged(decision=decision, route=(*one.via,), place=lock.where(one.package)))
+    foreign = [one for one in direct if not one.is_local]
+    return Judgement(
+        files=tuple(judged),
+        direct=tuple(Judged(decision=_direct(one, chosen), place=lock.where(one)) for one in foreign),
+        skipped=len(direct) - len(foreign),
+        not_here=not_here,
+    )
 
 
 def _direct(package: LockedPackage, chosen: Setting) -> Decision:

@@ -172,7 +172,7 @@ class Keeper:
             return Refusal(FORBIDDEN, "openvet: a log is invalid", error.what)
 
     def _unsure(self, decision: Decision) -> Refusal | None:
-        """Refuse a silent file while another index did not answer for its name: it may be an internal one (T46, T47)."""
+        """Refuse a silent file while another index did not answer for its name: it may be internal (T46, T47)."""
         with self._lock:
             unread = bool(self._unread.get(decision.file.name))
         if not unread or decision.action is Action.ALLOW:

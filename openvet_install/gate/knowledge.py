@@ -1,40 +1,40 @@
-"""What the logs of all policies say, at the pinned and at the newest verified head (design, section 7).
+"""What the logs of all policies say of a file, at the pinned and at the newest verified head (design, section 7).
 
-Good news waits for the pin, bad news travels at once: a look at a served head is verified from the pin
-before any of it counts. When a host is out of reach, the last look may stand in for `stale-after`.
+Approvals match a subject exactly. A no is looked for by the hash of the bytes, whatever name, version or
+variant it was filed under: in a small log among all entries; in a large one in the ranges of the name's
+spellings and among the subjects that came in with commits walked here, now or earlier.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from itertools import chain
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain, product
 from typing import TYPE_CHECKING
 
 from openvet_install.decide import Evidence
-from openvet_install.errors import ConfigError, InvalidError, UndecidedError
-from openvet_install.gate.model import LogSeen, LogStopsError
+from openvet_install.gate.heads import LOGS_AT_ONCE, Heads
+from openvet_install.gate.model import LogSeen
 from openvet_install.gate.once import Once
-from openvet_install.openvet.pins import read_pins, read_walked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from openvet_install.config import LogSettings, PolicyFile
+    from openvet_install.config import PolicyFile
     from openvet_install.files import File
+    from openvet_install.gate.heads import Source
     from openvet_install.gate.state import Looks
     from openvet_install.http import Fetcher
-    from openvet_install.openvet.log import Log
-    from openvet_install.openvet.pins import Pin, Walked
+    from openvet_install.openvet.log import AuditCommit
     from openvet_install.openvet.store import Store
     from openvet_install.openvet.subject import Coordinate, Subject
     from openvet_install.openvet.verdict import Audit
 
-OPENVET_LOCK = "openvet.lock"
-INSTALL_LOCK = "openvet-install.lock"
-UPDATE_HINT = "openvet-install update"
+SEPARATORS = "-_."
+SPELLINGS_MIXED = 3
+"""Names with up to so many separators are looked for with every mixture of them, longer ones with one kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,37 +43,18 @@ class _Package:
 
     by_subject: dict[Subject, Audit]
     by_version: dict[str, tuple[Audit, ...]]
+    by_sha256: dict[str, tuple[Audit, ...]]
 
     @classmethod
     def of(cls, audits: Iterable[Audit]) -> _Package:
-        by_version: dict[str, list[Audit]] = {}
-        for audit in audits:
-            by_version.setdefault(audit.subject.version, []).append(audit)
-        return cls(
-            {audit.subject: audit for found in by_version.values() for audit in found},
-            {version: tuple(found) for version, found in by_version.items()},
-        )
-
-
-@dataclass(frozen=True)
-class _Source:
-    """One log of one policy, with its two verified heads."""
-
-    scope: str
-    settings: LogSettings
-    make: Callable[[], Log]
-    pin: str
-    newest: str
-    checked: datetime | None
-
-    @cached_property
-    def log(self) -> Log:
-        """The client; made and imported when it is first asked, often while the tool starts already."""
-        return self.make()
-
-    @property
-    def heads(self) -> tuple[str, ...]:
-        return (self.pin,) if self.newest == self.pin else (self.pin, self.newest)
+        found = tuple(audits)
+        by_version: dict[str, tuple[Audit, ...]] = {}
+        by_sha256: dict[str, tuple[Audit, ...]] = {}
+        for audit in found:
+            by_version[audit.subject.version] = (*by_version.get(audit.subject.version, ()), audit)
+            if (digest := audit.subject.sha256) is not None:
+                by_sha256[digest] = (*by_sha256.get(digest, ()), audit)
+        return cls({audit.subject: audit for audit in found}, by_version, by_sha256)
 
 
 class Knowledge:
@@ -91,15 +72,24 @@ class Knowledge:
     ) -> None:
         """Nothing is read or asked before `open`."""
         self._policies = policies
-        self._fetcher = fetcher
-        self._store = store
-        self._looks = looks
-        self._now = now
-        self._offline = offline
-        self._sources: tuple[_Source, ...] = ()
+        self._finder = Heads(fetcher=fetcher, store=store, looks=looks, now=now, offline=offline)
+        self._sources: tuple[Source, ...] = ()
         self._packages: Once[_Package] = Once()
-        self._by_bytes: Once[Mapping[str, tuple[Subject, ...]]] = Once()
-        self.warnings: list[str] = []
+        self._by_bytes: Once[Mapping[str, tuple[Subject, ...]] | None] = Once()
+
+    def settle(self, heads: Mapping[str, str]) -> None:
+        """Instead of `open`: take these heads, by the log's name; this process has verified them."""
+        self._sources = tuple(
+            self._finder.settled(policy.scope, settings, heads[name])
+            for policy in self._policies
+            for name, settings in policy.logs.items()
+            if name in heads
+        )
+
+    @property
+    def warnings(self) -> list[str]:
+        """What people should hear about the logs, in no case a reason to stop."""
+        return self._finder.warnings
 
     @property
     def logs(self) -> tuple[LogSeen, ...]:
@@ -128,33 +118,25 @@ class Knowledge:
         return tuple(sorted({source.settings.name for source in self._sources}))
 
     def open(self) -> None:
-        """Find and verify the two heads of every log, all logs at the same time.
-
-        Raises `ConfigError` (no pin, a pin of another URL, other operators) and `LogStopsError` (a fork, a
-        commit that does not verify, out of reach for longer than `stale-after`).
-        """
-        jobs = [(policy, log, pin, walked) for policy in self._policies for log, pin, walked in _pinned(policy)]
-        if not jobs:
-            return
-        with ThreadPoolExecutor(max_workers=min(8, len(jobs))) as pool:
-            self._sources = tuple(pool.map(lambda job: self._opened(*job), jobs))
+        """Find and verify the two heads of every log, all logs at the same time; raises what `Heads.open` does."""
+        self._sources = self._finder.open(self._policies)
 
     def evidence(self, file: File) -> dict[str, Evidence]:
-        """Return what the logs of each policy say of a file, by scope."""
-        if not any(self._speaks(source, head, file) for source in self._sources for head in source.heads):
+        """Return what the logs of each policy say of a file, by scope; empty if they say nothing of it."""
+        if file.sha256 is None:
             return {}
-        subject = file.subject
+        told = [
+            (source, same) for source in self._sources if (same := self._told(source, file, file.sha256)) is not None
+        ]
+        subject = file.subject if told else None
         if subject is None:
             return {}
         found: dict[str, Evidence] = {}
-        for source in self._sources:
+        for source, elsewhere in told:
             before = found.get(source.scope, Evidence())
             pinned = self._package(source, source.pin, file.name).by_subject.get(subject)
             newest = self._package(source, source.newest, file.name).by_subject.get(subject)
-            release = self._release(source, file.name, file.version)
-            siblings = [audit for audit in release if audit.subject.hash != subject.hash]
-            elsewhere = [audit for audit in release if audit.subject.hash == subject.hash]
-            elsewhere += self._same_bytes(source, subject)
+            siblings = [audit for audit in self._release(source, file) if audit.subject.hash != subject.hash]
             found[source.scope] = Evidence(
                 pinned=(*before.pinned, *((pinned,) if pinned else ())),
                 newest=(*before.newest, *((newest,) if newest else ())),
@@ -162,6 +144,25 @@ class Knowledge:
                 siblings=(*before.siblings, *siblings),
             )
         return found
+
+    def prepare(self, names: Iterable[str]) -> None:
+        """Read all that the logs say of many packages (normalised names) at once, all logs at the same time."""
+        wanted = sorted(set(names))
+        if len(wanted) < 2 or not self._sources:
+            return
+        with ThreadPoolExecutor(max_workers=min(LOGS_AT_ONCE, len(self._sources))) as pool:
+            for job in [pool.submit(self._prepare, source, wanted) for source in self._sources]:
+                job.result()
+
+    def _prepare(self, source: Source, names: list[str]) -> None:
+        for head in source.heads:
+            source.log.prepare(head, names)
+
+    def changes(self, log: str, head: str, since: str) -> Iterator[AuditCommit]:
+        """Yield the commits of a log that changed an audit after `since`, newest first."""
+        for source in self._sources:
+            if source.settings.name == log:
+                yield from source.log.changes(head, since)
 
     def sole_sha256(self, coordinate: Coordinate) -> str | None:
         """Return the hash of the only audited file of a coordinate; None if there is none or are several."""
@@ -180,162 +181,59 @@ class Knowledge:
             chain.from_iterable(self._package(source, source.pin, name).by_version for source in self._sources)
         )
 
-    def _speaks(self, source: _Source, head: str, file: File) -> bool:
-        """Tell whether a log says anything of the file's release or of its bytes; most files of a page: no."""
-        if file.version in self._package(source, head, file.name).by_version:
-            return True
-        return file.sha256 is not None and file.sha256 in self._bytes(source, head)
+    def _told(self, source: Source, file: File, sha256: str) -> list[Audit] | None:
+        """Return the audits of a file's bytes at either head; None if the log says nothing of its release either."""
+        same = [audit for head in source.heads for audit in self._same_bytes(source, head, file, sha256)]
+        if same or any(file.version in self._package(source, head, file.name).by_version for head in source.heads):
+            return same
+        return None
 
-    def _bytes(self, source: _Source, head: str) -> Mapping[str, tuple[Subject, ...]]:
+    def _same_bytes(self, source: Source, head: str, file: File, sha256: str) -> Iterable[Audit]:
+        own = self._package(source, head, file.name).by_sha256.get(sha256, ())
+        subjects = self._small(source, head)
+        if subjects is not None:
+            known = {audit.subject for audit in own}
+            others = [subject for subject in subjects.get(sha256, ()) if subject not in known]
+            return (*own, *source.log.audits(head, others)) if others else own
+        found = {audit.subject: audit for audit in own}
+        for name in spellings(file.name, file.filename):
+            for audit in self._package(source, head, name).by_sha256.get(sha256, ()):
+                found[audit.subject] = audit
+        others = [subject for subject in source.log.walked_subjects(sha256) if subject not in found]
+        return (*found.values(), *(source.log.audits(head, others) if others else ()))
+
+    def _small(self, source: Source, head: str) -> Mapping[str, tuple[Subject, ...]] | None:
         key = (source.scope, source.settings.name, head)
-        return self._by_bytes.get(key, lambda: source.log.by_sha256(head) or {})
+        return self._by_bytes.get(key, lambda: source.log.by_sha256(head))
 
-    def _release(self, source: _Source, name: str, version: str) -> list[Audit]:
+    def _release(self, source: Source, file: File) -> list[Audit]:
         return [
-            audit for head in source.heads for audit in self._package(source, head, name).by_version.get(version, ())
+            audit
+            for head in source.heads
+            for audit in self._package(source, head, file.name).by_version.get(file.version, ())
         ]
 
-    def _same_bytes(self, source: _Source, subject: Subject) -> list[Audit]:
-        found = []
-        for head in source.heads:
-            for other in self._bytes(source, head).get(subject.sha256 or "", ()):
-                if other != subject:
-                    audit = self._package(source, head, other.package).by_subject.get(other)
-                    found += [audit] if audit else []
-        return found
-
-    def _package(self, source: _Source, head: str, name: str) -> _Package:
+    def _package(self, source: Source, head: str, name: str) -> _Package:
         return self._packages.get(
             (source.scope, source.settings.name, head, name), lambda: _Package.of(source.log.package(head, name))
         )
 
-    def _opened(self, policy: PolicyFile, settings: LogSettings, pin: Pin, walked: Walked | None) -> _Source:
-        try:
-            return self._open(policy, settings, pin, walked)
-        except (InvalidError, UndecidedError) as error:
-            raise LogStopsError(settings.name, error) from error
 
-    def _open(self, policy: PolicyFile, settings: LogSettings, pin: Pin, walked: Walked | None) -> _Source:
-        operators = settings.operators or (walked.operators if walked else ())
-        source = _Source(policy.scope, settings, partial(self._client, settings, operators), pin.head, pin.head, None)
-        if walked is None:
-            source.log.verify(pin.head, since=None, operators=operators)
-        elif walked.walked != pin.head and source.log.relation(pin.head, walked.walked) != "stale":
-            # Somebody else moved the pin: it counts only as far as we walk it ourselves (threat T62).
-            source.log.verify(pin.head, since=walked.walked, operators=operators)
-        return self._look(source, policy, operators)
+def spellings(name: str, filename: str) -> tuple[str, ...]:
+    """Return other ways to write a normalised name: as in its file's name, and with `-`, `_`, `.` exchanged."""
+    written = filename.partition("-")[0] if filename.endswith(".whl") else filename.rpartition("-")[0]
+    return _spellings(name, written)
 
-    def _client(self, settings: LogSettings, operators: tuple[str, ...]) -> Log:
-        from openvet_install.openvet.log import Log  # noqa: PLC0415 - heavy, and a fresh look needs none of it yet
 
-        return Log(
-            settings.name,
-            settings.url,
-            fetcher=self._fetcher,
-            store=self._store,
-            signers=settings.signers,
-            operators=operators,
-            mirrors=settings.mirrors,
+@lru_cache(maxsize=4096)
+def _spellings(name: str, written: str) -> tuple[str, ...]:
+    found = {written}
+    for one in (name, written):
+        parts = one.replace("_", "-").replace(".", "-").split("-")
+        count = len(parts) - 1
+        mixed = (
+            product(SEPARATORS, repeat=count) if count <= SPELLINGS_MIXED else ((mark,) * count for mark in SEPARATORS)
         )
-
-    def _look(self, source: _Source, policy: PolicyFile, operators: tuple[str, ...]) -> _Source:
-        """Find the newest head: from a look that is young enough, else from the host."""
-        last = self._looks.get(source.settings.url)
-        young = last is not None and self._now - last.checked < policy.settings.check_every
-        if last is not None and last.pin == source.pin and (young or self._offline):
-            self._too_stale(source, policy, last.checked, None)
-            if policy.settings.heads == "latest" and last.newest != source.pin:
-                source.log.verify(last.newest, since=source.pin, operators=operators)
-            return _settled(replace(source, newest=last.newest, checked=last.checked), policy)
-        try:
-            newest = self._newest(source, self._served(source), operators)
-        except UndecidedError as error:
-            checked = last.checked if last is not None else None
-            self._too_stale(source, policy, checked, error)
-            known = last.newest if last is not None and last.pin == source.pin else source.pin
-            return replace(source, newest=known, checked=checked)
-        self._looks.put(source.settings.url, pin=source.pin, newest=newest, checked=self._now)
-        return _settled(replace(source, newest=newest, checked=self._now), policy)
-
-    def _served(self, source: _Source) -> str:
-        if self._offline:
-            raise UndecidedError("offline")
-        return source.log.served_head()
-
-    def _newest(self, source: _Source, served: str, operators: tuple[str, ...]) -> str:
-        if served == source.pin:
-            return served
-        relation = source.log.relation(served, source.pin)
-        if relation == "stale":
-            self.warnings.append(f"{source.settings.name} serves {served[:12]}, an older head than the pin")
-            return source.pin
-        source.log.verify(served, since=source.pin, operators=operators)
-        return served
-
-    def _too_stale(
-        self, source: _Source, policy: PolicyFile, checked: datetime | None, error: UndecidedError | None
-    ) -> None:
-        name = source.settings.name
-        limit = policy.settings.stale_after
-        age = None if checked is None else self._now - checked
-        if age is None or age > limit:
-            since = "was never seen from here" if age is None else f"not seen for {age.days} days"
-            cause = error.what if error is not None and not self._offline else None
-            raise UndecidedError(f'{name} {since}, stale-after = "{_days(limit.total_seconds())}"', where=cause)
-        if error is not None and checked is not None and not self._offline:
-            self.warnings.append(
-                f"{name} out of reach for {_ago((self._now - checked).total_seconds())}, "
-                f"using its last verified head {source.pin[:12]}"
-            )
-
-
-def _settled(source: _Source, policy: PolicyFile) -> _Source:
-    """With `heads = "latest"` the newest head, walked in this run, stands in for the pin."""
-    return replace(source, pin=source.newest) if policy.settings.heads == "latest" else source
-
-
-def _pinned(policy: PolicyFile) -> list[tuple[LogSettings, Pin, Walked | None]]:
-    """Match the logs of a policy with its pins. Raises `ConfigError`."""
-    if not policy.logs:
-        return []
-    pins = read_pins(policy.folder / OPENVET_LOCK)
-    walked = read_walked(policy.folder / INSTALL_LOCK)
-    for name in pins:
-        if name not in policy.logs:
-            raise ConfigError(
-                f"`{name}` is pinned but no policy names it as a log", where=str(policy.folder / OPENVET_LOCK),
-                hint=UPDATE_HINT,
-            )  # fmt: skip
-    found = []
-    for name, settings in policy.logs.items():
-        pin, seen = pins.get(name), walked.get(name)
-        if pin is None:
-            raise ConfigError(f"log `{name}` has no pin", where=settings.where, hint=UPDATE_HINT)
-        if pin.url != settings.url:
-            raise ConfigError(
-                f"log `{name}` is pinned at another URL: {pin.url}", where=settings.where, hint=UPDATE_HINT
-            )
-        if seen is None and not settings.operators:
-            raise ConfigError(f"log `{name}` was never verified here", where=settings.where, hint=UPDATE_HINT)
-        if seen is not None and settings.operators and not _agree(settings.operators, seen.operators):
-            raise ConfigError(
-                f"log `{name}` has other operators in {INSTALL_LOCK} than the policy says", where=settings.where
-            )
-        found.append((settings, pin, seen))
-    return found
-
-
-def _agree(configured: tuple[str, ...], seen: tuple[str, ...]) -> bool:
-    return all(mine == theirs for mine, theirs in zip(configured, seen, strict=False))
-
-
-def _days(seconds: float) -> str:
-    return f"{int(seconds // 86400)}d" if seconds >= 86400 else f"{int(seconds)}s"
-
-
-def _ago(seconds: float) -> str:
-    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
-        if seconds >= size:
-            count = int(seconds // size)
-            return f"{count} {unit}{'s' if count > 1 else ''}"
-    return "less than a minute"
+        for marks in mixed:
+            found.add("".join(chain.from_iterable(zip(parts, (*marks, ""), strict=True))))
+    return tuple(sorted(found - {name, ""}))

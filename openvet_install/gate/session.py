@@ -7,8 +7,6 @@ Ledger, check and verdict live in this process only (threat T14).
 from __future__ import annotations
 
 import importlib
-import shutil
-import tempfile
 import threading
 import time
 from contextlib import ExitStack, suppress
@@ -32,6 +30,7 @@ from openvet_install.gateway.upstream import Upstream
 from openvet_install.http import Fetcher
 from openvet_install.installers import disk
 from openvet_install.installers.choice import helpers_path
+from openvet_install.installers.commands import private_folder
 from openvet_install.installers.environment import gateway_variables
 from openvet_install.installers.installed import Places, snapshot
 from openvet_install.installers.sandbox import Sandbox
@@ -132,8 +131,7 @@ def _behind_the_gate(
     blobs = BlobStore(folders.cache / "files")
     before = snapshot(places)
     with ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="openvet-"))
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        folder = stack.enter_context(private_folder())
         upstream = Upstream(outside_of(plan.upstream))
         gateway = stack.enter_context(Gateway(keeper, blobs=blobs, upstream=upstream, folder=folder))
         _look_ahead(plan, keeper, gateway)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 import threading
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 APP = "openvet-install"
+_HEAD = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,10 @@ class Looks:
         """Return the last look, None if there is none or it cannot be read."""
         try:
             entry = self._read()[url]
-            return Look(entry["pin"], entry["newest"], datetime.fromisoformat(entry["checked"]))
+            pin, newest = entry["pin"], entry["newest"]
+            if not _HEAD.fullmatch(pin) or not _HEAD.fullmatch(newest):
+                return None
+            return Look(pin, newest, datetime.fromisoformat(entry["checked"]))
         except (KeyError, TypeError, ValueError):
             return None
 

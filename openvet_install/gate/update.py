@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import InvalidError, UndecidedError, UsageError
-from openvet_install.gate.knowledge import INSTALL_LOCK, OPENVET_LOCK
+from openvet_install.gate.heads import INSTALL_LOCK, OPENVET_LOCK, client, late
 from openvet_install.gate.model import LogStopsError
-from openvet_install.openvet.log import Log
 from openvet_install.openvet.pins import Pin, Walked, advance, read_pins, read_walked, write_pins, write_walked
 
 if TYPE_CHECKING:
@@ -48,19 +48,13 @@ def move_pins(
         if pin is not None and pin.url != settings.url:
             # Another URL is another place, not another log: the anchor must still hold there.
             pin = None
-        log = Log(
-            name,
-            settings.url,
-            fetcher=fetcher,
-            store=store,
-            signers=settings.signers,
-            operators=settings.operators,
-            mirrors=settings.mirrors,
-        )
+        log = client(settings, settings.operators, fetcher, store)
         try:
             one = advance(log, pin, seen, partial(progress, name), now=int(now.timestamp()))
         except (InvalidError, UndecidedError) as error:
             raise LogStopsError(name, error) from error
+        if warning := late(settings, one.verified.timestamp, now):
+            one = replace(one, warnings=(*one.warnings, warning))
         pins[name] = Pin(settings.url, one.new)
         walked[name] = Walked(one.verified.operators, one.new)
         found.append(one)

@@ -12,18 +12,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from openvet_install.http import without_login
 from openvet_install.openvet import chain, walk
-from openvet_install.openvet.evidence import Evidence
+from openvet_install.openvet.ahead import Ahead
+from openvet_install.openvet.evidence import Clock, Evidence
 from openvet_install.openvet.faults import LogInvalid, LogMissingError
-from openvet_install.openvet.source import Ahead, Source
-from openvet_install.openvet.wire import Commit, KeyChange
+from openvet_install.openvet.source import Source, generation_of
+from openvet_install.openvet.subject import Subject, SubjectError
+from openvet_install.openvet.wire import AuditChange, Commit, KeyChange
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from openvet_install.http import Fetcher
     from openvet_install.openvet.store import Store
-    from openvet_install.openvet.subject import Subject
     from openvet_install.openvet.verdict import Audit
 
 Progress = Callable[[int, int], None]
@@ -54,10 +56,20 @@ class Verified:
     operators: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class AuditCommit:
+    """A commit that inserted, updated or removed the audit of a subject; its time in Unix seconds."""
+
+    name: str
+    subject: Subject
+    timestamp: int
+
+
 class Log:
     """One log. Methods may be called from any thread; one at a time does its work.
 
     `signers` and `operators` are what people configured; `mirrors` are asked when the URL fails.
+    `generation` is N of the URL's `?gen=N`, which is never sent.
     """
 
     def __init__(
@@ -76,12 +88,14 @@ class Log:
         self.url = url
         self.signers = signers
         self.operators = operators
+        self.generation = generation_of(url)
         self._source = Source(url, mirrors, fetcher, store)
         self._reader = walk.Reader(self._source)
         self._lock = threading.RLock()
         self._states: dict[bytes, chain.Trusted] = {}
         self._evidence: dict[bytes, Evidence] = {}
-        self._walked: dict[str, set[Subject]] = {}
+        self._clock: Clock | None = None
+        self._walked: dict[bytes, set[str]] = {}
         self._walked_count = 0
 
     def served_head(self) -> str:
@@ -90,6 +104,11 @@ class Log:
         Raises `LogMissingError`, `UndecidedError` (69) or `LogInvalid` (65).
         """
         return self._source.head().hex()
+
+    def mirror_heads(self) -> list[tuple[str, str | None, str]]:
+        """Ask each mirror for the head that it serves: (where, head, cause); head None and why if it gave none."""
+        told = self._source.mirror_heads()
+        return [(where, None if head is None else head.hex(), cause) for where, head, cause in told]
 
     def verify(
         self, head: str, *, since: str | None, operators: tuple[str, ...], progress: Progress | None = None
@@ -146,10 +165,24 @@ class Log:
                     return "stale" if self._leads(old, new, place) else "forked"
                 return "extends" if self._leads(new, old, base) else "forked"
 
-    def fork(self, head: str, known: str) -> LogInvalid:
-        """Return the error (`not-append-only`) for a head that does not extend `known`: where the two part."""
+    def fork(self, head: str, known: str, *, mirror: str | None = None) -> LogInvalid:
+        """Return the error (`not-append-only`) for a head that does not extend `known`: where the two part.
+
+        With `mirror` the head is that mirror's, and `known` what the log itself serves.
+        """
         with self._lock:
-            return walk.fork(self._reader, _name(head), _name(known))
+            fault = walk.fork(self._reader, _name(head), _name(known))
+        if mirror is None:
+            return fault
+        what = f"forked: {mirror} serves another history than {without_login(self.url)}"
+        where = (fault.where or "").replace("pinned", "the log serves", 1).replace(", served", ", the mirror", 1)
+        return LogInvalid(fault.rule, what, where=where, hint=fault.hint)
+
+    def message(self, head: str) -> str | None:
+        """Return what the start of a verified head's generation says of itself, if anything."""
+        with self._lock:
+            name = _name(head)
+            return self._reader.ancestor_at(name, self._reader.commit(name).commit, 0)[1].generation_message
 
     def package(self, head: str, name: str) -> tuple[Audit, ...]:
         """Return all audits of a PyPI package (name as audited, usually normalised) at a head of ours.
@@ -166,6 +199,20 @@ class Log:
         with self._lock, self._fetching_ahead(None):
             return self._at(head).everything()
 
+    def prepare(self, head: str, names: Iterable[str]) -> None:
+        """Read and verify all audits of many packages at once; `package` then answers from memory.
+
+        Costs one round trip per level of the tree and then as many requests at a time as the host allows.
+        """
+        with self._lock, self._fetching_ahead(None):
+            self._at(head).prepare(names)
+
+    def audits(self, head: str, subjects: Iterable[Subject]) -> tuple[Audit, ...]:
+        """Return the audits of exactly these subjects at a verified head, of any registry; verified as `package`."""
+        with self._lock, self._fetching_ahead(None):
+            at = self._at(head)
+            return tuple(audit for subject in subjects if (audit := at.audit(subject)) is not None)
+
     def by_sha256(self, head: str) -> Mapping[str, tuple[Subject, ...]] | None:
         """Map sha256 (hex) to the subjects at a verified head, whatever their spelling.
 
@@ -175,19 +222,45 @@ class Log:
             return self._at(head).by_sha256()
 
     def walked_subjects(self, sha256: str) -> tuple[Subject, ...]:
-        """Return the subjects with this sha256 (hex) that came in with commits walked in this run."""
+        """Return the subjects with this sha256 (hex) that commits walked here brought in, now or earlier.
+
+        Good for knowing where to look: what they say is read below a verified head. Those of earlier
+        walks come from a table that may be lost.
+        """
+        digest = bytes.fromhex(sha256)
         with self._lock:
-            return tuple(sorted(self._walked.get(sha256, ()), key=str))
+            found = self._walked.get(digest, set()).union(self._source.store.noted(self._source.url, digest))
+        return tuple(subject for text in sorted(found) if (subject := _subject(text)) and subject.sha256 == sha256)
+
+    def expire_beyond(self, pin: str, now: int) -> None:
+        """From here on, what came in after `pin` approves only by keys that are unexpired at `now` (Unix seconds)."""
+        with self._lock:
+            self._clock = Clock(self._reader.commit(_name(pin)).commit.position, now)
+            self._evidence.clear()
 
     def commit(self, name: str) -> Commit:
         """Return a commit by name, hashed but not verified; for showing what is below a verified head."""
         with self._lock:
             return self._reader.commit(_name(name)).commit
 
+    def changes(self, head: str, since: str) -> Iterator[AuditCommit]:
+        """Yield the commits that changed an audit between two verified heads, newest first."""
+        stop = _name(since)
+        with self._lock:
+            for name, commit in self._reader.back(_name(head)):
+                if name == stop:
+                    return
+                if isinstance(commit.operation, AuditChange):
+                    yield AuditCommit(name.hex(), commit.operation.subject, commit.timestamp)
+
     def remember(self, subject: Subject) -> None:
         """Note a subject that a walked commit brought in."""
-        if subject.sha256 is not None and self._walked_count < SUBJECTS_REMEMBERED:
-            self._walked.setdefault(subject.sha256, set()).add(subject)
+        if subject.sha256 is None:
+            return
+        digest, text = subject.hash.digest, str(subject)
+        self._source.store.note(self._source.url, digest, text)
+        if self._walked_count < SUBJECTS_REMEMBERED:
+            self._walked.setdefault(digest, set()).add(text)
             self._walked_count += 1
 
     def hint(self, state: chain.Trusted, audit: bytes) -> None:
@@ -199,7 +272,7 @@ class Log:
         if name not in self._evidence:
             if name not in self._states:
                 self._states[name] = self._reader.trusted(name)
-            self._evidence[name] = Evidence(self.name, self._reader, self._states[name], self.signers)
+            self._evidence[name] = Evidence(self.name, self._reader, self._states[name], self.signers, self._clock)
         return self._evidence[name]
 
     def _accepted(self, operators: tuple[str, ...]) -> tuple[str, ...]:
@@ -281,6 +354,13 @@ class _Seen:
                 f"to operators of [install.log.{self._log.name}]"
             )
             raise chain.placed(LogInvalid("generation-not-accepted", what, hint=hint), state.name, commit)
+
+
+def _subject(text: str) -> Subject | None:
+    try:
+        return Subject.parse(text)
+    except SubjectError:
+        return None
 
 
 def _name(head: str) -> bytes:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from openvet_install.errors import ConfigError
-from openvet_install.openvet.faults import short
+from openvet_install.openvet.faults import LogMissingError, short
 from openvet_install.openvet.sshsig import parse_fingerprint
 
 if sys.version_info >= (3, 11):
@@ -82,14 +82,15 @@ def advance(
 
     Without `walked` the log is walked from the anchor, and a pin that another program wrote must lie
     on that history. A pin that is not `walked` is walked from there first. `now` (Unix seconds) lets
-    heads from the future be named. Raises `LogInvalid` (`not-append-only` for a fork),
+    heads from the future be named. The mirrors are asked for their heads too: one that is ahead is
+    followed, one whose history parts from the log's is a fork. Raises `LogInvalid` (`not-append-only` for a fork),
     `LogMissingError`, `UndecidedError`; then nothing may be written.
     """
-    served = log.served_head()
+    served, told = _furthest(log)
     operators = walked.operators if walked is not None else ()
     if pin is None and walked is None:
         verified = log.verify(served, since=None, operators=(), progress=progress)
-        return _result(log, "first", None, verified, served, now=now)
+        return _result(log, "first", None, verified, served, warnings=told, now=now)
     old = pin.head if pin is not None else None
     for known in filter(None, (walked.walked if walked is not None else None, old)):
         if log.relation(served, known) == "forked":
@@ -99,9 +100,29 @@ def advance(
     if relation == "stale":
         behind = base.index - log.commit(served).index
         text = f"{log.name}: stale; serves {short(served)}, which is older than {short(base.head)}"
-        return _result(log, "stale", old, base, served, behind=max(behind, 0), warnings=(text,), now=now)
+        return _result(log, "stale", old, base, served, behind=max(behind, 0), warnings=(text, *told), now=now)
     verified = log.verify(served, since=base.head, operators=base.operators, progress=progress)
-    return _result(log, "same" if old == served else "moved", old, verified, served, now=now)
+    return _result(log, "same" if old == served else "moved", old, verified, served, warnings=told, now=now)
+
+
+def _furthest(log: Log) -> tuple[str, tuple[str, ...]]:
+    """Return the head that is furthest along among those of the log and its mirrors, and what to warn of."""
+    served = log.served_head()
+    told = []
+    for where, head, cause in log.mirror_heads():
+        try:
+            relation = "same" if head is None else log.relation(head, served)
+        except LogMissingError as error:
+            cause = error.what  # noqa: PLW2901 - a head whose commit nobody has is no head
+            relation = "same"
+        if cause:
+            told.append(f"{log.name}: mirror {where}: {cause}")
+        elif relation == "forked" and head is not None:
+            raise log.fork(head, served, mirror=where)
+        elif relation == "extends" and head is not None:
+            told.append(f"{log.name}: mirror {where} is ahead of the log itself")
+            served = head
+    return served, tuple(told)
 
 
 def _known(
@@ -135,6 +156,11 @@ def _result(
 ) -> Advance:
     if now is not None and verified.timestamp > now + CLOCK_SLACK_SECONDS:
         warnings = (*warnings, f"{log.name}: the newest commit is dated in the future")
+    if log.generation is not None and verified.generation > log.generation:
+        message = log.message(verified.head)
+        said = f': "{message}"' if message else ""
+        text = f"{log.name}: is at generation {verified.generation}, its URL says gen={log.generation}{said}"
+        warnings = (*warnings, text)
     return Advance(
         name=log.name,
         state=state,

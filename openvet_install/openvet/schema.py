@@ -117,16 +117,16 @@ def parse(name: str, raw: bytes) -> Any:
         message.ParseFromString(raw)
     except DecodeError as error:
         raise LogInvalid("decode", f"not a `{name}` message") from error
-    _refuse_wrong_wire_types(message)
+    size = message.ByteSize()
+    message.DiscardUnknownFields()
+    if message.ByteSize() != size:  # writers produce nothing unknown at any depth
+        _refuse_wrong_wire_types(name, raw)
     return message
 
 
-def _refuse_wrong_wire_types(message: Message) -> None:
-    trimmed = type(message)()
-    trimmed.CopyFrom(message)
-    trimmed.DiscardUnknownFields()
-    if trimmed.ByteSize() == message.ByteSize():
-        return  # nothing unknown at any depth, which is what writers produce
+def _refuse_wrong_wire_types(name: str, raw: bytes) -> None:
+    message = MESSAGES[name]()
+    message.ParseFromString(raw)
     for inner in _walk(message):
         known = _numbers(inner.DESCRIPTOR)
         for unknown in UnknownFieldSet(inner):  # type: ignore[attr-defined]

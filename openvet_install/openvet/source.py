@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
@@ -20,25 +18,30 @@ from openvet_install.openvet.faults import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from openvet_install.http import Fetcher
     from openvet_install.openvet.store import Store
 
 OBJECT_MAX_BYTES = 4 * 1024 * 1024
 _HEAD_MAX_BYTES = 1024
-_WORKERS = 8
-_QUEUED_JOBS = 8192
+_GENERATION_DIGITS = 20
+
+
+def generation_of(url: str) -> int | None:
+    """Return N of `?gen=N`, the note which generation people know; None without it. Raises `ConfigError`."""
+    pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    generation = next((value for key, value in pairs if key == "gen"), None)
+    if generation is None:
+        return None
+    if not (generation.isascii() and generation.isdigit()) or len(generation) > _GENERATION_DIGITS:
+        raise ConfigError(f"`gen` is not a number in the URL of a log: `{without_login(url)}`")
+    return int(generation)
 
 
 def base_url(url: str) -> str:
     """Return a log's URL without query, fragment and trailing slashes; `gen` must be a number. Raises `ConfigError`."""
+    generation_of(url)
     parts = urlsplit(url)
-    generation = next((value for key, value in parse_qsl(parts.query, keep_blank_values=True) if key == "gen"), "0")
-    if not (generation.isascii() and generation.isdigit()):
-        raise ConfigError(f"`gen` is not a number in the URL of a log: `{without_login(url)}`")
     return urlunsplit(parts._replace(query="", fragment="")).rstrip("/")
 
 
@@ -56,6 +59,8 @@ class Source:
         self._bases = (self.url, *(base_url(mirror) for mirror in mirrors))
         self._fetcher = fetcher
         self._failed: dict[str, str] = {}
+        self.fetches = 0
+        """How often an object was not in the store."""
 
     def head(self) -> bytes:
         """Return the 32 bytes that the first host in reach serves as head.
@@ -77,31 +82,61 @@ class Source:
         under its name, `UndecidedError` when no host is in reach.
         """
         raw = self.store.get(kind, name)
-        return self._fetched(kind, name) if raw is None else raw
+        return self.fetched(kind, name) if raw is None else raw
 
-    def _fetched(self, kind: Kind, name: bytes) -> bytes:
+    def mirror_heads(self) -> list[tuple[str, bytes | None, str]]:
+        """Ask each mirror for its own head: (where, head, cause); head None and a cause if it gave none."""
+        found: list[tuple[str, bytes | None, str]] = []
+        for base in self._bases[1:]:
+            where = without_login(base)
+            try:
+                raw = self._fetcher.get(f"{base}/log/head", max_bytes=_HEAD_MAX_BYTES, accept_zstd=False)
+            except (UndecidedError, TooLargeError) as error:
+                found.append((where, None, error.what.removeprefix(f"{where}/log/head: ")))
+                continue
+            good = raw is not None and len(raw) == HASH_BYTES
+            found.append((where, raw, "") if good else (where, None, "it has no head of a log"))
+        return found
+
+    def fetched(self, kind: Kind, name: bytes) -> bytes:
+        """As `raw`, without looking into the store first."""
+
+        def check(raw: bytes, where: str) -> None:
+            if object_name(raw) != name:
+                raise LogInvalid("hash-mismatch", f"{where}: these bytes are not the {kind} of that name")
+
+        self.fetches += 1
         path = f"{kind}/{name.hex()}"
-        found = self._ask(path, OBJECT_MAX_BYTES, accept_zstd=True)
+        found = self._ask(path, OBJECT_MAX_BYTES, accept_zstd=True, check=check)
         if found is None:
             raise LogMissingError("object-missing", f"{kind} {short(name)} is missing at {self._shown(path)}")
-        raw, where = found
-        if object_name(raw) != name:
-            raise LogInvalid("hash-mismatch", f"{where}: these bytes are not the {kind} of that name")
-        self.store.put(kind, name, raw)
-        return raw
+        self.store.put(kind, name, found[0])
+        return found[0]
 
-    def _ask(self, path: str, max_bytes: int, *, accept_zstd: bool) -> tuple[bytes, str] | None:
-        """Ask one host after the other; None if those in reach have nothing there."""
+    def _ask(
+        self, path: str, max_bytes: int, *, accept_zstd: bool, check: Callable[[bytes, str], None] | None = None
+    ) -> tuple[bytes, str] | None:
+        """Ask one host after the other; None if those in reach have nothing there.
+
+        What `check` raises of one host's answer is raised only if no other host has a better one.
+        """
         failed = dict(self._failed)  # other threads note their failures meanwhile
         asked = [base for base in self._bases if base not in failed] or self._bases
         causes = {base: cause for base, cause in failed.items() if base not in asked}
         answered = False
+        wrong: LogInvalid | None = None
         for base in asked:
             url = f"{base}/log/{path}"
             try:
                 raw = self._fetcher.get(url, max_bytes=max_bytes, accept_zstd=accept_zstd)
+                if raw is not None and check is not None:
+                    check(raw, without_login(url))
             except TooLargeError as error:
-                raise LogInvalid("object-too-large", error.what) from error
+                wrong = wrong or LogInvalid("object-too-large", error.what)
+                continue
+            except LogInvalid as fault:
+                wrong = wrong or fault
+                continue
             except UndecidedError as error:
                 causes[base] = self._failed[base] = error.what.removeprefix(f"{without_login(url)}: ")
                 continue
@@ -109,6 +144,8 @@ class Source:
             if raw is not None:
                 return raw, without_login(url)
             answered = True
+        if wrong is not None:
+            raise wrong
         if not causes:
             return None
         told = [f"{without_login(base)}: {cause}" for base, cause in causes.items()]
@@ -118,50 +155,3 @@ class Source:
 
     def _shown(self, path: str) -> str:
         return without_login(f"{self.url}/log/{path}")
-
-
-class Ahead:
-    """Fetches objects into the store before they are needed, on a few threads.
-
-    Nothing depends on it: what it did not bring, or could not, is fetched again when it is needed, and
-    what it was told by unverified pointers costs requests at most.
-    """
-
-    def __init__(self, source: Source, follow: Callable[[bytes], Iterable[tuple[Kind, bytes]]]) -> None:
-        """`follow` reads the bytes of a commit that arrived and names what will be needed next."""
-        self._source = source
-        self._follow = follow
-        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="openvet-log")
-        self._lock = threading.Lock()
-        self._jobs: dict[tuple[Kind, bytes], Future[None]] = {}
-
-    def __enter__(self) -> Self:
-        """Return the fetcher itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Drop what is not under way and wait for the rest."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def order(self, kind: Kind, name: bytes) -> None:
-        """Fetch an object in the background unless it is here, under way, or too much is queued."""
-        key = (kind, name)
-        with self._lock:
-            full = key in self._jobs or len(self._jobs) >= _QUEUED_JOBS
-            if not full and not self._source.store.has(kind, name):
-                self._jobs[key] = self._pool.submit(self._fetch, kind, name)
-
-    def collect(self, kind: Kind, name: bytes) -> None:
-        """Wait until an ordered object has arrived or failed."""
-        with self._lock:
-            job = self._jobs.pop((kind, name), None)
-        if job is not None:
-            job.exception()
-
-    def _fetch(self, kind: Kind, name: bytes) -> None:
-        raw = self._source.raw(kind, name)
-        if kind == "commit":
-            for key in self._follow(raw):
-                self.order(*key)

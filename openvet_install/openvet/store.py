@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-_LAYOUT = 1
+_LAYOUT = 2
 _BUSY_SECONDS = 10.0
 _PENDING_ROWS = 512
 _CODES = {kind: code for code, kind in enumerate(KINDS, 1)}
@@ -32,7 +32,14 @@ _SCHEMA = (
     "CREATE TABLE objects(kind INTEGER, name BLOB, raw BLOB, PRIMARY KEY(kind, name))",
     """CREATE TABLE hints(log TEXT, audit BLOB, position BLOB, commit_name BLOB,
                           PRIMARY KEY(log, audit, position)) WITHOUT ROWID""",
+    "DROP TABLE IF EXISTS subjects",
+    """CREATE TABLE subjects(sha256 BLOB, log TEXT, subject TEXT,
+                             PRIMARY KEY(sha256, log, subject)) WITHOUT ROWID""",
 )
+
+
+_PUT_HINT = """INSERT INTO hints VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET commit_name = excluded.commit_name
+               WHERE commit_name != excluded.commit_name"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ class Store:
         self._lock = threading.RLock()
         self._pending: dict[tuple[int, bytes], bytes] = {}
         self._hints: dict[tuple[str, bytes, bytes], bytes] = {}
+        self._subjects: set[tuple[bytes, str, str]] = set()
         self._path = None if folder is None else folder / "objects.db"
         self._database = self._open()
 
@@ -113,16 +121,32 @@ class Store:
             sql = "SELECT commit_name FROM hints WHERE log = ? AND audit = ? ORDER BY position DESC"
             return tuple(row[0] for row in self._ask(sql, (log, audit)) if isinstance(row[0], bytes))
 
+    def note(self, log: str, sha256: bytes, subject: str) -> None:
+        """Note that a commit of a log brought in an audit of a file with this digest, under this subject."""
+        with self._lock:
+            self._subjects.add((sha256, log, subject))
+            if len(self._subjects) >= _PENDING_ROWS:
+                self.flush()
+
+    def noted(self, log: str, sha256: bytes) -> tuple[str, ...]:
+        """Return the subjects noted for a digest, as text; good for knowing where to look, for nothing else."""
+        with self._lock:
+            if self._subjects:
+                self.flush()
+            rows = self._ask("SELECT subject FROM subjects WHERE sha256 = ? AND log = ?", (sha256, log))
+            return tuple(row[0] for row in rows if isinstance(row[0], str))
+
     def flush(self) -> None:
         """Write what was gathered; where that fails it stays in memory for this run."""
         with self._lock:
-            while self._pending or self._hints:
+            while self._pending or self._hints or self._subjects:
                 objects = [(kind, name, raw) for (kind, name), raw in self._pending.items()]
                 hints = [(*key, commit) for key, commit in self._hints.items()]
                 try:
                     with self._database:
                         self._database.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", objects)
-                        self._database.executemany("INSERT OR REPLACE INTO hints VALUES (?, ?, ?, ?)", hints)
+                        self._database.executemany(_PUT_HINT, hints)
+                        self._database.executemany("INSERT OR IGNORE INTO subjects VALUES (?, ?, ?)", self._subjects)
                 except sqlite3.OperationalError:
                     self._use_memory()
                 except sqlite3.DatabaseError:
@@ -130,6 +154,7 @@ class Store:
                 else:
                     self._pending.clear()
                     self._hints.clear()
+                    self._subjects.clear()
 
     def names(self, kind: Kind) -> Iterator[bytes]:
         """Yield the names of all objects of a kind that are kept now."""
@@ -154,6 +179,7 @@ class Store:
                 kept = int(self._ask("SELECT COUNT(*) FROM objects")[0][0])
                 if not kept:
                     self._ask("DELETE FROM hints")
+                    self._ask("DELETE FROM subjects")
                     self._give_back()
                     break
                 rows = max(1, kept * (size - max_bytes) // size)
@@ -183,6 +209,8 @@ class Store:
 
     def _ask(self, sql: str, values: Iterable[object] = ()) -> list[tuple[Any, ...]]:
         try:
+            if sql.startswith("SELECT"):  # opens no transaction that would have to be ended
+                return self._database.execute(sql, tuple(values)).fetchall()
             with self._database:
                 return self._database.execute(sql, tuple(values)).fetchall()
         except sqlite3.OperationalError:  # locked for too long, full disk, read-only: do without

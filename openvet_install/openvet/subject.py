@@ -1,7 +1,8 @@
 """Names of audited files: tagged hashes, coordinates and subjects (protocol, section 2).
 
 Reading is stricter than OpenVet 0.6 in two places, both named in the protocol: hexadecimal digits
-are ASCII only, and NUL is refused in every field because it makes tree keys ambiguous.
+are ASCII only, and NUL is refused in every field because it makes tree keys ambiguous. Text that was
+bytes of another encoding (lone surrogates, as in arguments) names no subject.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from openvet_install.errors import InvalidError
 
 _HEX = re.compile(r"(?:[0-9a-fA-F]{2})+", re.ASCII)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _UPPER = {ord(upper): upper.lower() for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
 PYPI = "pypi"
@@ -127,5 +129,8 @@ class Subject:
 def _no_nul(text: str) -> str:
     if "\0" in text:
         msg = "a NUL in a subject"
+        raise SubjectError(msg)
+    if not text.isascii() and _SURROGATE.search(text):
+        msg = "a subject that is not UTF-8"
         raise SubjectError(msg)
     return text

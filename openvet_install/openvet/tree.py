@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from openvet_install.openvet.faults import HASH_BYTES, LogInvalid, object_name
-from openvet_install.openvet.wire import common_prefix, decode_node, encode_entry, encode_node
+from openvet_install.openvet.wire import common_prefix, decode_node, encode_entry, encode_node, entries_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,10 @@ class AbsentError(Exception):
 
 def rank(key: bytes) -> int:
     """Return the number of leading zero bits of the key's BLAKE2b-256, divided by 6."""
-    bits = _ABOVE_ALL_RANKS - int.from_bytes(object_name(key), "big").bit_length()
+    digest = object_name(key)
+    if digest[0] >= 1 << (8 - _BITS_PER_RANK):  # most keys
+        return 0
+    bits = _ABOVE_ALL_RANKS - int.from_bytes(digest, "big").bit_length()
     return bits // _BITS_PER_RANK
 
 
@@ -89,6 +92,10 @@ class Nodes:
             raise LogInvalid("node-out-of-bounds", "a tree node holds keys that belong elsewhere")
         return branch
 
+    def holds(self, name: bytes) -> bool:
+        """Tell whether a node is in memory."""
+        return name in self._derived or name in self._fetched
+
     def take(self, name: bytes, below: int, low: bytes | None, high: bytes | None) -> Branch:
         """As `visit`, for a node that the running change replaces."""
         branch = self.visit(name, below, low, high)
@@ -134,7 +141,11 @@ def checked_node(raw: bytes) -> Branch:
         raise LogInvalid("node-entries-unsorted", "the entries of a tree node are not in ascending order")
     if any(rank(key) != node.rank for key in node.keys):
         raise LogInvalid("node-rank-wrong", "a key of a tree node has another rank than its node")
-    return _branch(node.rank, node.keys, node.values, node.children)
+    encoded = entries_of(raw, len(node.keys))
+    if encoded is None:
+        return _branch(node.rank, node.keys, node.values, node.children)
+    prefix = common_prefix(node.keys[0], node.keys[-1])
+    return Branch(node.rank, prefix, node.keys, node.values, node.children, encoded)
 
 
 def lookup(nodes: Nodes, root: bytes, key: bytes) -> bytes | None:
@@ -159,6 +170,32 @@ def scan(nodes: Nodes, root: bytes, first: bytes = b"", last: bytes | None = Non
 def scan_prefix(nodes: Nodes, root: bytes, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield (key, value) for the keys that begin with `prefix`, whose last byte must be NUL."""
     return scan(nodes, root, prefix, prefix[:-1] + b"\x01")
+
+
+def order(nodes: Nodes, root: bytes, prefixes: Sequence[bytes], fetch: Callable[[bytes], None]) -> None:
+    """Tell `fetch` the nodes that scans for sorted `prefixes` will visit, a whole level at a time, then visit them."""
+    level: list[tuple[bytes, int, _Bounds, tuple[int, int]]] = []
+    if root and prefixes:
+        level.append((root, _ABOVE_ALL_RANKS, (None, None), (0, len(prefixes))))
+    while level:
+        for name, *_ in level:
+            if not nodes.holds(name):
+                fetch(name)
+        below: list[tuple[bytes, int, _Bounds, tuple[int, int]]] = []
+        for name, above, bounds, (first, last) in level:
+            branch = nodes.visit(name, above, *bounds)
+            for at, child in enumerate(branch.children):
+                inner = _bounds(branch, at, *bounds)
+                start = first if inner[0] is None else bisect_left(prefixes, _after(inner[0]), first, last)
+                end = last if inner[1] is None else bisect_left(prefixes, inner[1], first, last)
+                if child and start < end:
+                    below.append((child, branch.rank, inner, (start, end)))
+        level = below
+
+
+def branches(nodes: Nodes, root: bytes, lowest: int) -> Iterator[Branch]:
+    """Yield the nodes of rank `lowest` or more, parents first."""
+    return _branches(nodes, root, lowest, _ABOVE_ALL_RANKS, (None, None))
 
 
 def names(nodes: Nodes, root: bytes) -> Iterator[bytes]:
@@ -202,6 +239,21 @@ def _scan(
         if at == len(branch.keys) or (last is not None and branch.keys[at] >= last):
             return
         yield branch.keys[at], branch.values[at]
+
+
+def _after(key: bytes) -> bytes:
+    """Return the prefix whose range a key lies in: up to the second NUL."""
+    return b"\0".join(key.split(b"\0", 2)[:2]) + b"\0"
+
+
+def _branches(nodes: Nodes, name: bytes, lowest: int, below: int, bounds: _Bounds) -> Iterator[Branch]:
+    branch = nodes.visit(name, below, *bounds) if name else None
+    if branch is None or branch.rank < lowest:
+        return
+    yield branch
+    if branch.rank > lowest:
+        for at, child in enumerate(branch.children):
+            yield from _branches(nodes, child, lowest, branch.rank, _bounds(branch, at, *bounds))
 
 
 def _names(nodes: Nodes, name: bytes, below: int, low: bytes | None, high: bytes | None) -> Iterator[bytes]:
@@ -288,8 +340,13 @@ def _merge(nodes: Nodes, one: tuple[bytes, _Bounds], two: tuple[bytes, _Bounds],
 
 
 def _with_child(branch: Branch, at: int, child: bytes) -> Branch:
-    """Return the node with another child in place `at`."""
-    return _spliced(branch, (at, at), [], child)
+    """Return the node with another child in place `at`: its keys stay, and so does its prefix."""
+    children = (*branch.children[:at], child, *branch.children[at + 1 :])
+    encoded = branch.encoded
+    if at < len(branch.keys):
+        entry = encode_entry(branch.keys[at][len(branch.prefix) :], branch.values[at], child)
+        encoded = (*encoded[:at], entry, *encoded[at + 1 :])
+    return Branch(branch.rank, branch.prefix, branch.keys, branch.values, children, encoded)
 
 
 def _spliced(branch: Branch, cut: tuple[int, int], entries: Sequence[_Entry], after: bytes) -> Branch:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
+VALUES_REMEMBERED = 100_000
+
+
 class Status(Enum):
     """The verdict of one requirement over all audits of a subject."""
 
@@ -117,6 +120,9 @@ class Policy:
     requirements: Mapping[str, Requirement] = field(default_factory=dict)
     overrides: tuple[Override, ...] = ()
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    _values: dict[tuple[str, int], tuple[Audit, Tri]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def effective(self, subject: Subject) -> tuple[str, ...]:
         """Return the names of the requirements that apply, in OpenVet's order (names may repeat)."""
@@ -134,7 +140,18 @@ class Policy:
         return tuple(names)
 
     def value(self, requirement: str, audit: Audit) -> Tri:
-        """Evaluate one requirement over one audit, through the aliases of the audit's log."""
+        """Evaluate one requirement over one audit, through the aliases of the audit's log; remembered."""
+        key = requirement, id(audit)
+        known = self._values.get(key)
+        if known is not None and known[0] is audit:  # kept alive, so that its id is not given to another
+            return known[1]
+        if len(self._values) >= VALUES_REMEMBERED:
+            self._values.clear()
+        value = self._evaluate(requirement, audit)
+        self._values[key] = audit, value
+        return value
+
+    def _evaluate(self, requirement: str, audit: Audit) -> Tri:
         renamed = self.aliases.get(audit.log, {})
         claims = audit.claims
         return evaluate(self.requirements[requirement].condition, lambda claim: claims.get(renamed.get(claim, claim)))

@@ -27,7 +27,8 @@ from openvet_install.openvet.wire import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from openvet_install.openvet.source import Ahead, Source
+    from openvet_install.openvet.ahead import Ahead
+    from openvet_install.openvet.source import Source
 
     Progress = Callable[[int, int], None]
 

@@ -217,15 +217,36 @@ def decode_node(raw: bytes) -> Node:
     """Decode a tree node; its prefix must be the longest common one. Raises `LogInvalid`."""
     message = parse("Node", raw)
     prefix = message.prefix
-    keys, values, children = [], [], []
-    for entry in message.entries:
-        keys.append(prefix + entry.key_suffix)
-        values.append(hash_of(entry.audit, "audit"))
-        children.append(_hash_or_empty(entry.left))
-    children.append(_hash_or_empty(message.right))
+    entries = message.entries
+    keys = [prefix + entry.key_suffix for entry in entries]
+    values = [entry.audit for entry in entries]
+    children = [entry.left for entry in entries]
+    children.append(message.right)
+    if any(len(value) != HASH_BYTES for value in values) or any(
+        child and len(child) != HASH_BYTES for child in children
+    ):
+        raise LogInvalid("decode", "an entry of a tree node names what is no hash")
     if prefix != (common_prefix(min(keys), max(keys)) if keys else b""):
         raise LogInvalid("node-prefix-not-canonical", "the prefix of a tree node is not the longest common one")
     return Node(message.rank, tuple(keys), tuple(values), tuple(children))
+
+
+def entries_of(raw: bytes, count: int) -> tuple[bytes, ...] | None:
+    """Return the entries of a node as they stand in its bytes; None unless these are ordinary protobuf output."""
+    if parse("Node", raw).SerializeToString(deterministic=True) != raw:
+        return None
+    at = 0
+    if raw[at] == 0x08:  # the rank, one byte below 128
+        at += 2
+    found: list[bytes] = []
+    while len(found) < count:
+        size = raw[at + 1]
+        end = at + 2 + size if size < 0x80 else at + 3 + (size & 0x7F | raw[at + 2] << 7)
+        if raw[at] != 0x12 or (size >= 0x80 and raw[at + 2] >= 0x80):
+            return None
+        found.append(raw[at:end])
+        at = end
+    return tuple(found)
 
 
 def common_prefix(one: bytes, two: bytes) -> bytes:
@@ -245,7 +266,8 @@ def common_prefix(one: bytes, two: bytes) -> bytes:
 
 def encode_entry(suffix: bytes, value: bytes, left: bytes) -> bytes:
     """Return one entry of a node as a field of the node, as ordinary protobuf output has it."""
-    body = (b"\x0a" + varint(len(suffix)) + suffix if suffix else b"") + b"\x12\x20" + value
+    size = len(suffix)
+    body = (b"\x0a" + varint(size) + suffix + b"\x12\x20" if size else b"\x12\x20") + value
     if left:
         body += b"\x1a\x20" + left
     return b"\x12" + varint(len(body)) + body
@@ -260,12 +282,21 @@ def encode_node(rank: int, entries: tuple[bytes, ...], right: bytes, prefix: byt
 
 def varint(value: int) -> bytes:
     """Return the shortest varint."""
+    if value < len(_VARINTS):
+        return _VARINTS[value]
+    return _varint(value)
+
+
+def _varint(value: int) -> bytes:
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+_VARINTS = tuple(_varint(value) for value in range(1024))
 
 
 def _hash_or_empty(data: bytes) -> bytes:

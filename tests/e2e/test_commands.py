@@ -54,6 +54,24 @@ def test_init_beside_an_older_openvet_toml_writes_its_own_file(stage):
     assert stage.run("openvet-install", "init", "--log", stage.log.url).code == 64
 
 
+def test_init_takes_the_operators_that_people_know(stage):
+    stage.wheel("goodlib", "1.0", YES)
+    first = stage.log.operator_fingerprint
+    second = stage.log.new_generation("second").fingerprint
+    url = stage.log.url
+    refused = stage.run("openvet-install", "init", "--log", url)
+    assert refused.code == 65
+    assert second in refused.err
+    wrong = stage.run("openvet-install", "init", "--log", url, "--operator", second)
+    assert wrong.code == 65
+    assert stage.run("openvet-install", "init", "--log", url, "--operator", "SHA256:x").code == 64
+    assert list(stage.project.iterdir()) == []
+    ended = stage.run("openvet-install", "init", "--log", url, "--operator", first, "--operator", second)
+    assert ended.code == 0, ended.err
+    assert f'operators = ["{first}", "{second}"]' in (stage.project / "openvet.toml").read_text()
+    assert stage.run("openvet-install", "update").code == 0
+
+
 def test_init_of_a_log_that_does_not_verify_writes_nothing(stage):
     stage.wheel("goodlib", "1.0", YES)
     stage.log.corrupt("commit", stage.log.head)

@@ -33,7 +33,9 @@ PURE = {
 IO_MODULES = {"os", "socket", "ssl", "subprocess", "sqlite3", "requests", "urllib3", "tempfile", "shutil", "http", "io"}
 
 # `subprocess` and its like have these doors only.
-PROCESS_DOORS = {"installers.sandbox", "installers.target", "installers.passing", "installers.find_uv", "cli.demo"}
+PROCESS_DOORS = {
+    *("installers.sandbox", "installers.target", "installers.passing", "installers.bytecode", "cli.demo"),
+}
 
 
 def modules():

@@ -4,6 +4,7 @@ import pytest
 
 from openvet_install.config import read_policy
 from openvet_install.errors import InstallError
+from openvet_install.openvet.pins import read_pins
 from tests.support.vectors import load
 
 # OpenVet 0.6 takes these; we refuse them, because a typing error would pass unnoticed (threat T55).
@@ -32,3 +33,21 @@ def test_openvet_toml_is_read_as_openvet_reads_it(case, tmp_path):
         assert caught.value.exit_code == 78
         assert caught.value.where is not None
         assert "openvet.toml" in caught.value.where
+
+
+@pytest.mark.parametrize("case", load("config")["openvet.lock"], ids=lambda case: case["name"])
+def test_openvet_lock_is_read_as_openvet_reads_it(case, tmp_path):
+    path = tmp_path / "openvet.lock"
+    path.write_text(case["text"], encoding="utf-8")
+    if case["accepted"]:
+        assert all(pin.head == pin.head.lower() for pin in read_pins(path).values())
+        return
+    with pytest.raises(InstallError) as caught:
+        read_pins(path)
+    assert caught.value.exit_code == 78
+
+
+def test_every_file_of_the_vectors_is_covered():
+    """OpenVet's user file is not ours to read before `exec` needs its `[guard]`; its cases wait for that."""
+    assert load("config").keys() == {"openvet.toml", "openvet.lock", "user config"}
+    assert len(load("config")["user config"]) == 9

@@ -166,3 +166,69 @@ def test_relations_across_generations(client, log):
     assert opened.relation(log.head, old) == "extends"
     assert opened.relation(old, log.head) == "stale"
     assert opened.relation(log.commits[-2], log.commits[0]) == "extends"
+
+
+# Mirrors: each is asked for its own head.
+
+
+def test_a_mirror_that_is_ahead_is_followed(client, log):
+    pin, walked = pinned(log)
+    mirror = log.fork("mirror")
+    mirror.publish("news", "1")
+    found = advance(client(log, mirrors=(mirror.url,)), pin, walked)
+    assert (found.state, found.new) == ("moved", mirror.head)
+    assert found.warnings == (f"acme: mirror {mirror.url} is ahead of the log itself",)
+
+
+def test_a_mirror_that_lags_is_fine(client, log):
+    mirror = log.fork("mirror", at=3)
+    found = advance(client(log, mirrors=(mirror.url,)), *pinned(log, 4))
+    assert (found.state, found.new, found.warnings) == ("moved", log.head, ())
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first sight", "later"])
+def test_a_mirror_with_another_history_is_a_fork(client, log, first):
+    pin, walked = (None, None) if first else pinned(log, 2)
+    mirror = log.fork("mirror", at=4)
+    mirror.publish("evil", "1")
+    with pytest.raises(LogInvalid) as caught:
+        advance(client(log, mirrors=(mirror.url,)), pin, walked)
+    assert caught.value.rule == "not-append-only"
+    assert caught.value.what == f"forked: {mirror.url} serves another history than {log.url}"
+    assert caught.value.where == (
+        f"the log serves {log.head[:12]} (6), the mirror {mirror.head[:12]} (5), both extend {log.commits[4][:12]} (4)"
+    )
+
+
+def test_a_mirror_that_is_away_or_talks_nonsense_is_told(client, log):
+    mirror = log.fork("mirror")
+    for served in (b"x" * 31, b"x" * 32):
+        mirror.serve(served)
+        found = advance(client(log, mirrors=(mirror.url,)), *pinned(log))
+        assert found.state == "same"
+        assert found.warnings[0].startswith(f"acme: mirror {mirror.url}: ")
+    mirror.down = 503
+    found = advance(client(log, mirrors=(mirror.url,)), *pinned(log))
+    assert found.warnings == (f"acme: mirror {mirror.url}: HTTP 503",)
+
+
+def test_a_mirror_ahead_must_verify_too(client, log):
+    mirror = log.fork("mirror")
+    stranger = mirror.add_key("stranger", ("auditor",))
+    mirror.publish("evil", "1", publisher=stranger)
+    with pytest.raises(LogInvalid, match="no publisher"):
+        advance(client(log, mirrors=(mirror.url,)), *pinned(log))
+
+
+# The generation that people know.
+
+
+def test_a_generation_beyond_the_one_in_the_url_is_told(client, log):
+    pin, walked = pinned(log)
+    log.new_generation(message="keys were lost")
+    operators = log.operator_fingerprints
+    found = advance(client(log, url=f"{log.url}?gen=0", operators=operators), pin, walked)
+    assert found.state == "moved"
+    assert found.warnings == ('acme: is at generation 1, its URL says gen=0: "keys were lost"',)
+    for url in (f"{log.url}?gen=1", f"{log.url}?x=2&gen=7", log.url):
+        assert advance(client(log, url=url, operators=operators), pin, walked).warnings == ()

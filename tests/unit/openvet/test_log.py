@@ -195,6 +195,17 @@ def test_a_mirror_has_what_the_first_lacks(sim, client, keyed):
     assert verified(client(keyed, mirrors=(mirror.url,)), keyed).commits == 3
 
 
+def test_a_mirror_has_what_the_first_falsifies(sim, client, keyed):
+    mirror = keyed.fork("mirror")
+    for kind, name in every_object(keyed):
+        keyed.corrupt(kind, name)
+    assert verified(client(keyed, mirrors=(mirror.url,)), keyed).commits == 3
+    mirror.corrupt("commit", keyed.commits[1])
+    with Store(None) as empty:
+        opened = client(keyed, mirrors=(mirror.url,), store=empty)
+        assert refused("hash-mismatch", lambda: verified(opened, keyed)).what.startswith(keyed.url)
+
+
 def test_gen_is_read_and_never_sent(sim, client, keyed):
     assert verified(client(keyed, url=f"{keyed.url}/?gen=3#x"), keyed).commits == 3
     assert not [path for path in sim.requests if "gen" in path]

@@ -1,0 +1,83 @@
+"""What a move of pins brought a project: its locks judged by the old pins, then by the new ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from openvet_install.decide import Reason, ReasonClass
+from openvet_install.gate.judge import decisions
+from openvet_install.installers.locks import read_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from openvet_install.decide import Decision
+    from openvet_install.gate.knowledge import Knowledge
+    from openvet_install.gate.setting import Setting
+    from openvet_install.installers.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A file that was approved and no longer is: the decision now, and the commit that did it, if it is found.
+
+    `commit` is the name in hex, `timestamp` Unix seconds, says its signer.
+    """
+
+    decision: Decision
+    log: str = ""
+    commit: str = ""
+    timestamp: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """How many files of the locks are approved now and were not, and those that are no longer."""
+
+    approved: int
+    lost: tuple[Lost, ...]
+
+
+def brought(
+    paths: Sequence[Path],
+    chosen: Setting,
+    target: Target,
+    heads: tuple[Mapping[str, str], Mapping[str, str]],
+    make: Callable[[], Knowledge],
+) -> Brought:
+    """Judge what `target` would install from the locks at the heads before and after, by the log's name.
+
+    All of them were verified in this process; a log that had no pin before is only in the second. Raises
+    what reading the locks raises.
+    """
+    locks = [read_lock(path) for path in paths]
+    sides: list[dict[tuple[str, str | None], Decision]] = []
+    for side in heads:
+        knowledge = make()
+        knowledge.settle(side)
+        judged = [one.decision for lock in locks for one in decisions(lock, knowledge, chosen, target).files]
+        sides.append({(one.file.filename, one.file.sha256): one for one in judged})
+    before, after = sides
+    approved = {key for key, one in before.items() if one.reason is Reason.APPROVED}
+    gained = [key for key, one in after.items() if one.reason is Reason.APPROVED and key not in approved]
+    lost = [after[key] for key in after if key in approved and after[key].reason.klass is not ReasonClass.FINE]
+    return Brought(len(gained), tuple(_explained(lost, knowledge, heads)))
+
+
+def _explained(
+    lost: Sequence[Decision], knowledge: Knowledge, heads: tuple[Mapping[str, str], Mapping[str, str]]
+) -> list[Lost]:
+    found: dict[str | None, Lost] = {}
+    for name, old in heads[0].items() if lost else ():
+        hashes = {one.file.sha256 for one in lost}
+        for change in knowledge.changes(name, heads[1][name], old):
+            if change.subject.sha256 in hashes:
+                found.setdefault(change.subject.sha256, Lost(lost[0], name, change.name, change.timestamp))
+    return [replace(found.get(one.file.sha256, Lost(one)), decision=_withdrawn(one)) for one in lost]
+
+
+def _withdrawn(decision: Decision) -> Decision:
+    """At the new pin nothing is left of a withdrawn audit: the file is silent there, and was approved before."""
+    return decision if decision.reason.klass is ReasonClass.NO else replace(decision, reason=Reason.WITHDRAWN)

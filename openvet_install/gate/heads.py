@@ -1,0 +1,242 @@
+"""The two heads of every log of every policy: the pinned one and the newest that verifies (design, section 7).
+
+A look at a served head is verified from the pin before any of it counts. When a host is out of reach, the
+last look may stand in for `stale-after`.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING
+
+from openvet_install.errors import ConfigError, InvalidError, UndecidedError
+from openvet_install.gate.model import LogStopsError
+from openvet_install.openvet.pins import read_pins, read_walked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from openvet_install.config import LogSettings, PolicyFile
+    from openvet_install.gate.state import Looks
+    from openvet_install.http import Fetcher
+    from openvet_install.openvet.log import Log
+    from openvet_install.openvet.pins import Pin, Walked
+    from openvet_install.openvet.store import Store
+
+OPENVET_LOCK = "openvet.lock"
+INSTALL_LOCK = "openvet-install.lock"
+UPDATE_HINT = "openvet-install update"
+LOGS_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Source:
+    """One log of one policy, with its two verified heads."""
+
+    scope: str
+    settings: LogSettings
+    make: Callable[[], Log]
+    pin: str
+    newest: str
+    checked: datetime | None
+
+    @cached_property
+    def log(self) -> Log:
+        """The client; made and imported when it is first asked, often while the tool starts already."""
+        return self.make()
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The pinned head, then the newest one if it is another."""
+        return (self.pin,) if self.newest == self.pin else (self.pin, self.newest)
+
+
+def client(settings: LogSettings, operators: tuple[str, ...], fetcher: Fetcher, store: Store) -> Log:
+    """Return the client of a log as it is configured; `operators` is the anchor that holds."""
+    from openvet_install.openvet.log import Log  # noqa: PLC0415 - heavy, and a fresh look needs none of it yet
+
+    return Log(
+        settings.name,
+        settings.url,
+        fetcher=fetcher,
+        store=store,
+        signers=settings.signers,
+        operators=operators,
+        mirrors=settings.mirrors,
+    )
+
+
+def late(settings: LogSettings, timestamp: int, now: datetime) -> str | None:
+    """Say that a log whose newest commit is older than `expect` may be held back by its host; else None."""
+    if settings.expect is None:
+        return None
+    age = now.timestamp() - timestamp
+    if age <= settings.expect.total_seconds():
+        return None
+    expected = _days(settings.expect.total_seconds())
+    return f'{settings.name}: its newest commit is {_ago(age)} old, expect = "{expected}"; its host may hide news'
+
+
+class Heads:
+    """Finds the heads of one run; `warnings` grows meanwhile."""
+
+    def __init__(self, *, fetcher: Fetcher, store: Store, looks: Looks, now: datetime, offline: bool) -> None:
+        """Nothing is read or asked before `open`."""
+        self._fetcher = fetcher
+        self._store = store
+        self._looks = looks
+        self._now = now
+        self._offline = offline
+        self.warnings: list[str] = []
+
+    def open(self, policies: Sequence[PolicyFile]) -> tuple[Source, ...]:
+        """Find and verify the two heads of every log, all logs at the same time.
+
+        Raises `ConfigError` (no pin, a pin of another URL, other operators) and `LogStopsError` (a fork, a
+        commit that does not verify, out of reach for longer than `stale-after`).
+        """
+        jobs = [(policy, log, pin, walked) for policy in policies for log, pin, walked in pinned(policy)]
+        if not jobs:
+            return ()
+        with ThreadPoolExecutor(max_workers=min(LOGS_AT_ONCE, len(jobs))) as pool:
+            found = tuple(pool.map(lambda job: self._opened(*job), jobs))
+        self.warnings.sort()
+        return found
+
+    def settled(self, scope: str, settings: LogSettings, head: str) -> Source:
+        """Return a log at a head that this process has verified; its host is not looked at."""
+        return Source(scope, settings, partial(client, settings, (), self._fetcher, self._store), head, head, None)
+
+    def _opened(self, policy: PolicyFile, settings: LogSettings, pin: Pin, walked: Walked | None) -> Source:
+        try:
+            source = self._open(policy, settings, pin, walked)
+            if settings.expect is not None:
+                told = late(settings, source.log.commit(source.newest).timestamp, self._now)
+                self.warnings += [told] if told else []
+        except (InvalidError, UndecidedError) as error:
+            raise LogStopsError(settings.name, error) from error
+        return source
+
+    def _open(self, policy: PolicyFile, settings: LogSettings, pin: Pin, walked: Walked | None) -> Source:
+        operators = settings.operators or (walked.operators if walked else ())
+        make = partial(client, settings, operators, self._fetcher, self._store)
+        source = Source(policy.scope, settings, make, pin.head, pin.head, None)
+        if walked is None:
+            source.log.verify(pin.head, since=None, operators=operators)
+        elif walked.walked != pin.head and source.log.relation(pin.head, walked.walked) != "stale":
+            # Somebody else moved the pin: it counts only as far as we walk it ourselves (threat T62).
+            source.log.verify(pin.head, since=walked.walked, operators=operators)
+        return self._look(source, policy, operators)
+
+    def _look(self, source: Source, policy: PolicyFile, operators: tuple[str, ...]) -> Source:
+        """Find the newest head: from a look that is young enough, else from the host."""
+        last = self._looks.get(source.settings.url)
+        young = last is not None and self._now - last.checked < policy.settings.check_every
+        if last is not None and last.pin == source.pin and (young or self._offline):
+            self._too_stale(source, policy, last.checked, None)
+            if policy.settings.heads == "latest" and last.newest != source.pin:
+                source.log.verify(last.newest, since=source.pin, operators=operators)
+            return self._latest(replace(source, newest=last.newest, checked=last.checked), policy)
+        try:
+            newest = self._newest(source, self._served(source), operators)
+        except UndecidedError as error:
+            checked = last.checked if last is not None else None
+            self._too_stale(source, policy, checked, error)
+            known = last.newest if last is not None and last.pin == source.pin else source.pin
+            return replace(source, newest=known, checked=checked)
+        self._looks.put(source.settings.url, pin=source.pin, newest=newest, checked=self._now)
+        return self._latest(replace(source, newest=newest, checked=self._now), policy)
+
+    def _latest(self, source: Source, policy: PolicyFile) -> Source:
+        """With `heads = "latest"` the newest head, walked in this run, stands in for the pin.
+
+        What is beyond the pin approves only by keys that are unexpired by our clock (threat T70).
+        """
+        if policy.settings.heads != "latest" or source.newest == source.pin:
+            return source
+        settled = replace(source, pin=source.newest)
+        settled.log.expire_beyond(source.pin, int(self._now.timestamp()))
+        return settled
+
+    def _served(self, source: Source) -> str:
+        if self._offline:
+            raise UndecidedError("offline")
+        return source.log.served_head()
+
+    def _newest(self, source: Source, served: str, operators: tuple[str, ...]) -> str:
+        if served == source.pin:
+            return served
+        relation = source.log.relation(served, source.pin)
+        if relation == "stale":
+            self.warnings.append(f"{source.settings.name} serves {served[:12]}, an older head than the pin")
+            return source.pin
+        source.log.verify(served, since=source.pin, operators=operators)
+        return served
+
+    def _too_stale(
+        self, source: Source, policy: PolicyFile, checked: datetime | None, error: UndecidedError | None
+    ) -> None:
+        name = source.settings.name
+        limit = policy.settings.stale_after
+        age = None if checked is None else self._now - checked
+        if age is None or age > limit:
+            since = "was never seen from here" if age is None else f"not seen for {_ago(age.total_seconds())}"
+            cause = error.what if error is not None and not self._offline else None
+            raise UndecidedError(f'{name} {since}, stale-after = "{_days(limit.total_seconds())}"', where=cause)
+        if error is not None and checked is not None and not self._offline:
+            self.warnings.append(
+                f"{name} out of reach for {_ago((self._now - checked).total_seconds())}, "
+                f"using its last verified head {source.pin[:12]}"
+            )
+
+
+def pinned(policy: PolicyFile) -> list[tuple[LogSettings, Pin, Walked | None]]:
+    """Match the logs of a policy with its pins. Raises `ConfigError`."""
+    if not policy.logs:
+        return []
+    pins = read_pins(policy.folder / OPENVET_LOCK)
+    walked = read_walked(policy.folder / INSTALL_LOCK)
+    _refuse_unknown(pins, policy)
+    found = []
+    for name, settings in policy.logs.items():
+        pin, seen = pins.get(name), walked.get(name)
+        if pin is None:
+            raise ConfigError(f"log `{name}` has no pin", where=settings.where, hint=UPDATE_HINT)
+        if pin.url != settings.url:
+            raise ConfigError(
+                f"log `{name}` is pinned at another URL: {pin.url}", where=settings.where, hint=UPDATE_HINT
+            )
+        if seen is None and not settings.operators:
+            raise ConfigError(f"log `{name}` was never verified here", where=settings.where, hint=UPDATE_HINT)
+        if seen is not None and settings.operators and not _agree(settings.operators, seen.operators):
+            raise ConfigError(
+                f"log `{name}` has other operators in {INSTALL_LOCK} than the policy says", where=settings.where
+            )
+        found.append((settings, pin, seen))
+    return found
+
+
+def _refuse_unknown(names: Iterable[str], policy: PolicyFile) -> None:
+    for name in names:
+        if name not in policy.logs:
+            where = str(policy.folder / OPENVET_LOCK)
+            raise ConfigError(f"`{name}` is pinned but no policy names it as a log", where=where, hint=UPDATE_HINT)
+
+
+def _agree(configured: tuple[str, ...], seen: tuple[str, ...]) -> bool:
+    return all(mine == theirs for mine, theirs in zip(configured, seen, strict=False))
+
+
+def _days(seconds: float) -> str:
+    return f"{int(seconds // 86400)}d" if seconds >= 86400 else f"{int(seconds)}s"
+
+
+def _ago(seconds: float) -> str:
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return "less than a minute"

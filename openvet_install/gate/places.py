@@ -1,0 +1,149 @@
+"""Places of ours that several runs share: uv's private cache, and the environment that is installed into.
+
+Neither is believed: a cache counts only as long as nobody but a run of ours has touched it (threat T28), and a run that
+was killed before it could look at its target is told by the next one (threat T33).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
+from typing import IO, TYPE_CHECKING
+
+from openvet_install.errors import UndecidedError
+from openvet_install.gateway.blobs import private_folder
+from openvet_install.installers import disk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+CACHE_DAYS = 14
+WAIT_SECONDS = 600.0
+_POLL_SECONDS = 0.1
+_DAY_SECONDS = 86_400
+
+
+class UvCache:
+    """uv's private cache of one run; use as a context manager, `path` is the folder.
+
+    The same folder comes back as long as the `parts` (policies, heads, tool) are the same and every file in it is as
+    `seal` left it: the kernel's change times and inode numbers cannot be restored with a copy, and not be set. Else,
+    and while another run has it, the run starts with an empty one.
+    """
+
+    def __init__(self, folder: Path, parts: Iterable[str], spare: Path) -> None:
+        """`folder` holds all of them; `spare` is a path in this run's own folder that may be made."""
+        private_folder(folder)
+        _prune(folder)
+        name = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+        self._seal = folder / f"{name}.seal"
+        self._lock = _lock(folder / f"{name}.lock")
+        self.path = spare if self._lock is None else folder / name
+        if self._lock is None:
+            private_folder(spare)
+            return
+        if not self.path.is_symlink() and self.path.exists() and _read(self._seal) != digest(self.path):
+            shutil.rmtree(self.path)
+        self._seal.unlink(missing_ok=True)
+        private_folder(self.path)
+        os.utime(self.path)
+
+    def seal(self) -> None:
+        """Say that the folder is as a good run has left it; to be called when the tool has ended."""
+        if self._lock is None:
+            return
+        with suppress(OSError):  # without it the next run starts with an empty one
+            handle = os.open(self._seal, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(digest(self.path))
+
+    def close(self) -> None:
+        """Let other runs have it."""
+        if self._lock is not None:
+            self._lock.close()
+
+
+def digest(folder: Path) -> str:
+    """Return what changes when any file or link below a folder does: paths and the kernel's stamps, no content."""
+    stamps = disk.stamps_below(str(folder))
+    lines = "".join(["%s\0%d %d %d %d %d\n" % (path, *stamps[path]) for path in sorted(stamps)])  # noqa: UP031 - quick
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@contextmanager
+def target_of(prefix: Path, folder: Path, warnings: list[str]) -> Iterator[Callable[[], None]]:
+    """Hold an environment for one run; call what is yielded when what lies in it was compared.
+
+    Other runs wait; a run that ended before is told in `warnings`. Without a folder that can be written nothing is
+    held. Raises `UndecidedError` when another run takes more than `WAIT_SECONDS`.
+    """
+    name = hashlib.sha256(os.fsencode(os.path.realpath(prefix))).hexdigest()[:32]
+    try:
+        private_folder(folder)
+        file = _open(folder / name)
+    except OSError:
+        yield lambda: None
+        return
+    with file:
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not _locked(file):
+            if time.monotonic() > deadline:
+                raise UndecidedError(f"another run has been at work in {prefix} for {WAIT_SECONDS:.0f} seconds")
+            time.sleep(_POLL_SECONDS)
+        left = file.read(40).decode("ascii", "replace")
+        if left:
+            warnings.append(
+                f"a run in {prefix} of {left} did not come to its end; what it left was compared with nothing"
+            )
+        _write(file, datetime.now(timezone.utc).isoformat(timespec="seconds"))
+        yield lambda: _write(file, "")
+
+
+def _write(file: IO[bytes], text: str) -> None:
+    with suppress(OSError):
+        file.seek(0)
+        file.truncate()
+        file.write(text.encode())
+
+
+def _open(path: Path) -> IO[bytes]:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    return os.fdopen(handle, "r+b", buffering=0)
+
+
+def _locked(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _lock(path: Path) -> IO[bytes] | None:
+    file = _open(path)
+    if _locked(file):
+        return file
+    file.close()
+    return None
+
+
+def _read(path: Path) -> str | None:
+    raw = disk.read(str(path), 1024)
+    return raw.decode("ascii", "replace") if raw is not None else None
+
+
+def _prune(folder: Path) -> None:
+    """Remove caches that no run has used for a while."""
+    for other in folder.iterdir():
+        with suppress(OSError):
+            if other.is_dir() and time.time() - other.lstat().st_mtime > CACHE_DAYS * _DAY_SECONDS:
+                lock = _lock(other.with_suffix(".lock"))
+                if lock is not None:
+                    with lock:
+                        shutil.rmtree(other)
