@@ -127,11 +127,13 @@ class Answers:
         except (UpstreamError, PageError, TooLargeError) as error:
             return self._trouble(target, str(error))
         except (LoginError, HostRefusedError) as error:
+            self._trouble(target, error.what)
             return replies.refusal(Refusal(403, error.reason, f"{error.what}; {error.hint}"))
-        except InstallError as error:
-            return self._fault(error, error.what)
+        except OSError as error:
+            return self._trouble(target, f"cannot be kept on this machine: {error.strerror or error}")
         except Exception as error:  # noqa: BLE001 - a bug must not become a yes, nor kill the thread silently
-            return self._fault(error, f"internal error: {type(error).__name__}")
+            words = error.what if isinstance(error, InstallError) else f"internal error: {type(error).__name__}"
+            return self._fault(error, words)
 
     def _fault(self, error: BaseException, words: str) -> Answer:
         with self._lock:

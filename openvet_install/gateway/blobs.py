@@ -48,7 +48,7 @@ class BlobStore:
         self._fresh: dict[str, _Signature] = {}
         self._temporary = folder / "tmp"
         for one in (folder, self._temporary):
-            _private_folder(one)
+            private_folder(one)
         self._sweep()
 
     def find(self, sha256: str) -> Blob | None:
@@ -81,7 +81,7 @@ class BlobStore:
                 os.fchmod(file.fileno(), 0o400)
             sha256 = hasher.hexdigest()
             path = self._path(sha256)
-            _private_folder(path.parent)
+            private_folder(path.parent)
             os.replace(name, path)  # noqa: PTH105
         except BaseException:
             with suppress(FileNotFoundError):
@@ -133,7 +133,8 @@ class BlobStore:
                     path.unlink()
 
 
-def _private_folder(folder: Path) -> None:
+def private_folder(folder: Path) -> None:
+    """Open or make a folder of this user alone (0700); raises `ConfigError` for a link or somebody else's."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():

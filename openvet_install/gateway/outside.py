@@ -54,7 +54,7 @@ class Outside:
             names = (f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
             found = everywhere or next((environ[name] for name in names if environ.get(name)), None)
             if found:
-                proxies[scheme] = _check_proxy(found)
+                proxies[scheme] = check_proxy(found)
         return cls(
             bundle=bundle,
             folder=environ.get("SSL_CERT_DIR") or None if own_bundle or not bundle else None,
@@ -67,7 +67,9 @@ class Outside:
         """Return a client context with the user's trust; raises `ConfigError` for files that cannot be read."""
         try:
             if self.bundle or self.folder:
-                context = ssl.create_default_context(cafile=self.bundle, capath=self.folder)
+                # Not the default context: it would write TLS keys wherever SSLKEYLOGFILE says.
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                context.load_verify_locations(self.bundle, self.folder)
             else:
                 import truststore  # noqa: PLC0415 - only where the system decides
 
@@ -95,7 +97,7 @@ class Outside:
         return proxy
 
 
-def _check_proxy(url: str) -> str:
+def check_proxy(url: str) -> str:
     """Return a proxy's URL with its scheme; raises `ConfigError` without repeating its login."""
     if "://" not in url:
         url = f"http://{url}"

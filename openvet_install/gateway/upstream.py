@@ -171,9 +171,9 @@ class Upstream:
                 from openvet_install.gateway import connections  # noqa: PLC0415 - urllib3 is heavy
 
                 if self._door is None:
+                    self._context = self._outside.context()
                     self._door = connections.Door()
                     self._door.private, self._door.own_port = self._private, self._own_port
-                    self._context = self._outside.context()
                 pools = connections.manager(self._door, self._context, proxy, self._context)
                 self._pools[proxy] = pools
             return pools

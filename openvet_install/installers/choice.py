@@ -14,6 +14,7 @@ from openvet_install.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _PROJECT_MARKS = (".git", "pyproject.toml", "uv.lock", "uv.toml", "openvet.toml", "openvet-install.toml")
@@ -124,6 +125,36 @@ def find_uv(environ: Mapping[str, str], cwd: str, avoid: Sequence[str] = ()) -> 
     return Program(_packaged_uv(), tuple(skipped), ours=True)
 
 
+HELPERS = ("keyring", "git", "hg", "svn", "bzr")
+"""Programs that pip and uv start by themselves, by name."""
+
+
+def helpers_path(folder: Path, environ: Mapping[str, str], cwd: str, avoid: str) -> dict[str, str]:
+    """Return PATH for a gated tool: relative folders left out, `folder` in front (T22).
+
+    In `folder` stands, for each helper whose first place is the target (`avoid`), the project, or writable by others,
+    a link to the next good one, or a program that fails. Empty if there is no PATH.
+    """
+    if "PATH" not in environ:
+        return {}
+    inside = [os.path.realpath(one) for one in (avoid, os.path.join(cwd, ".venv"), *_project(cwd))]
+    places = list(_search_path(environ, cwd))
+    for name in HELPERS:
+        found = [path for one in places if _runnable(path := os.path.join(one, name))]
+        good = [path for path in found if _untrusted(path, os.path.realpath(path), inside) is None]
+        if found and found[:1] != good[:1]:
+            _stand_in(folder / name, next(iter(good), None))
+    return {"PATH": os.pathsep.join([str(folder), *places])}
+
+
+def _stand_in(path: Path, good: str | None) -> None:
+    if good is not None:
+        path.symlink_to(good)
+        return
+    path.write_text("#!/bin/sh\nexit 1\n")
+    path.chmod(0o700)
+
+
 def _packaged_uv() -> str:
     try:
         from uv import find_uv_bin  # noqa: PLC0415 - only when there is no other
@@ -134,7 +165,8 @@ def _packaged_uv() -> str:
 
 
 def _untrusted(candidate: str, real: str, inside: Sequence[str]) -> str | None:
-    for path in (os.path.join(os.path.realpath(os.path.dirname(candidate)), "uv"), real):
+    folder, name = os.path.split(candidate)
+    for path in (os.path.join(os.path.realpath(folder), name), real):
         if any(_below(path, folder) for folder in inside):
             return "it lies in the target or in the project"
     for path in (real, os.path.dirname(real), os.path.realpath(os.path.dirname(candidate))):

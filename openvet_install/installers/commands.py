@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from openvet_install.errors import ConfigError
 from openvet_install.installers.choice import Program  # noqa: TC001 - part of the public value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
     from packaging.requirements import Requirement
 
@@ -76,7 +80,8 @@ class Plan:
     `words`: the command, `("pip", "install")` for uv. `program` starts the tool, `argv` follows it; an `Input` in
     `argv` stands for its private copy. `environment` is the child's before `gateway_variables`. `dropped`: names of
     variables, or places of keys, without effect here, to be named once. `trusted`: `host:port` of plain-http
-    indexes that the user trusts (pip needs to be told). `argv` and `environment` may hold logins: not in `repr()`.
+    indexes that the user trusts (pip needs to be told). `selects`: a file of the tool says which files of a release to
+    take. `argv` and `environment` may hold logins: not in `repr()`.
     """
 
     tool: str
@@ -97,6 +102,7 @@ class Plan:
     trusted: tuple[str, ...] = ()
     dry_run: bool = False
     requires_hashes: bool = False
+    selects: bool = False
 
     def command(self, folder: Path) -> tuple[str, ...]:
         """Write the private copies into `folder` (of this run, 0700) and return the whole command."""
@@ -112,6 +118,22 @@ class Plan:
 
 
 _REQUIREMENT = {"pip": "--requirement", "uv": "--requirements"}
+
+
+@contextmanager
+def private_folder(prefix: str = "openvet-") -> Iterator[Path]:
+    """Make a folder of this user alone for one run, and remove it. Raises `ConfigError` where there is no place."""
+    try:
+        folder = tempfile.mkdtemp(prefix=prefix)
+    except OSError as error:
+        words = error.strerror or str(error)
+        raise ConfigError(
+            f"no folder for temporary files: {words}", hint="export TMPDIR=/a/folder/with/room"
+        ) from error
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_private(path: Path, text: str) -> None:

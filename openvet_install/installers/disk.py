@@ -6,6 +6,7 @@ import csv
 import hashlib
 import os
 from base64 import urlsafe_b64decode
+from contextlib import suppress
 from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from stat import S_ISLNK, S_ISREG
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 2**20
 RECORD_BYTES = 64 * 2**20
 METADATA_BYTES = 8 * 2**20
+VENV_CONFIGURATION = "/pyvenv.cfg"
+_CONFIGURATION = (VENV_CONFIGURATION, "/pip.conf", "/pip.ini", "/uv.toml")
+"""What steers Python and the installers, at the top of a prefix; no installer writes any of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,11 @@ class Places:
     def command_folder(self) -> str:
         """The folder of commands without links."""
         return os.path.realpath(self.scripts)
+
+    @property
+    def configuration(self) -> frozenset[str]:
+        """The files at the top of the prefix that steer Python and the installers."""
+        return frozenset(os.path.realpath(self.data) + name for name in _CONFIGURATION)
 
     @property
     def python_folders(self) -> frozenset[str]:
@@ -77,7 +86,10 @@ class Stamp(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """All files (and links) of the site folders and of the folder of commands, by absolute path."""
+    """All files (and links) of the site folders and of the folder of commands, by absolute path.
+
+    With them the configuration at the top of the prefix.
+    """
 
     places: Places
     stamps: Mapping[str, Stamp]
@@ -108,7 +120,17 @@ def take(places: Places) -> Snapshot:
         _walk(root, stamps, deep=True)
     # other folders below that of commands (a prefix of `/` has many) belong to no installer
     _walk(places.command_folder, stamps, deep=False)
+    for path in places.configuration:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            stamps[path] = _stamp(os.lstat(path))
     return Snapshot(places=places, stamps=stamps)
+
+
+def stamps_below(folder: str) -> dict[str, Stamp]:
+    """Stamp every file and link below a folder, by path."""
+    stamps: dict[str, Stamp] = {}
+    _walk(folder, stamps, deep=True)
+    return stamps
 
 
 def _walk(folder: str, stamps: dict[str, Stamp], *, deep: bool) -> None:
@@ -124,8 +146,11 @@ def _walk(folder: str, stamps: dict[str, Stamp], *, deep: bool) -> None:
                     if deep:
                         waiting.append(entry.path)
                     continue
-                s = entry.stat(follow_symlinks=False)
-                stamps[entry.path] = Stamp(s.st_mode, s.st_size, s.st_ctime_ns, s.st_mtime_ns, s.st_ino)
+                stamps[entry.path] = _stamp(entry.stat(follow_symlinks=False))
+
+
+def _stamp(s: os.stat_result) -> Stamp:
+    return Stamp(s.st_mode, s.st_size, s.st_ctime_ns, s.st_mtime_ns, s.st_ino)
 
 
 def identity(info: str) -> tuple[str, str]:

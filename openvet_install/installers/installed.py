@@ -19,13 +19,15 @@ from openvet_install.installers.disk import Places, Snapshot
 from openvet_install.installers.wrappers import WRAPPER_BYTES, head_length, is_wrapper
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from typing import TypeAlias
 
     from openvet_install.installers.disk import Row
 
 __all__ = ["Finding", "Places", "Release", "Snapshot", "compare", "nothing", "snapshot"]
 
 Reason = Literal["unexpected-file", "hash-mismatch"]
+Unfaithful: TypeAlias = "Callable[[Collection[tuple[str, str]]], Collection[str]]"
 
 _INSTALLERS_OWN = frozenset({"INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json"})
 _MAY_BE_LEFT_OUT = frozenset({"RECORD", "RECORD.jws", "RECORD.p7s"})
@@ -90,7 +92,7 @@ def nothing(after: Snapshot) -> Snapshot:
     In it were only the commands and the two files that venv tools leave in site-packages, so all else counts as new.
     """
     folder, roots = after.places.command_folder, after.places.roots
-    left = {f"{root}/{name}" for root in roots for name in _VENV_SITE}
+    left = {f"{root}/{name}" for root in roots for name in _VENV_SITE} | after.places.configuration
     kept = {path: stamp for path, stamp in after.stamps.items() if path.rpartition("/")[0] == folder or path in left}
     return Snapshot(places=after.places, stamps=kept)
 
@@ -102,6 +104,7 @@ def compare(
     *,
     compiled: bool,
     local: Collection[str] = (),
+    unfaithful: Unfaithful = lambda _files: frozenset(),
 ) -> tuple[Finding, ...]:
     """Say what changed between two snapshots without a released file that accounts for it; sorted, each once.
 
@@ -109,12 +112,14 @@ def compare(
     one that fits is enough, and an sdist fits by name and version alone: pass one only if it was built.
     `compiled`: this run's tool writes bytecode (pip does, uv on request).
     `local` are names of first-party projects, whose content is not compared. Distributions and files
-    that did not change are not looked at.
+    that did not change are not looked at. `unfaithful` gets (bytecode, source) paths of new bytecode that no
+    installer wrote down, and returns those whose bytecode is not what the source compiles to.
     """
     comparison = _Comparison(before, after, compiled=compiled)
     judged = (one for one in comparison.changed if one.name not in local)
     checked = [comparison.against(one, released.get((one.name, one.version), ())) for one in judged]
-    return tuple(sorted({*chain.from_iterable(checked), *comparison.rest()}))
+    found = {*chain.from_iterable(checked), *comparison.rest()}
+    return tuple(sorted({*found, *comparison.bytecode(unfaithful)}))
 
 
 class _Comparison:
@@ -122,11 +127,13 @@ class _Comparison:
         self.before, self.after, self.compiled = before.stamps, after.stamps, compiled
         self.places = after.places
         self.folders = after.places.python_folders
+        self.configuration = after.places.configuration
         self.moved = {path for path, stamp in self.after.items() if self.before.get(path) != stamp}
         moved_infos = {path.rpartition("/")[0] for path in self.moved if ".dist-info/" in path}
         self.changed: list[_Installed] = []
         self.claims: dict[str, list[tuple[_Installed, Row]]] = {}
         self.fresh: set[str] = set()
+        self.grown: set[tuple[str, str]] = set()
         for root, info in after.infos():
             claimed = disk.rows(root, info)
             one = _Installed(*disk.identity(info), root, info, claimed or (), claimed is not None)
@@ -226,6 +233,10 @@ class _Comparison:
         """Judge changed files that no distribution of this run accounts for."""
         created = not self.before
         for path in self.moved:
+            if path in self.configuration:
+                if not (created and path.endswith(disk.VENV_CONFIGURATION)):
+                    yield Finding("", "", path, "unexpected-file", f"{_in(path)} was written, no package may bring it")
+                continue
             owners = self.claims.get(path, ())
             for one, row in owners:
                 if one.info not in self.fresh and not self._still(path, row):
@@ -250,13 +261,22 @@ class _Comparison:
         return any(path.startswith(info + "/") for info in self.fresh)
 
     def _grown(self, path: str) -> bool:
-        """Whether it is bytecode that Python writes by itself for a source that may be there."""
+        """Whether it may be bytecode that Python writes by itself; `bytecode` looks at what it holds."""
         source = _source(path)
         if source is None or source not in self.after:
             return False
         if any(one.info in self.fresh for one, _ in self.claims.get(source, ())):
-            return self.compiled
-        return source in self.before and source not in self.moved
+            may = self.compiled
+        else:
+            may = source in self.before and source not in self.moved
+        if may and path in self.moved:
+            self.grown.add((path, source))
+        return may
+
+    def bytecode(self, unfaithful: Unfaithful) -> Iterator[Finding]:
+        """Judge the bytecode that `rest` left aside, all at once."""
+        for path in unfaithful(self.grown) if self.grown else ():
+            yield Finding("", "", path, "hash-mismatch", f"{_in(path)} is not what its source compiles to")
 
     def _of_venv(self, path: str) -> bool:
         """Whether it is a file of a new environment itself."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 
 from openvet_install.errors import FaultsError, InstallError, UsageError
-from openvet_install.installers.commands import COMMAND_LINE, Input, Requested
+from openvet_install.installers.commands import COMMAND_LINE, Input, Requested, without_login
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -150,7 +150,8 @@ def _hash(text: str, origin: str) -> str:
 
 
 def _requirement(text: str, origin: str | None) -> Requirement:
-    shown = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
+    shown = without_login(text)
+    shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
     if _VCS.match(text):
         raise UsageError(f"`{shown}`: version control as a source is not gated yet", where=origin)
     if "://" in text.partition("@")[0] or text.startswith("file:"):

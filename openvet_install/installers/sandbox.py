@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,6 +32,8 @@ ON = "on"
 READY_SECONDS = 30.0
 _MAX_ANSWER_BYTES = 4096
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP)
+_PR_SET_CHILD_SUBREAPER = 36
+_ORPHANS_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,8 @@ class Sandbox:
         self.listener: socket.socket | None = None
         wanted = isolation != OFF and serve_inside and sys.platform == "linux"
         self._parent, child = socket.socketpair()
+        self._others = _children()
+        _adopt(orphans=True)
         with child:
             script = Path(__file__).with_name("launch.py")
             mode = "namespace" if wanted else "plain"
@@ -113,6 +118,7 @@ class Sandbox:
             self._parent.shutdown(socket.SHUT_WR)
             answer = self._parent.recv(_MAX_ANSWER_BYTES)
             returned = self._process.wait()
+            self._end_orphans()
         if answer:
             raise ConfigError(f"`{command[0]}` does not start: {json.loads(answer)['error']}")
         number = -returned if returned < 0 else None
@@ -138,8 +144,19 @@ class Sandbox:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
+    def _end_orphans(self) -> None:
+        """End what the tool's builds have left running: it could change the target after we have looked at it."""
+        deadline = time.monotonic() + _ORPHANS_SECONDS
+        while (left := _children() - self._others) and time.monotonic() < deadline:
+            for pid in left:
+                with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                    os.kill(pid, signal.SIGKILL)
+                    os.waitpid(pid, 0)
+        _adopt(orphans=False)
+
     def close(self) -> None:
         """End the launcher if it never became the tool, and close what is open; may be called twice."""
+        _adopt(orphans=False)
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -156,6 +173,24 @@ class Sandbox:
     ) -> None:
         """Close."""
         self.close()
+
+
+def _adopt(*, orphans: bool) -> None:
+    """Become the parent of processes whose own parent ends, or leave them to the system; Linux only."""
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415 - only where it is of use
+
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, int(orphans), 0, 0, 0)
+
+
+def _children() -> frozenset[int]:
+    """Return the ids of our child processes; none where the system does not list them."""
+    found: set[int] = set()
+    with contextlib.suppress(OSError):
+        for task in Path("/proc/self/task").iterdir():
+            with contextlib.suppress(OSError):
+                found.update(map(int, (task / "children").read_text("ascii").split()))
+    return frozenset(found)
 
 
 def run(command: Sequence[str], *, env: Mapping[str, str], cwd: str, isolation: str = AUTO) -> Ended:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from openvet_install.installers.commands import (
     Plan,
     default_index,
     http_url,
+    private_folder,
     without_login,
 )
 from openvet_install.installers.environment import sort_environment, upstream_settings
@@ -80,10 +80,10 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
     indexes = _indexes(tokens, typed_indexes, child, config)
     helper = find_uv(environ, cwd)
     steering = [part for token in (*_steering(tokens, found.judged), *where) for part in token.canonical()]
-    with tempfile.TemporaryDirectory(prefix="openvet-") as folder:
-        empty = Path(folder, "requirements.txt")
+    with private_folder() as folder:
+        empty = folder / "requirements.txt"
         empty.touch()
-        quiet = {**child, "UV_PYTHON_DOWNLOADS": "never"}
+        quiet = {**child, "UV_PYTHON_DOWNLOADS": "never", "TMPDIR": str(folder)}
         with ThreadPoolExecutor(max_workers=1) as pool:
             # uv alone says where it installs; the likely answer is looked at meanwhile.
             likely = pool.submit(_likely, environ, cwd, child, steered=bool(steering))
@@ -126,6 +126,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         dropped=(*found.dropped, *unusable),
         trusted=(),
         dry_run=_has(tokens, "--dry-run") or _has(tokens, "--check"),
+        selects=config.selects,
         requires_hashes=_has(tokens, "--require-hashes") or child.get("UV_REQUIRE_HASHES", "").lower() in _TRUE,
     )
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MACHINE_FOLDER = "/etc"
 MAX_FILE_BYTES = 4 * 1024 * 1024
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
+_SELECTING = ("no-binary", "exclude-newer", "require-hashes")
 _PROXY_HINT = "a proxy of yours belongs in HTTPS_PROXY: the gateway uses it"
 
 
@@ -43,12 +44,14 @@ class UvConfig:
     """What the files say: `files` that were read, `indexes` in their order, whether indexes are switched off.
 
     `system_certs`: the user's or the machine's file asks for the system's trust store (for the way out only).
+    `selects`: some key says which files of a release to take.
     """
 
     files: tuple[str, ...]
     indexes: tuple[Index, ...]
     no_index: bool = False
     system_certs: bool = False
+    selects: bool = False
 
 
 @dataclass(slots=True)
@@ -61,6 +64,7 @@ class _Reader:
     indexes: list[Index]
     no_index: bool = False
     system_certs: bool = False
+    selects: bool = False
 
     def judge(self, table: Mapping[str, Any]) -> None:
         self._table(table, uv_keys.TOP, ())
@@ -70,6 +74,7 @@ class _Reader:
     def _table(self, table: Mapping[str, Any], columns: Mapping[str, str], above: tuple[str, ...]) -> None:
         for key, value in table.items():
             column = columns.get(key)
+            self.selects = self.selects or key.startswith(_SELECTING)
             if column is None:
                 near = get_close_matches(key, columns, n=1)
                 self.faults.append(
@@ -183,6 +188,7 @@ def read(
         indexes=tuple(index for reader in readers for index in reader.indexes),
         no_index=any(reader.no_index for reader in readers),
         system_certs=any(reader.system_certs for reader in readers),
+        selects=any(reader.selects for reader in readers),
     )
 
 

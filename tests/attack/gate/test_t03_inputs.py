@@ -1,0 +1,228 @@
+"""T03, T04, T05, T21, T22: local inputs, flags in disguise, other targets."""
+
+import os
+import sys
+import threading
+
+import pytest
+
+from tests.support.attacks import BOTH, PIP, UV, everything, evil_sdist, plain, stopped
+from tests.support.stage import WARN, YES
+
+
+@BOTH
+def test_a_pipe_is_read_once_and_whole(stage, tool):
+    stage.wheel("good", "1.0", YES)
+    stage.policy(WARN)
+    fifo = stage.project / "pipe"
+    os.mkfifo(fifo)
+    writer = threading.Thread(target=fifo.write_text, args=("good\n",))
+    writer.start()
+    ended = stage.run(*tool, "-r", "pipe")
+    writer.join()
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"good": "1.0"}
+
+
+@BOTH
+def test_a_file_swapped_after_we_read_it(stage, tool):
+    stage.wheel("good", "1.0", YES)
+    path = evil_sdist(stage)
+    stage.policy(WARN)
+    listed = stage.project / "r.txt"
+    listed.write_text("good\n")
+
+    def swap(_number, _path):
+        listed.write_text(f"evil @ {path.as_uri()}\n--index-url http://127.0.0.1:1/\n")
+
+    # The log is asked before the tool starts, the index after: the tool would read the second text.
+    stage.index.lies.at_request = swap
+    ended = stage.run(*tool, "-r", "r.txt")
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"good": "1.0"}
+    assert not stage.marker.exists()
+
+
+FORMS = [
+    ["-r", "r.txt"], ["-c", "r.txt", "good"], ["-f", "../d", "evil"], ["--find-links", "../d", "evil"],
+    ["-i", "file://D", "evil"], ["--extra-index-url", "file://D", "evil"], ["../d/evil-1.0.tar.gz"],
+    ["evil @ file://D/evil-1.0.tar.gz"], ["file://D/evil-1.0.tar.gz"], ["-e", "../d"], ["../d"], ["."],
+    ["git+file://D"], ["https://h.example/evil-1.0.tar.gz"], ["-r", "https://h.example/r.txt"],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", FORMS, ids=" ".join)
+def test_no_folder_file_or_repository_is_a_source(stage, words):
+    path = evil_sdist(stage)
+    stage.wheel("good", "1.0", YES)
+    (stage.project / "r.txt").write_text(f"good\n-f {path.parent}\nevil\n")
+    stage.policy(WARN)
+    before = everything(stage)
+    said = [word.replace("D", str(path.parent)) if "file://D" in word else word for word in words]
+    tool = PIP if FORMS.index(words) % 2 else UV  # how each tool reads them is held by tests of the plans
+    stopped(stage, stage.run(*tool, *said), 64, 78, before=before)
+    assert stage.index.requests == []
+
+
+def test_plain_pip_takes_a_folder_from_a_file(stage):
+    path = evil_sdist(stage)
+    (stage.project / "r.txt").write_text(f"-f {path.parent}\nevil\n")
+    assert plain(stage, PIP, "-r", "r.txt") == 0
+    assert stage.marker.exists()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[tool.uv.sources]\nevil = { path = "../d/evil-1.0.tar.gz" }\n',
+        '[[tool.uv.index]]\nurl = "../d"\nformat = "flat"\n',
+        '[tool.uv]\nfind-links = ["../d"]\n',
+        '[tool.uv]\noverride-dependencies = ["good @ file:///d/evil-1.0.tar.gz"]\n',
+        '[tool.uv.workspace]\nmembers = ["../d"]\n[tool.uv.sources]\nevil = { workspace = true }\n',
+    ],
+    ids=["sources", "flat", "find-links", "override", "workspace"],
+)
+def test_nor_by_what_a_project_says_to_uv(stage, text):
+    evil_sdist(stage)
+    stage.wheel("good", "1.0", YES)
+    stage.policy(WARN)
+    (stage.project / "pyproject.toml").write_text('[project]\nname = "mine"\nversion = "1"\n' + text)
+    before = everything(stage)
+    stopped(stage, stage.run(*UV, "evil"), 1, 77, 78, before=before)
+
+
+DISGUISED = {
+    PIP: [
+        ["--prox", ""], ["--proxy="], ["--trusted", "h"], ["--find-l", "d"], ["-fd"], ["-qqf", "d"], ["--isol"],
+        ["--no-proxy"], ["--cache-d", "d"], ["--use-dep", "x"], ["--targ", "d"], ["-td"], ["--no-build-is"], ["-Cx=y"],
+        ["--pref", "d"], ["--roo", "d"], ["--user"], ["--src", "d"], ["-ed"], ["-cd"], ["--build-c", "d"],
+        ["--requirements-from-script", "d"], ["--group", "d"],
+    ],
+    UV: [
+        ["--allow-insecure-host", "h"], ["--trusted-host", "h"], ["--no-verify-hashes"], ["--cache-dir", "d"],
+        ["-fd"], ["-qfd"], ["--offline"], ["--no-build-isolation"], ["--target", "d"], ["-td"], ["--prefix", "d"],
+        ["--no-config-file"], ["-Cx=y"], ["--preview"], ["-ed"], ["-cd"], ["-bd"], ["--overrides", "d"],
+        ["--build-constraints", "d"], ["--group", "d"], ["--torch-backen", "x"],
+    ],
+}  # fmt: skip
+
+
+@BOTH
+def test_flags_in_disguise(stage, tool):
+    stage.wheel("evil", "1.0")
+    stage.policy(WARN)
+    before = everything(stage)
+    from openvet_install.errors import UsageError
+    from openvet_install.installers import pip, uv
+
+    # Understood without a process each; two of them as whole commands below.
+    plan = (pip if tool is PIP else uv).plan
+    for words in DISGUISED[tool]:
+        with pytest.raises(UsageError):
+            plan([*tool[1:], *words, "evil"], stage.variables, str(stage.project))
+    for words in DISGUISED[tool][:2]:
+        stopped(stage, stage.run(*tool, *words, "evil"), 64, before=before)
+    assert stage.index.requests == []
+
+
+@pytest.mark.parametrize(("tool", "how"), [(PIP, "flag"), (UV, "variable"), (PIP, "link"), (UV, "link")])
+def test_our_own_environment_is_no_target(stage, tool, how):
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    link = stage.folder / "link"
+    link.symlink_to(sys.prefix)
+    python = {"flag": sys.executable, "variable": sys.prefix, "link": str(link / "bin/python")}[how]
+    before = everything(stage)
+    if how == "variable":
+        ended = stage.run(*tool, "good", env={"VIRTUAL_ENV": python})
+    else:
+        ended = stage.run(*tool, "--python", python, "good")
+    stopped(stage, ended, 64, before=before)
+    assert stage.index.requests == []
+
+
+def test_a_uv_of_the_target_or_project_is_never_started(stage):
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    script = f"#!/bin/sh\necho evil > {stage.marker}\n"
+    for folder in (stage.environment / "bin", stage.project / "bin"):
+        folder.mkdir(exist_ok=True)
+        (folder / "uv").write_text(script)
+        (folder / "uv").chmod(0o755)
+    path = f"{stage.project}/bin:{stage.environment}/bin:{os.environ['PATH']}"
+    for words in (UV, ("openvet-uv", "pip", "list"), ("openvet-uv", "--version")):
+        ended = stage.run(*words, *(["good"] if words is UV else []), env={"PATH": path})
+        assert ended.code == 0, ended.err
+        assert not stage.marker.exists()
+
+
+@BOTH
+def test_no_helper_of_the_target_or_project_is_started(stage, tool):
+    # An index that asks for a login makes both tools look for `keyring`.
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    stage.index.lies.login = ("user", "word")
+    script = f"#!/bin/sh\necho evil > {stage.marker}\n"
+    for folder in (stage.environment / "bin", stage.project / "bin"):
+        folder.mkdir(exist_ok=True)
+        for name in ("keyring", "git", "hg"):
+            (folder / name).write_text(script)
+            (folder / name).chmod(0o755)
+    before = everything(stage)
+    path = f"bin:{stage.project}/bin::{stage.environment}/bin:{os.environ['PATH']}"
+    url = stage.index.simple_url.replace("://", "://user@")
+    env = {"PATH": path, "PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url}
+    for more in ([], ["--keyring-provider", "subprocess"]):
+        ended = stage.run(*tool, *more, "good", env=env)
+        assert ended.code != 0
+        stopped(stage, ended, ended.code, before=before)
+
+
+def test_an_approved_wheel_brings_no_uv_pip_or_python(stage):
+    for name in ("uv", "python3", "pip", "openvet-uv"):
+        for kind in ("script", "entry"):
+            package = f"p{name}{kind}".replace("-", "")
+            options = (
+                {"entry_points": {name: "m:f"}}
+                if kind == "entry"
+                else {"files": {f"{package}-1.0.data/scripts/{name}": "#!/bin/sh\n"}}
+            )
+            stage.wheel(package, "1.0", YES, **options)
+            stage.policy(WARN)
+    before = everything(stage)
+    for name in ("puvscript", "ppython3entry", "popenvetuventry"):
+        stopped(stage, stage.run(*PIP, name), 65, before=before)
+
+
+def test_what_passes_installs_nothing(stage):
+    stage.wheel("evil", "1.0")
+    stage.sdist("source", "1.0")
+    stage.policy(WARN)
+    before = everything(stage)
+    refused = [
+        ("openvet-pip", "download", "source"), ("openvet-pip", "wheel", "source"), ("openvet-pip", "lock", "source"),
+        ("openvet-pip", "index", "versions", "evil"), ("openvet-pip", "list", "--outdated"),
+        ("openvet-pip", "list", "--outd"), ("openvet-pip", "inst", "evil"), ("openvet-pip", "--", "install", "evil"),
+        ("openvet-uv", "sync"), ("openvet-uv", "run", "python"), ("openvet-uv", "tool", "install", "evil"),
+        ("openvet-uv", "add", "evil"), ("openvet-uv", "lock"), ("openvet-uv", "pip", "sync", "r.txt"),
+        ("openvet-uv", "pip", "compile", "r.txt"), ("openvet-uv", "pip", "list", "--outdated"),
+        ("openvet-uv", "build"), ("openvet-uv", "venv", "--seed", "x"), ("openvet-uv", "--", "pip", "install", "evil"),
+        ("openvet-uv", "self", "update"), ("openvet-uv", "python", "install", "3.12"),
+    ]  # fmt: skip
+    from openvet_install.errors import UsageError
+    from openvet_install.installers.passing import classify
+
+    for command in refused:
+        with pytest.raises(UsageError):
+            classify(command[0].removeprefix("openvet-"), command[1:])
+    for command in refused[:2] + refused[8:10]:
+        stopped(stage, stage.run(*command), 64, before=before)
+    assert stage.index.requests == []
+
+
+@BOTH
+def test_a_dry_run_runs_nothing_of_an_unapproved_sdist(stage, tool):
+    stage.sdist("source", "1.0")
+    stage.policy()
+    before = everything(stage)
+    stopped(stage, stage.run(*tool, "--dry-run", "source"), 77, before=before)
