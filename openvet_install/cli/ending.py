@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from openvet_install.errors import EXIT_BUG, InstallError
@@ -26,6 +27,17 @@ def die_of(number: int) -> NoReturn:
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     raise SystemExit(128 + number)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with everything written.
+
+    Taking the interpreter apart would cost a twentieth of a second, and threads may still be importing.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def _raise(number: int, _frame: object) -> NoReturn:

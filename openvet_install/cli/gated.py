@@ -47,7 +47,8 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
     except InstallError as error:
         _failed([tool, *map(without_login, argv)], options, error)
         raise
-    loading.join()
+    finally:
+        loading.join()
     from openvet_install.gate import session  # noqa: PLC0415 - see `_load`
 
     terminal = Terminal.of(sys.stderr, os.environ)

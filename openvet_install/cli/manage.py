@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from openvet_install import __version__
-from openvet_install.cli.ending import guarded
+from openvet_install.cli.ending import guarded, leave
 from openvet_install.cli.options import split
 from openvet_install.errors import UsageError
 
@@ -30,7 +30,7 @@ class _Parser(argparse.ArgumentParser):
 
 def main() -> NoReturn:
     """Run as `openvet-install`."""
-    sys.exit(guarded(lambda: run(sys.argv[1:])))
+    leave(guarded(lambda: run(sys.argv[1:])))
 
 
 def run(argv: Sequence[str]) -> int:

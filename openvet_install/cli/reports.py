@@ -29,7 +29,9 @@ def check(reports: Sequence[ReportTo]) -> None:
         path = Path(one.path)
         if path.is_symlink():
             raise UsageError(f"report file `{one.path}` is a link", hint="name the file itself")
-        if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        if path.exists() and not path.is_file():
+            raise UsageError(f"report file `{one.path}` is no ordinary file", hint="`-` is stdout")
+        if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
             raise UsageError(f"report file `{one.path}` cannot be written")
 
 

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from openvet_install.cli.ending import guarded
+from openvet_install.cli.ending import guarded, leave
 from openvet_install.cli.options import split
 from openvet_install.installers import passing
 
@@ -38,12 +38,12 @@ exit codes: {tool}'s own when it ran and there is nothing to add; 64 usage, 65 i
 
 def pip() -> NoReturn:
     """Run as `openvet-pip`."""
-    sys.exit(main("pip", sys.argv[1:]))
+    leave(main("pip", sys.argv[1:]))
 
 
 def uv() -> NoReturn:
     """Run as `openvet-uv`."""
-    sys.exit(main("uv", sys.argv[1:]))
+    leave(main("uv", sys.argv[1:]))
 
 
 def main(tool: str, argv: Sequence[str]) -> int:
@@ -59,11 +59,7 @@ def _main(tool: str, argv: Sequence[str]) -> int:
     command = passing.classify(tool, rest)
     if command.kind == passing.PASS:
         passing.run_through(tool, command, os.environ, str(Path.cwd()))
-    code = _gated(tool, command, options, rest)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Everything is written and removed; taking the interpreter apart would cost a twentieth of a second.
-    os._exit(code)
+    return _gated(tool, command, options, rest)
 
 
 def _gated(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:

@@ -134,6 +134,8 @@ class Heads:
     def _look(self, source: Source, policy: PolicyFile, operators: tuple[str, ...]) -> Source:
         """Find the newest head: from a look that is young enough, else from the host."""
         last = self._looks.get(source.settings.url)
+        if last is not None and last.checked > self._now:
+            last = None  # a look from the future would stay young for ever
         young = last is not None and self._now - last.checked < policy.settings.check_every
         if last is not None and last.pin == source.pin and (young or self._offline):
             self._too_stale(source, policy, last.checked, None)

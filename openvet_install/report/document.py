@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from openvet_install.openvet.verdict import Status
+from openvet_install.report.terminal import plain
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 SCHEMA = "openvet-install/report/1"
 SCHEMA_FILE = "report.schema.json"
+MAX_CHARACTERS = 4000  # of one string
 
 
 def schema() -> dict[str, Any]:
@@ -27,7 +29,16 @@ def schema() -> dict[str, Any]:
 
 def render(run: Run) -> str:
     """Return the report as JSON, ASCII only, sorted where order means nothing."""
-    return json.dumps(document(run), indent=2) + "\n"
+    return json.dumps(_clean(document(run)), indent=2) + "\n"
+
+
+def _clean(value: Any) -> Any:
+    """Take what could steer a terminal or a log out of every string; reports are often printed as they are."""
+    if isinstance(value, str):
+        return plain(value, MAX_CHARACTERS)
+    if isinstance(value, dict):
+        return {key: _clean(one) for key, one in value.items()}
+    return [_clean(one) for one in value] if isinstance(value, list) else value
 
 
 def document(run: Run) -> dict[str, Any]:

@@ -27,16 +27,31 @@ SIGNS = {"true": "✓", "false": "✘", "unknown": "?"}
 STATUS_SIGNS = {Status.PASS: "✓", Status.CONTRADICTED: "✘", Status.NOT_ASSERTED: "?"}
 STATUS_WORDS = {Status.PASS: "pass", Status.CONTRADICTED: "contradicted", Status.NOT_ASSERTED: "not asserted"}
 MAX_LISTED = 8
+MAX_SAID = 1000  # characters of an error
 
 
 def error(terminal: Terminal, problem: InstallError) -> None:
     """Print an error: what, where, hint; all faults of one input."""
     for fault in getattr(problem, "faults", [problem]):
-        terminal.line(f"error: {fault.what}")
+        first, *drawn = _said(fault.what)
+        terminal.line(f"error: {first}")
+        for line in drawn:
+            terminal.line(line)
         if fault.where:
-            terminal.line(f"  --> {fault.where}")
+            terminal.line(f"  --> {plain(fault.where, MAX_SAID)}")
         if fault.hint:
-            terminal.line(f"hint: {fault.hint}")
+            terminal.line(f"hint: {plain(fault.hint, MAX_SAID)}")
+
+
+def _said(what: str) -> list[str]:
+    """Return the sentence of an error, and the indented lines that are drawn below it; no other line is one."""
+    lines: list[str] = []
+    for line in what.split("\n"):
+        if lines and not line.startswith("    "):
+            lines[-1] += f" {line}"
+        else:
+            lines.append(line)
+    return [plain(line, MAX_SAID) for line in lines]
 
 
 def run(terminal: Terminal, run: Run, policies: dict[str, Policy]) -> None:

@@ -86,10 +86,6 @@ def test_text_in_archives(stage, tool):
         clean(stage.run(*tool, name))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="report/text.py error() prints what, where and hint as they are; `plain` belongs there too",
-)
 @pytest.mark.parametrize(("tool", "place"), [(PIP, "word"), (UV, "file"), (UV, "flag")])
 def test_text_that_was_typed_or_checked_out(stage, tool, place):
     stage.policy()
@@ -100,10 +96,6 @@ def test_text_that_was_typed_or_checked_out(stage, tool, place):
     clean(ended)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="report/text.py error() prints what, where and hint as they are; `plain` belongs there too",
-)
 @pytest.mark.parametrize("place", ["uv.toml", "openvet.toml", "pip.conf"])
 def test_text_in_files_of_a_check_out(stage, place):
     stage.policy()
