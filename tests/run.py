@@ -35,7 +35,7 @@ def set_up() -> str:
     return python
 
 
-def left_out() -> list[str]:
+def left_out(python: str) -> list[str]:
     if CI:
         return []
     have = (PROGRAMS / "openvet").exists() or shutil.which("openvet")
@@ -43,7 +43,11 @@ def left_out() -> list[str]:
     marks += [] if shutil.which("docker") else ["docker"]
     for mark in marks:
         print(f"left out: tests marked `{mark}`, what they need is not on this machine", flush=True)
-    return ["-m", " and ".join(f"not {mark}" for mark in marks)] if marks else []
+    chosen = ["-m", " and ".join(f"not {mark}" for mark in marks)] if marks else []
+    if subprocess.run([python, "-c", "import atheris"], capture_output=True, check=False).returncode:
+        print("left out: tests/fuzz, there is no fuzzer for this Python", flush=True)
+        chosen.append("--ignore=tests/fuzz")
+    return chosen
 
 
 def main() -> None:
@@ -52,7 +56,7 @@ def main() -> None:
     call(str(tools / "ruff"), "check", ".")
     call(str(tools / "ruff"), "format", "--check", ".")
     call(str(tools / "mypy"))
-    call(python, "-m", "pytest", "-n", "2", "-q", *left_out(), *sys.argv[1:])
+    call(python, "-m", "pytest", "-n", "2", "-q", *left_out(python), *sys.argv[1:])
 
 
 if __name__ == "__main__":
