@@ -114,9 +114,12 @@ class Sandbox:
         """
         order = {"argv": list(command), "env": dict(env), "cwd": cwd}
         with self._signals() as received:
-            self._parent.sendall(json.dumps(order).encode())
-            self._parent.shutdown(socket.SHUT_WR)
-            answer = self._parent.recv(_MAX_ANSWER_BYTES)
+            answer = b""
+            # A signal may end the launcher before it becomes the tool; how it ended says the rest.
+            with contextlib.suppress(ConnectionError):
+                self._parent.sendall(json.dumps(order).encode())
+                self._parent.shutdown(socket.SHUT_WR)
+                answer = self._parent.recv(_MAX_ANSWER_BYTES)
             returned = self._process.wait()
             self._end_orphans()
         if answer:

@@ -152,3 +152,11 @@ print(json.dumps(found))
         thread.join()
     assert ended.code == 0
     assert json.loads(capfd.readouterr().out) == {"inside": True, "outside": False}
+
+
+def test_a_launcher_that_is_ended_before_it_becomes_the_tool_is_a_signal_and_no_bug(tmp_path):
+    with Sandbox("off") as sandbox:
+        sandbox._process.terminate()
+        sandbox._process.wait()
+        ended = sandbox.run(["/bin/true"], env={}, cwd=str(tmp_path))
+    assert ended.code == 128 + signal.SIGTERM
