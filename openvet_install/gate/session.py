@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -194,16 +194,16 @@ def _look_ahead(plan: Plan, keeper: Keeper, gateway: Gateway) -> None:
 
     def ask(requirements: Iterable[Requirement]) -> None:
         markers = plan.target.environment
-        names = [
-            canonicalize_name(one.name)
-            for one in requirements
-            if one.marker is None or one.marker.evaluate({**markers, "extra": ""})
-        ]
-        gateway.prefetch(f"{index}/{name}/" for name in names)
+        with suppress(ValueError):  # what cannot be read here is the tool's to complain about
+            names = [
+                canonicalize_name(one.name)
+                for one in requirements
+                if one.marker is None or one.marker.evaluate({**markers, "extra": ""})
+            ]
+            gateway.prefetch(f"{index}/{name}/" for name in names)
 
     def ahead(contents: Contents) -> None:
-        with suppress(InvalidRequirement):
-            ask(Requirement(line) for line in contents.requires)
+        ask(Requirement(line) for line in contents.requires)
 
     keeper.ahead = ahead
     ask(one.requirement for one in plan.requested)

@@ -116,7 +116,11 @@ class Wanted:
     def _applies(self, requirement: Requirement, extras: Iterable[str]) -> bool:
         if requirement.marker is None or self._markers is None:
             return True
-        return any(requirement.marker.evaluate({**self._markers, "extra": extra}) for extra in ("", *extras))
+        try:
+            return any(requirement.marker.evaluate({**self._markers, "extra": extra}) for extra in ("", *extras))
+        except ValueError:
+            # a comparison that makes no sense: count it, so that nothing that stands in the way is overlooked
+            return True
 
 
 def satisfiable(specifiers: SpecifierSet, versions: Iterable[str]) -> bool:

@@ -53,5 +53,10 @@ def test_demands_are_joined_with_what_people_typed():
     assert not satisfiable(SpecifierSet(">=3"), ["1.0", "2.0"])
 
 
+def test_a_marker_that_makes_no_sense_counts():
+    needs = [Needs("app", "1", ("odd; sys_platform ~= 'x'",))]
+    assert Wanted(typed("app"), needs, LINUX).route("odd") != ()
+
+
 def test_metadata_that_cannot_be_read_asks_for_nothing():
     assert Wanted(typed("a"), [Needs("a", "1", ("not a requirement !",))], LINUX).route("not") == ()
