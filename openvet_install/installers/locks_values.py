@@ -39,6 +39,7 @@ LockKind: TypeAlias = Literal["uv", "pylock"]
 LOCAL_KINDS: frozenset[SourceKind] = frozenset({"editable", "virtual", "directory"})
 DEFAULT_GROUPS = ("dev",)
 MAX_LOCK_BYTES = 64_000_000
+MAX_SHOWN = 100  # characters of a wrong value
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z?", re.ASCII)
@@ -347,10 +348,16 @@ def without_login(url: str, *, keep_fragment: bool = False) -> str:
 
 
 def locate(folder: Path, base: str, url: str | None, path: str | None) -> tuple[str, str] | None:
-    """Return (absolute URL, file name) of an artefact that has a URL or a path below `base`, else None."""
+    """Return (absolute URL, file name) of an artefact that has a URL or a path below `base`, else None.
+
+    Raises `LockContentError` for a URL that is none.
+    """
     if url:
-        joined = url if urlsplit(url).scheme else urljoin(base, url)
-        return joined, filename_of(joined)
+        try:
+            joined = url if urlsplit(url).scheme else urljoin(base, url)
+            return joined, filename_of(joined)
+        except ValueError as error:
+            raise LockContentError(f"not a URL: `{url[:MAX_SHOWN]}`") from error
     if path:
         local = (folder / base / path).absolute()
         return local.as_uri(), local.name

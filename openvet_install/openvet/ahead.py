@@ -9,9 +9,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict, deque
+from contextlib import suppress
 from typing import TYPE_CHECKING
-
-from openvet_install.errors import InstallError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -40,7 +39,9 @@ class Ahead:
         """`follow` reads the bytes of a commit that arrived and names what will be needed next."""
         self._source = source
         self._follow = follow
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._ordered = threading.Condition(lock)
+        self._arrived = threading.Condition(lock)
         self._queue: OrderedDict[Key, None] = OrderedDict()
         self._running: set[Key] = set()
         self._known: set[Key] = set()
@@ -59,10 +60,10 @@ class Ahead:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Drop what is not under way and wait for the rest."""
-        with self._changed:
+        with self._ordered:
             self._closed = True
             self._queue.clear()
-            self._changed.notify_all()
+            self._ordered.notify_all()
         for thread in self._threads:
             thread.join()
 
@@ -71,7 +72,7 @@ class Ahead:
         key = (kind, name)
         if key in self._known or (self._present >= PRESENT_IN_A_ROW and self._source.fetches == self._fetches):
             return
-        with self._changed:
+        with self._ordered:
             full = self._closed or key in self._queue or key in self._running or len(self._queue) >= QUEUED_JOBS
             if full:
                 return
@@ -85,9 +86,9 @@ class Ahead:
                 return
             self._present = 0
             self._queue[key] = None
-            if self._idle:
-                self._changed.notify()
-            elif not self._threads or (len(self._threads) < WORKERS_AT_MOST and self._is_far()):
+            self._ordered.notify()
+            busy = len(self._queue) > self._idle and len(self._threads) < WORKERS_AT_MOST
+            if busy and (not self._threads or self._is_far()):
                 thread = threading.Thread(target=self._work, name="openvet-log", daemon=True)
                 self._threads.append(thread)
                 thread.start()
@@ -97,10 +98,10 @@ class Ahead:
         key = (kind, name)
         if key not in self._queue and key not in self._running:
             return
-        with self._changed:
+        with self._ordered:
             self._queue.pop(key, None)
             while key in self._running:
-                self._changed.wait()
+                self._arrived.wait()
 
     def _is_far(self) -> bool:
         return not self._latest or min(self._latest) > FAR_SECONDS
@@ -108,26 +109,22 @@ class Ahead:
     def _work(self) -> None:
         while (key := self._next()) is not None:
             began = time.perf_counter()
-            found: Iterable[Key] = ()
-            try:
+            with suppress(Exception):  # whoever needs it asks again and is told
                 raw = self._source.fetched(*key)
-                found = self._follow(raw) if key[0] == "commit" else ()
-            except InstallError:
-                pass  # whoever needs it asks again and is told
-            self._latest.append(time.perf_counter() - began)
-            for one in found:
-                self.order(*one)
-            with self._changed:
+                self._latest.append(time.perf_counter() - began)
+                for one in self._follow(raw) if key[0] == "commit" else ():
+                    self.order(*one)
+            with self._ordered:
                 self._running.discard(key)
-                self._changed.notify_all()
+                self._arrived.notify_all()
 
     def _next(self) -> Key | None:
-        with self._changed:
+        with self._ordered:
             while not self._queue:
                 if self._closed:
                     return None
                 self._idle += 1
-                self._changed.wait()
+                self._ordered.wait()
                 self._idle -= 1
             key, _ = self._queue.popitem(last=False)
             self._running.add(key)

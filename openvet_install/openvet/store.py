@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _LAYOUT = 2
 _BUSY_SECONDS = 10.0
 _PENDING_ROWS = 512
+_PENDING_NOTES = 8192
 _CODES = {kind: code for code, kind in enumerate(KINDS, 1)}
 _SCHEMA = (
     "DROP TABLE IF EXISTS objects",
@@ -111,7 +112,7 @@ class Store:
         place = b"".join(number.to_bytes(8, "big") for number in position)
         with self._lock:
             self._hints[log, audit, place] = commit
-            if len(self._hints) >= _PENDING_ROWS:
+            if len(self._hints) >= _PENDING_NOTES:
                 self.flush()
 
     def hints(self, log: str, audit: bytes) -> tuple[bytes, ...]:
@@ -125,7 +126,7 @@ class Store:
         """Note that a commit of a log brought in an audit of a file with this digest, under this subject."""
         with self._lock:
             self._subjects.add((sha256, log, subject))
-            if len(self._subjects) >= _PENDING_ROWS:
+            if len(self._subjects) >= _PENDING_NOTES:
                 self.flush()
 
     def noted(self, log: str, sha256: bytes) -> tuple[str, ...]:
@@ -141,12 +142,13 @@ class Store:
         with self._lock:
             while self._pending or self._hints or self._subjects:
                 objects = [(kind, name, raw) for (kind, name), raw in self._pending.items()]
-                hints = [(*key, commit) for key, commit in self._hints.items()]
+                subjects = sorted(self._subjects)
+                hints = sorted((*key, commit) for key, commit in self._hints.items())
                 try:
                     with self._database:
                         self._database.executemany("INSERT OR REPLACE INTO objects VALUES (?, ?, ?)", objects)
                         self._database.executemany(_PUT_HINT, hints)
-                        self._database.executemany("INSERT OR IGNORE INTO subjects VALUES (?, ?, ?)", self._subjects)
+                        self._database.executemany("INSERT OR IGNORE INTO subjects VALUES (?, ?, ?)", subjects)
                 except sqlite3.OperationalError:
                     self._use_memory()
                 except sqlite3.DatabaseError:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from packaging.tags import Tag, compatible_tags, cpython_tags
 
-from openvet_install.errors import ConfigError
+from openvet_install.errors import ConfigError, InstallError
 from openvet_install.installers.locks import (
     LockContentError,
     LockError,
@@ -510,3 +510,18 @@ class TestReading:
         ):
             with pytest.raises(LockError, match=what):
                 read_lock(path)
+
+
+@pytest.mark.parametrize("field", ["url", "registry"])
+def test_a_url_that_is_none_is_a_fault_of_the_lock(field):
+    registry, url = (
+        ("https://index.example/simple", "http://[") if field == "url" else ("http://[", "a-1-py3-none-any.whl")
+    )
+    text = (
+        'version = 1\nrequires-python = ">=3.10"\n[[package]]\nname = "a"\nversion = "1"\n'
+        f'source = {{ registry = "{registry}" }}\n'
+        f'wheels = [{{ url = "{url}", hash = "sha256:{"ab" * 32}" }}]\n'
+    )
+    with pytest.raises(InstallError) as caught:
+        parse_lock(text, Path("/somewhere/uv.lock"), "uv")
+    assert caught.value.exit_code in (64, 65)
