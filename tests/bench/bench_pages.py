@@ -44,12 +44,14 @@ def main():
     html = render_html(page)
     one = {f"{7:064x}"}
     print(f"{count} files, {len(body) / 1e6:.1f} MB of JSON, medians of {ROUNDS} in milliseconds")
-    print(f"JSON, all files         {median(lambda: parse_page(body, JSON_TYPE, URL, index='i')):6.1f}")
-    print(
-        f"JSON, one wanted hash   {median(lambda: parse_page(body, JSON_TYPE, URL, index='i', wanted=lambda _: one)):6.1f}"
-    )
-    print(f"HTML, all files         {median(lambda: parse_page(html, HTML_TYPE, URL, index='i')):6.1f}")
-    print(f"rendered as JSON        {median(lambda: render_json(page)):6.1f}")
+    rows = {
+        "JSON, all files": lambda: parse_page(body, JSON_TYPE, URL, index="i"),
+        "JSON, one wanted hash": lambda: parse_page(body, JSON_TYPE, URL, index="i", wanted=lambda _: one),
+        "HTML, all files": lambda: parse_page(html, HTML_TYPE, URL, index="i"),
+        "rendered as JSON": lambda: render_json(page),
+    }
+    for name, work in rows.items():
+        print(f"{name:24}{median(work):6.1f}")
 
 
 if __name__ == "__main__":
