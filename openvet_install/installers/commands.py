@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from openvet_install.installers.target import Target
 
 COMMAND_LINE = "command line"
+REMOVAL_TRIES = 40
+REMOVAL_PAUSE = 0.05  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,16 @@ def private_folder(prefix: str = "openvet-") -> Iterator[Path]:
     try:
         yield Path(folder)
     finally:
+        _remove(folder)
+
+
+def _remove(folder: str) -> None:
+    """Remove a folder in which a tool that was interrupted may still be cleaning up."""
+    for _ in range(REMOVAL_TRIES):
         shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.lexists(folder):
+            return
+        time.sleep(REMOVAL_PAUSE)
 
 
 def write_private(path: Path, text: str) -> None:
