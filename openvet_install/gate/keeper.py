@@ -101,11 +101,6 @@ class Keeper:
         with self._lock:
             return {name: list(found.values()) for name, found in self.pages.items()}
 
-    def contents(self) -> list[Contents]:
-        """Return what the released archives hold."""
-        with self._lock:
-            return [one.contents for one in self.released.values()]
-
     def opened(self) -> list[Release]:
         """Return the files whose bytes may go out: they hashed right, were opened and judged."""
         with self._lock:

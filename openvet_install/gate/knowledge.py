@@ -175,12 +175,6 @@ class Knowledge:
         }
         return found.pop() if len(found) == 1 else None
 
-    def versions(self, name: str) -> frozenset[str]:
-        """Return the versions of a package that some pinned log has an audit of."""
-        return frozenset(
-            chain.from_iterable(self._package(source, source.pin, name).by_version for source in self._sources)
-        )
-
     def _told(self, source: Source, file: File, sha256: str) -> list[Audit] | None:
         """Return the audits of a file's bytes at either head; None if the log says nothing of its release either."""
         same = [audit for head in source.heads for audit in self._same_bytes(source, head, file, sha256)]

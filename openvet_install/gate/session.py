@@ -163,7 +163,7 @@ def _behind_the_gate(
     result.preinstalled = found.untouched
     seen = Seen(
         pages=keeper.decisions(),
-        sent=[one.decision for one in keeper.served.values()] + found.cached,
+        sent=[one.decision for one in keeper.gone_out()] + found.cached,
         refused=list(keeper.refused.values()),
         broken=list(keeper.broken.values()),
         faults=keeper.faults + [_told(one) for one in faults if isinstance(one, InvalidError)],
@@ -171,7 +171,8 @@ def _behind_the_gate(
         troubles=keeper.troubles + [_told(one) for one in faults if isinstance(one, UndecidedError)],
     )
     roots = [Root(one.requirement, one.origin) for one in plan.requested]
-    needs = [Needs(one.name, one.version, one.requires, one.build_requires) for one in keeper.contents()]
+    released = [one.contents for one in keeper.opened()]
+    needs = [Needs(one.name, one.version, one.requires, one.build_requires) for one in released]
     wanted = Wanted(roots, needs, target.environment)
     conclude(result, seen, wanted, fits, found.new, every=every)
     if cache is not None and result.outcome not in (Outcome.INVALID, Outcome.FAILED):

@@ -12,7 +12,7 @@ from openvet_install.installers.environment import sort_environment, upstream_se
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
 from openvet_install.installers.requirements import read_file, read_words
 from openvet_install.installers.target import inspect
-from openvet_install.installers.tokens import CARRY, Token, Tokeniser, refuse
+from openvet_install.installers.tokens import CARRY, Token, Tokeniser, has, last_of, refuse, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,10 +34,10 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
     tokens = [*command.before, *reader.all(flag_table("pip", command.words))]
     for token in tokens:
         refuse(token, tool="pip", command="pip install")
-    inputs = tuple(read_file(value, cwd) for value in _values(tokens, "--requirement"))
+    inputs = tuple(read_file(value, cwd) for value in values_of(tokens, "--requirement"))
     typed = read_words([token.spelled for token in tokens if token.flag is None])
     found = sort_environment("pip", environ)
-    python = _last(tokens, "--python")
+    python = last_of(tokens, "--python")
     target = inspect(target_python(python or found.judged.get("PIP_PYTHON"), environ, cwd), found.child)
     if target.version[:2] < _OLDEST_PYTHON:
         raise ConfigError(f"pip {pip_flags.VERSION} does not support Python {'.'.join(map(str, target.version))}")
@@ -45,12 +45,13 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
     child, unusable = _usable({**config.variables, **found.child})
     origins = {name: place for name, place in config.origins.items() if name not in found.child}
     indexes = _indexes(tokens, child, origins)
-    hosts = (*_values(tokens, "--trusted-host"), *config.trusted_hosts)
+    hosts = (*values_of(tokens, "--trusted-host"), *config.trusted_hosts)
     upstream = upstream_settings(
         "pip",
         environ,
-        cert=_last(tokens, "--cert") or (None if environ.get("PIP_CERT") else config.cert),
-        client_cert=_last(tokens, "--client-cert") or (None if environ.get("PIP_CLIENT_CERT") else config.client_cert),
+        cert=last_of(tokens, "--cert") or (None if environ.get("PIP_CERT") else config.cert),
+        client_cert=last_of(tokens, "--client-cert")
+        or (None if environ.get("PIP_CLIENT_CERT") else config.client_cert),
         proxy=None if environ.get("PIP_PROXY") else config.proxy,
         insecure_hosts=hosts,
     )
@@ -71,8 +72,8 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         upstream=upstream,
         dropped=(*found.dropped, *unusable, *config.ignored),
         trusted=_trusted(indexes, upstream.insecure_hosts),
-        dry_run=_has(tokens, "--dry-run") or _true(child, "PIP_DRY_RUN"),
-        requires_hashes=_has(tokens, "--require-hashes")
+        dry_run=has(tokens, "--dry-run") or _true(child, "PIP_DRY_RUN"),
+        requires_hashes=has(tokens, "--require-hashes")
         or _true(child, "PIP_REQUIRE_HASHES")
         or any(item.hashes for source in inputs for item in source.requested),
     )
@@ -102,10 +103,10 @@ def _usable(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ..
 
 
 def _indexes(tokens: Sequence[Token], child: Mapping[str, str], origins: Mapping[str, str]) -> tuple[Index, ...]:
-    if _has(tokens, "--no-index") or _true(child, "PIP_NO_INDEX"):
+    if has(tokens, "--no-index") or _true(child, "PIP_NO_INDEX"):
         return ()
     found: list[Index] = []
-    main = _values(tokens, "--index-url")
+    main = values_of(tokens, "--index-url")
     if main:
         found.append(_typed(main[-1], "--index-url", default=True))
     else:
@@ -117,7 +118,7 @@ def _indexes(tokens: Sequence[Token], child: Mapping[str, str], origins: Mapping
             found.append(Index(url=url, origin=origins.get(name, name), default=True))
     extra = "PIP_EXTRA_INDEX_URL"
     found += [Index(url=http_url(url) or "", origin=origins.get(extra, extra)) for url in child.get(extra, "").split()]
-    found += [_typed(url, "--extra-index-url", default=False) for url in _values(tokens, "--extra-index-url")]
+    found += [_typed(url, "--extra-index-url", default=False) for url in values_of(tokens, "--extra-index-url")]
     return tuple(found)
 
 
@@ -133,18 +134,6 @@ def _trusted(indexes: Sequence[Index], hosts: Sequence[str]) -> tuple[str, ...]:
     """Return `host:port` of the plain-http indexes that the user trusts by host, or by host and port."""
     plain = [index.plain_http for index in indexes if index.plain_http]
     return tuple(dict.fromkeys(host for host in plain if host in hosts or host.rpartition(":")[0] in hosts))
-
-
-def _values(tokens: Sequence[Token], name: str) -> list[str]:
-    return [token.value or "" for token in tokens if token.flag is not None and token.flag.name == name]
-
-
-def _last(tokens: Sequence[Token], name: str) -> str | None:
-    return next(reversed(_values(tokens, name)), None)
-
-
-def _has(tokens: Sequence[Token], name: str) -> bool:
-    return any(token.flag is not None and token.flag.name == name for token in tokens)
 
 
 def _true(variables: Mapping[str, str], name: str) -> bool:

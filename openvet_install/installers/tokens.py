@@ -160,3 +160,18 @@ def refuse(token: Token, *, tool: str, command: str) -> None:
     if flag.column == LATER:
         note = f" ({flag.note})" if flag.note else ""
         raise UsageError(f"`{token.spelled}` is not gated yet{note}", hint=f"leave it out of `openvet-{command}`")
+
+
+def values_of(tokens: Sequence[Token], name: str) -> list[str]:
+    """Return every value that a flag was given, in order."""
+    return [token.value or "" for token in tokens if token.flag is not None and token.flag.name == name]
+
+
+def last_of(tokens: Sequence[Token], name: str) -> str | None:
+    """Return the value that counts: the last one, None if the flag was not given."""
+    return next(reversed(values_of(tokens, name)), None)
+
+
+def has(tokens: Sequence[Token], name: str) -> bool:
+    """Tell whether a flag was given."""
+    return any(token.flag is not None and token.flag.name == name for token in tokens)

@@ -26,7 +26,7 @@ from openvet_install.installers.environment import sort_environment, upstream_se
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
 from openvet_install.installers.requirements import read_file, read_words
 from openvet_install.installers.target import inspect, probe_uv
-from openvet_install.installers.tokens import CARRY, Token, Tokeniser, refuse
+from openvet_install.installers.tokens import CARRY, Token, Tokeniser, has, last_of, refuse, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,22 +60,22 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
     for token in tokens:
         refuse(token, tool="uv", command=said)
     found = sort_environment("uv", environ)
-    cwd = os.path.join(cwd, _last(tokens, "--directory") or found.judged.get("UV_WORKING_DIR") or "")
+    cwd = os.path.join(cwd, last_of(tokens, "--directory") or found.judged.get("UV_WORKING_DIR") or "")
     cwd = os.path.abspath(cwd)
     if not os.path.isdir(cwd):
         raise UsageError(f"`--directory`: no folder `{cwd}`")
-    inputs = tuple(read_file(value, cwd) for value in _values(tokens, "--requirements"))
+    inputs = tuple(read_file(value, cwd) for value in values_of(tokens, "--requirements"))
     typed = read_words([token.spelled for token in tokens if token.flag is None])
-    read_words(_values(tokens, "--upgrade-package"))
+    read_words(values_of(tokens, "--upgrade-package"))
     child, unusable = _usable(found.child)
     typed_indexes = _typed_indexes(tokens)
     where = _configuration(tokens, found.judged)
-    config_file = _last(where, "--config-file")
+    config_file = last_of(where, "--config-file")
     config = uv_config.read(
-        os.path.join(cwd, _last(where, "--project") or ""),
+        os.path.join(cwd, last_of(where, "--project") or ""),
         environ,
         config_file=os.path.join(cwd, config_file) if config_file else None,
-        no_config=_has(where, "--no-config"),
+        no_config=has(where, "--no-config"),
     )
     indexes = _indexes(tokens, typed_indexes, child, config)
     helper = find_uv(environ, cwd)
@@ -120,14 +120,14 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         upstream=upstream_settings(
             "uv",
             environ,
-            cert=_last(tokens, "--cert"),
-            system_certs=config.system_certs or _has(tokens, "--system-certs") or _has(tokens, "--native-tls"),
+            cert=last_of(tokens, "--cert"),
+            system_certs=config.system_certs or has(tokens, "--system-certs") or has(tokens, "--native-tls"),
         ),
         dropped=(*found.dropped, *unusable),
         trusted=(),
-        dry_run=_has(tokens, "--dry-run") or _has(tokens, "--check"),
+        dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
         selects=config.selects,
-        requires_hashes=_has(tokens, "--require-hashes") or child.get("UV_REQUIRE_HASHES", "").lower() in _TRUE,
+        requires_hashes=has(tokens, "--require-hashes") or child.get("UV_REQUIRE_HASHES", "").lower() in _TRUE,
     )
 
 
@@ -153,12 +153,12 @@ def _configuration(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[T
     table = flag_table("uv", ("pip", "install"))
     names = ("--config-file", "--no-config", "--project")
     found = [token for token in tokens if token.flag is not None and token.flag.name in names]
-    if not _has(found, "--config-file") and not _has(found, "--no-config"):
+    if not has(found, "--config-file") and not has(found, "--no-config"):
         if judged.get("UV_CONFIG_FILE"):
             found.append(Token(table["--config-file"], "UV_CONFIG_FILE", judged["UV_CONFIG_FILE"]))
         if judged.get("UV_NO_CONFIG", "").lower() in _TRUE:
             found.append(Token(table["--no-config"], "UV_NO_CONFIG", None))
-    if not _has(found, "--project") and judged.get("UV_PROJECT"):
+    if not has(found, "--project") and judged.get("UV_PROJECT"):
         found.append(Token(table["--project"], "UV_PROJECT", judged["UV_PROJECT"]))
     return found
 
@@ -173,11 +173,11 @@ def _steering(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]
     """Return what makes uv choose its Python: flags, and the variables where no flag says otherwise."""
     table = flag_table("uv", ("pip", "install"))
     found = [token for token in tokens if token.flag is not None and token.flag.name in _STEERING]
-    if not _has(found, "--python") and judged.get("UV_PYTHON"):
+    if not has(found, "--python") and judged.get("UV_PYTHON"):
         found.append(Token(table["--python"], "UV_PYTHON", judged["UV_PYTHON"]))
     for name, flag in (("UV_SYSTEM_PYTHON", "--system"), ("UV_BREAK_SYSTEM_PACKAGES", "--break-system-packages")):
         opposite = flag.replace("--", "--no-", 1)
-        if judged.get(name, "").lower() in _TRUE and not _has(found, flag) and not _has(found, opposite):
+        if judged.get(name, "").lower() in _TRUE and not has(found, flag) and not has(found, opposite):
             found.append(Token(table[flag], name, None))
     return found
 
@@ -202,7 +202,7 @@ def _usable(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ..
 def _indexes(
     tokens: Sequence[Token], typed: Sequence[Index], child: Mapping[str, str], config: uv_config.UvConfig
 ) -> tuple[Index, ...]:
-    if _has(tokens, "--no-index") or config.no_index:
+    if has(tokens, "--no-index") or config.no_index:
         return ()
     found = list(typed)
     for name, (named, default) in _INDEX_VARIABLES.items():
@@ -245,15 +245,3 @@ def _index(text: str, origin: str, *, named: bool, default: bool) -> Index | Non
 
 def _inside(path: str, folder: Path) -> bool:
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
-
-
-def _values(tokens: Sequence[Token], name: str) -> list[str]:
-    return [token.value or "" for token in tokens if token.flag is not None and token.flag.name == name]
-
-
-def _last(tokens: Sequence[Token], name: str) -> str | None:
-    return next(reversed(_values(tokens, name)), None)
-
-
-def _has(tokens: Sequence[Token], name: str) -> bool:
-    return any(token.flag is not None and token.flag.name == name for token in tokens)
