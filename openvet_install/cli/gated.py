@@ -34,7 +34,7 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
 
     Raises `InstallError` before the tool starts.
     """
-    reports.check(options.reports)
+    reports.check(options.reports, github="stderr")
     loading = threading.Thread(target=_load, daemon=True)
     loading.start()
     try:
@@ -58,7 +58,7 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
     from openvet_install.report import text  # noqa: PLC0415 - see `_load`
 
     text.run(terminal, result, {one.scope: one.policy for one in chosen.policies})
-    reports.write(result, options.reports)
+    reports.write(result, options.reports, github=sys.stderr)
     if os.environ.get(TIMINGS):
         _timings(terminal, result)
     if result.signal is not None:
@@ -100,4 +100,4 @@ def _failed(command: list[str], options: WrapperOptions, error: InstallError) ->
         exit_code=error.exit_code,
         troubles=[Trouble(name="openvet-install", what=error.what, detail=error.where, hint=error.hint)],
     )
-    reports.write(result, options.reports)
+    reports.write(result, options.reports, github=sys.stderr)

@@ -66,7 +66,13 @@ def parser() -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=told, description=told, allow_abbrev=False)
         one.add_argument("--project", metavar="DIR", help="the folder of the project's policy")
         one.add_argument("--mode", metavar="MODE", help="block, warn or record")
-        one.add_argument("--report", metavar="FORMAT[:PATH]", action="append", default=[], help="json; `-` is stdout")
+        one.add_argument(
+            "--report",
+            metavar="FORMAT[:PATH]",
+            action="append",
+            default=[],
+            help="json, jsonl, sarif, github or markdown; no PATH or `-` is stdout; repeatable",
+        )
         one.add_argument("--offline", action="store_true", help="judge by what was verified before")
         return one
 

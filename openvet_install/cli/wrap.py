@@ -27,7 +27,8 @@ usage: openvet-{tool} {tool}-ARGUMENTS…
 
   --openvet-project DIR          the folder of the project's policy (OPENVET_INSTALL_PROJECT)
   --openvet-mode MODE            block, warn or record (OPENVET_INSTALL_MODE)
-  --openvet-report FORMAT[:PATH] json; no PATH or `-` means stdout; repeatable (OPENVET_INSTALL_REPORT)
+  --openvet-report FORMAT[:PATH] json, jsonl, sarif, github or markdown; no PATH or `-` means stdout (github:
+                                 stderr); repeatable (OPENVET_INSTALL_REPORT)
   --openvet-offline              judge by what was verified before (OPENVET_INSTALL_OFFLINE)
   --openvet-help                 this text; `--help` is {tool}'s
 

@@ -11,7 +11,7 @@ from packaging.tags import Tag
 from openvet_install.decide import Action, Decision, Reason, ReasonClass, decide, settle
 from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK
 from openvet_install.files import File
-from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run
+from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run, Spot
 from openvet_install.gate.session import knowledge_of, stopped
 from openvet_install.gate.state import usable_folders
 from openvet_install.installers.locks import Wanted, all_files, read_lock, select
@@ -98,14 +98,22 @@ def decisions(
     judged = []
     for one in files:
         (decision,) = judge_files([one.file], knowledge, chosen, frozenset({one.file.version}))
-        judged.append(Judged(decision=decision, route=(*one.via,), place=lock.where(one.package)))
+        judged.append(
+            Judged(decision=decision, route=(*one.via,), place=lock.where(one.package), spot=_spot(lock, one.package))
+        )
     foreign = [one for one in direct if not one.is_local]
     return Judgement(
         files=tuple(judged),
-        direct=tuple(Judged(decision=_direct(one, chosen), place=lock.where(one)) for one in foreign),
+        direct=tuple(
+            Judged(decision=_direct(one, chosen), place=lock.where(one), spot=_spot(lock, one)) for one in foreign
+        ),
         skipped=len(direct) - len(foreign),
         not_here=not_here,
     )
+
+
+def _spot(lock: Lock, package: LockedPackage) -> Spot:
+    return Spot(str(lock.path), package.line)
 
 
 def _direct(package: LockedPackage, chosen: Setting) -> Decision:

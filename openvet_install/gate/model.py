@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime  # noqa: TC003 - a runtime annotation of dataclasses
+from datetime import date, datetime  # noqa: TC003 - a runtime annotation of dataclasses
 from enum import Enum
 
 from openvet_install.decide import Decision  # noqa: TC001 - as above
@@ -56,13 +56,36 @@ class ToolSeen:
     exit: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A line (from 1) of a file; the path is absolute, or as typed."""
+
+    path: str
+    line: int | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """A file or release and the decision; `route` leads from what was asked to it."""
+    """A file or release and the decision; `route` leads from what was asked to it.
+
+    `place` is the line of the lock for people, `spot` the same for machines.
+    """
 
     decision: Decision
     route: tuple[str, ...] = ()
     place: str | None = None
+    spot: Spot | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """An entry of the baseline (`baseline`) or an exemption (`exempt`) in use that ends soon."""
+
+    kind: str
+    release: str
+    until: date
+    days: int
+    spot: Spot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +171,9 @@ class Run:
     exemptions_used: int = 0
     exemptions_unused: tuple[str, ...] = ()
     exemptions_ending: tuple[str, ...] = ()
+    endings: tuple[Ending, ...] = ()
+    baseline_used: int = 0
+    baseline_grown: int = 0
     not_judged_here: tuple[str, ...] = ()
     skipped: int = 0
     interrupted: bool = False

@@ -32,6 +32,11 @@ def render(run: Run) -> str:
     return json.dumps(_clean(document(run)), indent=2) + "\n"
 
 
+def line(run: Run) -> str:
+    """Return the report as one line of JSON, for files that many runs append to."""
+    return json.dumps(_clean(document(run)), separators=(",", ":")) + "\n"
+
+
 def _clean(value: Any) -> Any:
     """Take what could steer a terminal or a log out of every string; reports are often printed as they are."""
     if isinstance(value, str):
@@ -45,6 +50,7 @@ def document(run: Run) -> dict[str, Any]:
     """Return the report as plain values."""
     return {
         "schema": SCHEMA,
+        "started": _time(run.started),
         "command": run.command,
         "mode": run.mode,
         "target": run.target,
@@ -63,7 +69,7 @@ def document(run: Run) -> dict[str, Any]:
         "environment": sorted(run.environment),
         "isolation": {"state": run.isolation[0], "reason": run.isolation[1]},
         "preinstalled": run.preinstalled,
-        "baseline": {"used": 0, "grown": 0},
+        "baseline": {"used": run.baseline_used, "grown": run.baseline_grown},
         "logs": [
             {
                 "name": log.name,
