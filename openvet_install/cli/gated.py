@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from openvet_install.cli.options import WrapperOptions
     from openvet_install.installers.commands import Plan
+    from openvet_install.installers.environment import UpstreamSettings
     from openvet_install.installers.passing import Command
 
 
@@ -84,8 +85,14 @@ def _load() -> None:
 
 def _plan(tool: str, command: Command, argv: Sequence[str]) -> Plan:
     tools = importlib.import_module(f"openvet_install.installers.{tool}")
-    plan: Plan = tools.plan(argv, os.environ, str(Path.cwd()), command=command)
+    plan: Plan = tools.plan(argv, os.environ, str(Path.cwd()), command=command, fetch=_fetch)
     return plan
+
+
+def _fetch(url: str, *, upstream: UpstreamSettings) -> bytes:
+    from openvet_install.gate import remote  # noqa: PLC0415 - for files that are named by a URL only
+
+    return remote.fetch(url, upstream=upstream)
 
 
 def _failed(command: list[str], options: WrapperOptions, error: InstallError) -> None:

@@ -122,7 +122,7 @@ def _behind_the_gate(
         rules=chosen.rules,
         now=chosen.now,
         hosts=[origin_of(index.url) for index in plan.indexes],
-        exact=_exact(plan.requested),
+        exact=_exact((*plan.requested, *plan.limits)),
     )
     target = plan.target
     places = Places(
@@ -173,7 +173,7 @@ def _behind_the_gate(
     roots = [Root(one.requirement, one.origin) for one in plan.requested]
     released = [one.contents for one in keeper.opened()]
     needs = [Needs(one.name, one.version, one.requires, one.build_requires) for one in released]
-    wanted = Wanted(roots, needs, target.environment)
+    wanted = Wanted(roots, needs, target.environment, limits=[one.requirement for one in plan.limits])
     conclude(result, seen, wanted, fits, found.new, every=every)
     if cache is not None and result.outcome not in (Outcome.INVALID, Outcome.FAILED):
         cache.seal()

@@ -49,17 +49,29 @@ class _Edge:
 class Wanted:
     """The requirements known in one run, for one target's markers."""
 
-    def __init__(self, roots: Sequence[Root], needs: Iterable[Needs], markers: Mapping[str, str] | None) -> None:
-        """Without `markers` every requirement counts."""
+    def __init__(
+        self,
+        roots: Sequence[Root],
+        needs: Iterable[Needs],
+        markers: Mapping[str, str] | None,
+        *,
+        limits: Iterable[Requirement] = (),
+    ) -> None:
+        """Without `markers` every requirement counts. `limits` only narrow what is asked for by others."""
         self._markers = dict(markers) if markers is not None else None
         self._roots: dict[str, list[Root]] = {}
         for root in roots:
             if self._applies(root.requirement, ()):
                 self._roots.setdefault(canonicalize_name(root.requirement.name), []).append(root)
+        self._limits: dict[str, SpecifierSet] = {}
+        for one in limits:
+            if self._applies(one, ()):
+                name = canonicalize_name(one.name)
+                self._limits[name] = self._limits.get(name, SpecifierSet()) & one.specifier
         self._edges: dict[str, list[_Edge]] = {}
-        for one in needs:
-            for requirement in self._read((*one.requires, *one.builds)):
-                self._edges.setdefault(canonicalize_name(requirement.name), []).append(_Edge(one, requirement))
+        for need in needs:
+            for requirement in self._read((*need.requires, *need.builds)):
+                self._edges.setdefault(canonicalize_name(requirement.name), []).append(_Edge(need, requirement))
         self._routes = self._walk()
 
     def route(self, name: str) -> tuple[str, ...]:
@@ -80,7 +92,7 @@ class Wanted:
         return [typed, *(typed & edge.requirement.specifier for edge in self._edges.get(name, ()))]
 
     def _typed(self, name: str) -> SpecifierSet:
-        wanted = SpecifierSet()
+        wanted = self._limits.get(name, SpecifierSet())
         for root in self._roots.get(name, ()):
             wanted &= root.requirement.specifier
         return wanted

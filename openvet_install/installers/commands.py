@@ -16,7 +16,7 @@ from openvet_install.errors import ConfigError
 from openvet_install.installers.choice import Program  # noqa: TC001 - part of the public value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from packaging.requirements import Requirement
 
@@ -24,33 +24,24 @@ if TYPE_CHECKING:
     from openvet_install.installers.target import Target
 
 COMMAND_LINE = "command line"
+REQUIREMENTS, CONSTRAINTS, BUILD_CONSTRAINTS = "requirements", "constraints", "build-constraints"
+INPUT_FLAGS = {
+    "pip": {
+        REQUIREMENTS: "--requirement",
+        CONSTRAINTS: "--constraint",
+        BUILD_CONSTRAINTS: "--build-constraint",
+    },
+    "uv": {
+        REQUIREMENTS: "--requirements",
+        CONSTRAINTS: "--constraints",
+        BUILD_CONSTRAINTS: "--build-constraints",
+        "overrides": "--overrides",
+        "excludes": "--excludes",
+    },
+}
+"""The flag with which a tool takes each kind of requirement-like file; the first flag of our tables."""
 REMOVAL_TRIES = 40
 REMOVAL_PAUSE = 0.05  # seconds
-
-
-@dataclass(frozen=True, slots=True)
-class Requested:
-    """One requirement that a person wrote: `origin` is `command line` or `FILE:LINE`; `hashes` are `alg:hex`."""
-
-    requirement: Requirement
-    origin: str
-    hashes: tuple[str, ...] = ()
-
-    def line(self) -> str:
-        """Return the one line that a requirements file would hold."""
-        return " ".join((str(self.requirement), *(f"--hash={value}" for value in self.hashes)))
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """A requirements file, read once: `path` as typed, `requested` in its order."""
-
-    path: str
-    requested: tuple[Requested, ...]
-
-    def text(self) -> str:
-        """Return the flattened copy that the tool reads instead of the user's file."""
-        return "".join(f"{item.line()}\n" for item in self.requested)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,15 +67,57 @@ class Index:
         return f"{host}:{parts.port or 80}"
 
 
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """One requirement that a person wrote: `origin` is `command line` or `FILE:LINE`; `hashes` are `alg:hex`."""
+
+    requirement: Requirement
+    origin: str
+    hashes: tuple[str, ...] = ()
+
+    def line(self) -> str:
+        """Return the one line that a requirements file would hold."""
+        return " ".join((str(self.requirement), *(f"--hash={value}" for value in self.hashes)))
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A requirement-like file, read once with all that it names: `path` as typed, `kind` a key of `INPUT_FLAGS`.
+
+    `lines` are its requirements and options in their order, flattened; options may hold logins: not in `repr()`.
+    `indexes` are those that the options name.
+    """
+
+    path: str
+    lines: tuple[Requested | str, ...] = field(repr=False)
+    kind: str = REQUIREMENTS
+    indexes: tuple[Index, ...] = ()
+
+    @property
+    def requested(self) -> tuple[Requested, ...]:
+        """The requirements alone."""
+        return tuple(line for line in self.lines if isinstance(line, Requested))
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The options alone, line by line."""
+        return tuple(line for line in self.lines if isinstance(line, str))
+
+    def text(self) -> str:
+        """Return the flattened copy that the tool reads instead of the user's files."""
+        return "".join(f"{line if isinstance(line, str) else line.line()}\n" for line in self.lines)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A command of pip or uv, ready to run under the gate.
 
     `words`: the command, `("pip", "install")` for uv. `program` starts the tool, `argv` follows it; an `Input` in
-    `argv` stands for its private copy. `environment` is the child's before `gateway_variables`. `dropped`: names of
-    variables, or places of keys, without effect here, to be named once. `trusted`: `host:port` of plain-http
-    indexes that the user trusts (pip needs to be told). `selects`: a file of the tool says which files of a release to
-    take. `argv` and `environment` may hold logins: not in `repr()`.
+    `argv` stands for its private copy. `environment` is the child's before `gateway_variables`. `requested` is what
+    people want, `limits` what their constraints allow of it. `dropped`: names of variables, or places of keys,
+    without effect here, to be named once. `trusted`: `host:port` of plain-http indexes that the user trusts (pip
+    needs to be told). `selects`: a file says which files of a release to take. `argv` and `environment` may hold
+    logins: not in `repr()`.
     """
 
     tool: str
@@ -97,6 +130,7 @@ class Plan:
     cwd: str
     target: Target
     requested: tuple[Requested, ...]
+    limits: tuple[Requested, ...] = ()
     inputs: tuple[Input, ...]
     indexes: tuple[Index, ...]
     environment: Mapping[str, str] = field(repr=False)
@@ -114,13 +148,10 @@ class Plan:
             if isinstance(item, str):
                 found.append(item)
                 continue
-            path = folder / f"requirements-{len(found)}.txt"
+            path = folder / f"{item.kind}-{len(found)}.txt"
             write_private(path, item.text())
-            found.append(f"{_REQUIREMENT[self.tool]}={path}")
+            found.append(f"{INPUT_FLAGS[self.tool][item.kind]}={path}")
         return tuple(found)
-
-
-_REQUIREMENT = {"pip": "--requirement", "uv": "--requirements"}
 
 
 @contextmanager
@@ -183,3 +214,20 @@ def http_url(text: str) -> str | None:
     if parts.scheme not in ("http", "https") or not host or parts.netloc.endswith(":") or port == 0:
         return None
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
+
+
+def requested_of(inputs: Iterable[Input], *kinds: str) -> tuple[Requested, ...]:
+    """Return the requirements of all files of these kinds."""
+    return tuple(one for source in inputs if source.kind in kinds for one in source.requested)
+
+
+def require_hashes(inputs: Iterable[Input], *, listed: bool = True) -> bool:
+    """Tell whether a file makes the tool ask for hashes; with `listed` one hash is enough, as in pip."""
+    if listed and any(one.hashes for one in requested_of(inputs, REQUIREMENTS)):
+        return True
+    return any("--require-hashes" in option.split() for source in inputs for option in source.options)
+
+
+def choose_files(inputs: Iterable[Input]) -> bool:
+    """Tell whether a file says which files of a release to take."""
+    return any("--no-binary" in option.split() for source in inputs for option in source.options)

@@ -2,39 +2,64 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import pip_config, pip_flags
 from openvet_install.installers.choice import pip_program, target_python
-from openvet_install.installers.commands import COMMAND_LINE, Index, Input, Plan, default_index, http_url, without_login
+from openvet_install.installers.commands import (
+    COMMAND_LINE,
+    CONSTRAINTS,
+    INPUT_FLAGS,
+    REQUIREMENTS,
+    Index,
+    Input,
+    Plan,
+    choose_files,
+    default_index,
+    http_url,
+    requested_of,
+    require_hashes,
+    without_login,
+)
 from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
-from openvet_install.installers.requirements import read_file, read_words
+from openvet_install.installers.requirements import Reader, no_way_out, read_words
 from openvet_install.installers.target import inspect
 from openvet_install.installers.tokens import CARRY, Token, Tokeniser, has, last_of, refuse, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from openvet_install.installers.requirements import FetchOutside
+    from openvet_install.installers.tokens import Flag
+
 _OLDEST_PYTHON = (3, 10)  # the oldest that pip 26.3 itself runs on
 _FALSE = frozenset({"", "0", "false", "no", "off", "n", "f"})
 
 
-def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: Command | None = None) -> Plan:
+def plan(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    cwd: str,
+    *,
+    command: Command | None = None,
+    fetch: FetchOutside = no_way_out,
+) -> Plan:
     """Understand a gated command of pip; `argv` without our own options, `cwd` absolute.
 
-    Starts one process, the target's Python. Raises `UsageError` (64) for arguments, `ConfigError` (78) for files,
-    `FaultsError` of either. Commands that pass (`classify`) have no plan: ValueError.
+    `fetch` gets the files that are named by a URL. Starts one process, the target's Python. Raises `UsageError` (64)
+    for arguments, `ConfigError` (78) for files, `FaultsError` of either. Commands that pass have no plan: ValueError.
     """
     command = command or classify("pip", argv)
     if command.kind != GATED:
         raise ValueError(command.words)
     reader = Tokeniser(command.argv, tool=f"pip {pip_flags.VERSION}", equals_in_short=False)
-    tokens = [*command.before, *reader.all(flag_table("pip", command.words))]
+    table = flag_table("pip", command.words)
+    tokens = [*command.before, *reader.all(table)]
     for token in tokens:
         refuse(token, tool="pip", command="pip install")
-    inputs = tuple(read_file(value, cwd) for value in values_of(tokens, "--requirement"))
     typed = read_words([token.spelled for token in tokens if token.flag is None])
     found = sort_environment("pip", environ)
     python = last_of(tokens, "--python")
@@ -42,6 +67,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
     if target.version[:2] < _OLDEST_PYTHON:
         raise ConfigError(f"pip {pip_flags.VERSION} does not support Python {'.'.join(map(str, target.version))}")
     config = pip_config.read(environ, str(target.prefix))
+    tokens = [*_judged(table, {**config.judged, **found.judged}), *tokens]
     child, unusable = _usable({**config.variables, **found.child})
     origins = {name: place for name, place in config.origins.items() if name not in found.child}
     indexes = _indexes(tokens, child, origins)
@@ -55,6 +81,9 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         proxy=None if environ.get("PIP_PROXY") else config.proxy,
         insecure_hosts=hosts,
     )
+    read = Reader(cwd, environ, partial(fetch, upstream=upstream)).read
+    inputs = tuple(part for kind, flag in INPUT_FLAGS["pip"].items() for part in read(values_of(tokens, flag), kind))
+    indexes += tuple(index for source in inputs for index in source.indexes)
     return Plan(
         tool="pip",
         version=pip_flags.VERSION,
@@ -65,7 +94,8 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         argv=_argv(command.words, tokens, inputs, [item.line() for item in typed]),
         cwd=cwd,
         target=target,
-        requested=(*typed, *(item for source in inputs for item in source.requested)),
+        requested=(*typed, *requested_of(inputs, REQUIREMENTS)),
+        limits=requested_of(inputs, CONSTRAINTS),
         inputs=inputs,
         indexes=indexes,
         environment=child,
@@ -73,10 +103,22 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         dropped=(*found.dropped, *unusable, *config.ignored),
         trusted=_trusted(indexes, upstream.insecure_hosts),
         dry_run=has(tokens, "--dry-run") or _true(child, "PIP_DRY_RUN"),
-        requires_hashes=has(tokens, "--require-hashes")
-        or _true(child, "PIP_REQUIRE_HASHES")
-        or any(item.hashes for source in inputs for item in source.requested),
+        requires_hashes=has(tokens, "--require-hashes") or _true(child, "PIP_REQUIRE_HASHES") or require_hashes(inputs),
+        selects=choose_files(inputs),
     )
+
+
+def _judged(table: Mapping[str, Flag], variables: Mapping[str, str]) -> list[Token]:
+    """Return what variables and files say as options in front of those that were typed, as pip reads them."""
+    found: list[Token] = []
+    for name, value in variables.items():
+        flag = table.get("--" + name.removeprefix("PIP_").lower().replace("_", "-"))
+        if flag is not None and flag.name in _LISTS:
+            found += [Token(flag, name, part) for part in value.split()]
+    return found
+
+
+_LISTS = tuple(INPUT_FLAGS["pip"].values())
 
 
 def _argv(

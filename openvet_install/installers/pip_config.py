@@ -41,12 +41,14 @@ _IN_FILES = {
 class PipConfig:
     """What the files say for `pip install`: variables for the child, and what belongs to the way out.
 
-    `origins`: for each variable the file that said it. `ignored`: places of keys without effect here. Values may hold
+    `origins`: for each variable the file that said it. `judged`: variables that are read, not handed on. `ignored`:
+    places of keys without effect here. Values may hold
     logins and are kept out of `repr()`.
     """
 
     variables: Mapping[str, str] = field(repr=False)
     origins: Mapping[str, str]
+    judged: Mapping[str, str] = field(default_factory=dict)
     cert: str | None = None
     client_cert: str | None = None
     proxy: str | None = field(default=None, repr=False)
@@ -106,6 +108,7 @@ def read(environ: Mapping[str, str], prefix: str) -> PipConfig:
     return PipConfig(
         variables=judge.variables,
         origins=judge.origins,
+        judged=judge.judged,
         cert=judge.upstream.get("cert"),
         client_cert=judge.upstream.get("client-cert"),
         proxy=judge.upstream.get("proxy"),
@@ -122,6 +125,7 @@ class _Judge:
         self.faults: list[InstallError] = []
         self.variables: dict[str, str] = {}
         self.origins: dict[str, str] = {}
+        self.judged: dict[str, str] = {}
         self.upstream: dict[str, str] = {}
         self.ignored: list[str] = []
         self._table = index(pip_flags.INSTALL)
@@ -135,8 +139,10 @@ class _Judge:
             self.upstream[entry.key] = entry.value
         elif column == UPSTREAM:
             self.faults.append(_refused(entry, "the way out is not the project's to choose"))
+        elif column == JUDGE and not entry.project and entry.key != "python":
+            self.judged["PIP_" + entry.key.replace("-", "_").upper()] = entry.value
         elif column in (NEVER, LATER, JUDGE):
-            reason = "it would lead pip around the gateway" if column == NEVER else "it is not gated yet"
+            reason = "it would lead pip around the gateway" if column == NEVER else "it is not gated here"
             self.faults.append(_refused(entry, reason))
         elif column != OURS and entry.section != "global":
             self.faults.append(ConfigError(f"unknown key `{entry.key}`", where=entry.where))

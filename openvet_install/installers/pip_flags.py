@@ -60,8 +60,8 @@ INSTALL = (
     *INDEX,
     *SELECTION,
     Flag(("--requirement", "-r"), True, JUDGE),
-    Flag(("--constraint", "-c"), True, LATER, "constraints files"),
-    Flag(("--build-constraint",), True, LATER, "constraints files for builds"),
+    Flag(("--constraint", "-c"), True, JUDGE),
+    Flag(("--build-constraint",), True, JUDGE),
     Flag(("--requirements-from-script",), True, LATER, "scripts with inline metadata"),
     Flag(("--no-deps", "--no-dependencies"), False, CARRY),
     Flag(("--only-deps", "--only-dependencies"), False, CARRY),
@@ -98,6 +98,31 @@ INSTALL = (
     Flag(("--report",), True, CARRY),
     Flag(("--group",), True, LATER, "dependency groups"),
     Flag(("--no-clean",), False, CARRY),
+)
+
+_TYPED = "give it on the command line"
+
+# What a line of a requirements file may hold besides a requirement; pip knows no other options there.
+FILE = (
+    Flag(("--index-url", "-i", "--pypi-url"), True, JUDGE),
+    Flag(("--extra-index-url",), True, JUDGE),
+    Flag(("--no-index",), False, CARRY),
+    Flag(("--constraint", "-c"), True, JUDGE),
+    Flag(("--requirement", "-r"), True, JUDGE),
+    Flag(("--editable", "-e"), True, LATER, "local projects"),
+    Flag(("--find-links", "-f"), True, LATER, "folders and pages of links"),
+    Flag(("--no-binary",), True, CARRY),
+    Flag(("--only-binary",), True, CARRY),
+    Flag(("--prefer-binary",), False, CARRY),
+    Flag(("--require-hashes",), False, CARRY),
+    Flag(("--no-require-hashes",), False, NEVER, _TYPED),
+    Flag(("--pre",), False, CARRY),
+    Flag(("--all-releases",), True, CARRY),
+    Flag(("--only-final",), True, CARRY),
+    Flag(("--trusted-host",), True, NEVER, "whom to trust without a certificate is said on the command line"),
+    Flag(("--use-feature",), True, NEVER, _TYPED),
+    Flag(("--hash",), True, JUDGE),
+    Flag(("--config-settings", "-C"), True, NEVER, _TYPED),
 )
 
 _OUTDATED = "it asks the index, which is not gated here"

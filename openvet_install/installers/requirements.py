@@ -1,32 +1,57 @@
-"""Requirements files, read once (T03): names, versions, markers, hashes and comments; any other line is refused.
+"""Requirement-like files, read once (T03): each line is understood, everything that it names is read too.
 
-Joining and comments follow pip's own reader; the tool never sees the file, only a copy made from what was
-understood here.
+Joining, comments, variables, encodings and relative paths follow pip's own reader (a test compares both); the tool
+never sees a file of the user's, only a flattened copy made from what was understood here.
 """
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH118, PTH119, PTH123
+# ruff: noqa: PTH118, PTH119, PTH120, PTH123
 
 from __future__ import annotations
 
 import codecs
 import os
 import re
+import shlex
 import string
+import sys
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urljoin, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from openvet_install.errors import FaultsError, InstallError, UsageError
-from openvet_install.installers.commands import COMMAND_LINE, Input, Requested, without_login
+from openvet_install.installers import pip_flags
+from openvet_install.installers.commands import (
+    COMMAND_LINE,
+    CONSTRAINTS,
+    REQUIREMENTS,
+    Index,
+    Input,
+    Requested,
+    http_url,
+    without_login,
+)
+from openvet_install.installers.tokens import CARRY, LATER, Token, Tokeniser, index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import Protocol
+
+    from openvet_install.installers.environment import UpstreamSettings
+
+    class FetchOutside(Protocol):
+        """Gets a text of at most `MAX_FILE_BYTES` from a URL on the user's way out; raises `InstallError`."""
+
+        def __call__(self, url: str, *, upstream: UpstreamSettings) -> bytes:
+            """Return the whole body."""
+
 
 MAX_FILE_BYTES = 4 * 1024 * 1024
+MAX_FILES = 200
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
-_VARIABLE = re.compile(r"\$\{[A-Z0-9_]+\}")
+_VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _OPTIONS = re.compile(r"\s+(?=-)")
 _HASH = re.compile(r"--hash(?:=|\s+)(\S+)")
 _HASH_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
@@ -34,37 +59,166 @@ _ARCHIVES = (
     *(".whl", ".zip", ".egg", ".exe", ".tar", ".tgz", ".tbz", ".txz", ".tlz", ".gz", ".bz2", ".xz", ".lz", ".lzma"),
 )
 _VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
-_BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_URL = re.compile(r"(?:https?|file):", re.IGNORECASE)
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
+_OTHER_KINDS = (".toml", ".py", ".cfg")
+_INDEX_OPTIONS = ("--index-url", "--extra-index-url")
 _SHOWN = 100
+_LINE = index(pip_flags.FILE)
 
 
-def read_file(typed: str, cwd: str) -> Input:
-    """Read a requirements file, once, and understand it whole.
+def no_way_out(url: str, *, upstream: UpstreamSettings | None = None) -> bytes:
+    """Stand for a way out where there is none."""
+    del upstream
+    raise UsageError(f"`{without_login(url)}`: only files on disk can be read here")
 
-    `typed` as on the command line, relative to `cwd`. Pipes and `<(…)` are read to their end. Raises `UsageError`, or
-    `FaultsError` of them in the order of the lines, each with `FILE:LINE`.
-    """
-    if typed == "-":
-        raise UsageError("requirements from stdin are not gated yet", hint="write them to a file")
-    if "://" in typed or typed.startswith("file:"):
-        raise UsageError(f"requirements file `{typed}`: only files on disk are gated yet")
-    base = os.path.basename(typed)
-    if base.endswith((".toml", ".py", ".cfg")):
-        raise UsageError(f"`{base}` as requirements file is not gated yet", hint="requirements.txt with names is")
-    text = _decode(_read(typed, cwd), typed)
-    found: list[Requested] = []
-    faults: list[InstallError] = []
-    for number, line in _lines(text):
-        origin = f"{typed}:{number}"
+
+class Reader:
+    """Reads the files of one command; `fetch` gets those that are named by an http(s) URL."""
+
+    def __init__(
+        self, cwd: str, environ: Mapping[str, str], fetch: Callable[[str], bytes] = no_way_out, *, stdin: bool = False
+    ) -> None:
+        """`cwd` is absolute, `environ` the user's; with `stdin` a file `-` is the standard input, as in uv."""
+        self._cwd = cwd
+        self._environ = environ
+        self._fetch = fetch
+        self._stdin = stdin
+        self._left = MAX_FILES
+
+    def read(self, typed: Sequence[str], kind: str = REQUIREMENTS) -> tuple[Input, ...]:
+        """Read files as typed, relative to the working folder; pipes and `<(…)` are read to their end.
+
+        Returned are their flattened copies, and the constraints that their lines name. Raises `UsageError`, or
+        `FaultsError` of them in the order of the lines, each with `FILE:LINE`.
+        """
+        found: list[Input] = []
+        faults: list[InstallError] = []
+        for path in typed:
+            whole = _Whole(self, path, kind, faults)
+            whole.read(path, kind, ())
+            found += whole.inputs()
+        if faults:
+            raise faults[0] if len(faults) == 1 else FaultsError(faults)
+        return tuple(found)
+
+    def text(self, path: str, kind: str) -> str:
+        """Return the text of one file. Raises `UsageError`, and what `fetch` raises."""
+        self._left -= 1
+        if self._left < 0:
+            raise UsageError(f"more than {MAX_FILES} requirements files")
+        if os.path.basename(path).endswith(_OTHER_KINDS):
+            base = os.path.basename(path)
+            raise UsageError(f"`{base}` as {kind} file is not gated yet", hint="requirements.txt with names is")
+        raw = self._fetch(path) if is_http(path) else self._on_disk(path, kind)
+        if len(raw) > MAX_FILE_BYTES:
+            raise UsageError(f"{kind} file `{without_login(path)}` is larger than {MAX_FILE_BYTES} bytes")
+        return _decode(raw, without_login(path), kind)
+
+    def expand(self, line: str) -> str:
+        """Put in the variables that are set, as pip does. Raises `UsageError` for others: the tool might have them."""
+        found = _VARIABLE.sub(lambda match: self._environ.get(match[1]) or match[0], line)
+        if (left := _VARIABLE.search(found)) is not None:
+            raise UsageError(f"the environment variable `{left[0]}` is not set")
+        return found
+
+    def _on_disk(self, path: str, kind: str) -> bytes:
+        if path == "-" and self._stdin:
+            return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
         try:
-            found.append(_parse_line(line, origin))
-        except UsageError as fault:
-            faults.append(fault)
-    if len(faults) > 1:
-        raise FaultsError(faults)
-    if faults:
-        raise faults[0]
-    return Input(typed, tuple(found))
+            with open(os.path.join(self._cwd, local_path(path)), "rb") as stream:
+                return stream.read(MAX_FILE_BYTES + 1)
+        except (OSError, ValueError) as error:
+            raise UsageError(f"could not open {kind} file: {error}") from error
+
+
+class _Whole:
+    """One typed file with everything that its lines name."""
+
+    def __init__(self, reader: Reader, typed: str, kind: str, faults: list[InstallError]) -> None:
+        self._reader, self._typed, self._kind, self._faults = reader, typed, kind, faults
+        self._lines: dict[str, list[Requested | str]] = {kind: []}
+        self._indexes: list[Index] = []
+
+    def inputs(self) -> tuple[Input, ...]:
+        indexes = tuple(self._indexes)
+        typed = without_login(self._typed)
+        return tuple(
+            Input(typed, tuple(lines), kind, indexes if kind == self._kind else ())
+            for kind, lines in self._lines.items()
+        )
+
+    def read(self, path: str, kind: str, inside: tuple[str, ...], origin: str | None = None) -> None:
+        try:
+            if path in inside:
+                raise UsageError(f"`{without_login(path)}` names itself")
+            text = self._reader.text(path, kind)
+        except InstallError as fault:
+            if origin is not None and fault.where is None:
+                fault.where = origin
+            self._faults.append(fault)
+            return
+        for number, joined in _lines(text):
+            at = f"{without_login(path)}:{number}"
+            try:
+                self._line(self._reader.expand(joined), path, kind, at, (*inside, path))
+            except UsageError as fault:
+                fault.where = fault.where or at
+                self._faults.append(fault)
+
+    def _line(self, line: str, path: str, kind: str, at: str, inside: tuple[str, ...]) -> None:
+        if not line.startswith("-"):
+            self._lines.setdefault(kind, []).append(_parse_requirement(line, at))
+            return
+        tokens = _options(line, at)
+        nested = next((one for one in tokens if one.flag and one.flag.name in ("--requirement", "--constraint")), None)
+        if nested is None:
+            self._indexes += [_index(one, at) for one in tokens if one.flag and one.flag.name in _INDEX_OPTIONS]
+            self._lines.setdefault(kind, []).append(" ".join(map(_written, tokens)))
+        elif len(tokens) == 1:
+            self._nested(nested, path, kind, at, inside)
+        else:
+            raise UsageError(f"`{nested.spelled}` shares its line with other options", where=at)
+
+    def _nested(self, token: Token, path: str, kind: str, at: str, inside: tuple[str, ...]) -> None:
+        constraint = token.flag is not None and token.flag.name == "--constraint"
+        if kind != REQUIREMENTS and not (constraint and kind == CONSTRAINTS):
+            raise UsageError(f"`{token.spelled}` in a {kind} file is refused: tools read it differently", where=at)
+        there = _relative(token.value or "", path)
+        if is_http(path) and not is_http(there):
+            raise UsageError(f"`{there}`: a file from elsewhere names one on this machine", where=at)
+        self.read(there, CONSTRAINTS if constraint else kind, inside, at)
+
+
+def is_http(path: str) -> bool:
+    """Tell whether a file is named by an http(s) URL."""
+    return path[:8].lower().startswith(("http://", "https://"))
+
+
+def local_path(text: str) -> str:
+    """Return the path of a `file:` URL, and every other text as it is. Raises `UsageError` for another host's."""
+    if text[:5].lower() != "file:":
+        return text
+    parts = urlsplit(text)
+    if parts.netloc not in ("", "localhost"):
+        raise UsageError(f"`{text}`: a `file:` URL of another host")
+    return unquote(parts.path)
+
+
+def _relative(named: str, path: str) -> str:
+    """Say which file a line of the file `path` names, as pip does."""
+    if is_http(path):
+        return urljoin(path, named)
+    if _URL.match(named):
+        return named
+    return os.path.join(os.path.dirname(local_path(path)), named)
 
 
 def read_words(words: Sequence[str]) -> tuple[Requested, ...]:
@@ -72,27 +226,20 @@ def read_words(words: Sequence[str]) -> tuple[Requested, ...]:
     return tuple(Requested(_requirement(word, None), COMMAND_LINE) for word in words)
 
 
-def _read(typed: str, cwd: str) -> bytes:
-    try:
-        with open(os.path.join(cwd, typed), "rb") as stream:
-            raw = stream.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"could not open requirements file: {error}") from error
-    if len(raw) > MAX_FILE_BYTES:
-        raise UsageError(f"requirements file `{typed}` is larger than {MAX_FILE_BYTES} bytes")
-    return raw
-
-
-def _decode(raw: bytes, typed: str) -> str:
+def _decode(raw: bytes, path: str, kind: str) -> str:
     encoding, start = "utf-8", 0
-    for mark, name in _BOMS:
-        if raw.startswith(mark):
-            encoding, start = name, len(mark)
-            break
+    mark = next(((mark, name) for mark, name in _BOMS if raw.startswith(mark)), None)
+    if mark is not None:
+        encoding, start = mark[1], len(mark[0])
+    else:
+        said = (_CODING.search(line) for line in raw.split(b"\n")[:2] if line[:1] == b"#")
+        encoding = next((match[1].decode() for match in said if match is not None), encoding)
     try:
         return raw[start:].decode(encoding)
     except UnicodeDecodeError as error:
-        raise UsageError(f"requirements file `{typed}` is not {encoding} (byte {start + error.start})") from error
+        raise UsageError(f"{kind} file `{path}` is not {encoding} (byte {start + error.start})") from error
+    except (LookupError, UnicodeError) as error:
+        raise UsageError(f"{kind} file `{path}`: no text in the encoding `{encoding}`") from error
 
 
 def _lines(text: str) -> Iterator[tuple[int, str]]:
@@ -114,31 +261,54 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
         yield first, stripped
 
 
-def _parse_line(line: str, origin: str) -> Requested:
-    if (variable := _VARIABLE.search(line)) is not None:
-        raise UsageError(f"environment variable `{variable[0]}` in a requirements file is refused", where=origin)
-    if line.startswith("-"):
-        option = re.split(r"[\s=]", line, maxsplit=1)[0]
-        hint = _ON_COMMAND_LINE.get(option)
-        raise UsageError(f"`{option}` in a requirements file is not gated yet", where=origin, hint=hint)
+def _options(line: str, at: str) -> list[Token]:
+    """Read a line of options as pip does, without its abbreviations."""
+    try:
+        words = shlex.split(line)
+        tokens = Tokeniser(words, tool="requirements files", equals_in_short=False).all(_LINE)
+    except ValueError as error:
+        raise UsageError(f"an option line that cannot be split: {error}", where=at) from error
+    except UsageError as fault:
+        fault.where = at
+        raise
+    for token in tokens:
+        if token.flag is None:
+            raise UsageError(f"`{without_login(token.spelled)}` stands behind an option", where=at)
+        if token.flag.name == "--hash":
+            raise UsageError("`--hash` without a requirement", where=at)
+        if any(ord(char) < ord(" ") for char in token.value or ""):
+            raise UsageError(f"`{token.spelled}` has a value with control characters", where=at)
+        if token.flag.column == LATER:
+            words_of = f"`{token.spelled}` in a requirements file is not gated yet"
+            raise UsageError(words_of, where=at)
+        if token.flag.column != CARRY and token.flag.note:
+            raise UsageError(f"`{token.spelled}` in a requirements file is refused: {token.flag.note}", where=at)
+    return tokens
+
+
+def _written(token: Token) -> str:
+    name = token.flag.name if token.flag is not None else ""
+    return name if token.value is None else f"{name} {shlex.quote(token.value)}"
+
+
+def _index(token: Token, at: str) -> Index:
+    url = http_url(token.value or "")
+    if url is None:
+        shown = without_login(token.value or "")
+        raise UsageError(f"`{token.spelled}`: `{shown}` is not an http or https URL", where=at)
+    return Index(url=url, origin=at, default=token.flag is not None and token.flag.name == "--index-url")
+
+
+def _parse_requirement(line: str, origin: str) -> Requested:
     written, *options = _OPTIONS.split(line)
     hashes: list[str] = []
     for option in options:
         match = _HASH.fullmatch(option)
         if match is None:
             name = re.split(r"[\s=]", option, maxsplit=1)[0]
-            raise UsageError(f"`{name}` of one requirement is not gated yet", where=origin)
+            raise UsageError(f"`{name}` of one requirement is not gated", where=origin)
         hashes.append(_hash(match[1], origin))
     return Requested(_requirement(written, origin), origin, tuple(hashes))
-
-
-_ON_COMMAND_LINE = {
-    "-i": "give the index on the command line or in PIP_INDEX_URL",
-    "--index-url": "give the index on the command line or in PIP_INDEX_URL",
-    "--extra-index-url": "give the index on the command line or in PIP_EXTRA_INDEX_URL",
-    "-r": "name both files on the command line",
-    "--requirement": "name both files on the command line",
-}
 
 
 def _hash(text: str, origin: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,23 +16,31 @@ from openvet_install.installers import uv_config, uv_flags
 from openvet_install.installers.choice import find_uv, prefix_of
 from openvet_install.installers.commands import (
     COMMAND_LINE,
+    CONSTRAINTS,
+    INPUT_FLAGS,
+    REQUIREMENTS,
     Index,
     Plan,
+    choose_files,
     default_index,
     http_url,
     private_folder,
+    requested_of,
+    require_hashes,
     without_login,
 )
 from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
-from openvet_install.installers.requirements import read_file, read_words
+from openvet_install.installers.requirements import Reader, no_way_out, read_words
 from openvet_install.installers.target import inspect, probe_uv
 from openvet_install.installers.tokens import CARRY, Token, Tokeniser, has, last_of, refuse, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from openvet_install.installers.requirements import FetchOutside
     from openvet_install.installers.target import Target
+    from openvet_install.installers.tokens import Flag
 
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 _INDEX_FLAGS = ("--index", "--default-index", "--index-url", "--extra-index-url")
@@ -44,10 +53,18 @@ _INDEX_VARIABLES = {
 _NAME_OF_INDEX = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
-def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: Command | None = None) -> Plan:
+def plan(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    cwd: str,
+    *,
+    command: Command | None = None,
+    fetch: FetchOutside = no_way_out,
+) -> Plan:
     """Understand a gated command of uv; `argv` without our own options, `cwd` absolute.
 
-    Starts uv once (it looks for its target, without network) and the target's Python once. Raises `UsageError` (64)
+    `fetch` gets the files that are named by a URL. Starts uv once (it looks for its target, without network) and the
+    target's Python once. Raises `UsageError` (64)
     for arguments, `ConfigError` (78) for files and for a uv that we do not know, `FaultsError` of either, `ToolStops`
     when uv itself finds no target. Commands that pass (`classify`) have no plan: ValueError.
     """
@@ -64,7 +81,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
     cwd = os.path.abspath(cwd)
     if not os.path.isdir(cwd):
         raise UsageError(f"`--directory`: no folder `{cwd}`")
-    inputs = tuple(read_file(value, cwd) for value in values_of(tokens, "--requirements"))
+    tokens = [*_judged(flag_table("uv", command.words), tokens, found.judged), *tokens]
     typed = read_words([token.spelled for token in tokens if token.flag is None])
     read_words(values_of(tokens, "--upgrade-package"))
     child, unusable = _usable(found.child)
@@ -78,6 +95,15 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         no_config=has(where, "--no-config"),
     )
     indexes = _indexes(tokens, typed_indexes, child, config)
+    upstream = upstream_settings(
+        "uv",
+        environ,
+        cert=last_of(tokens, "--cert"),
+        system_certs=config.system_certs or has(tokens, "--system-certs") or has(tokens, "--native-tls"),
+    )
+    read = Reader(cwd, environ, partial(fetch, upstream=upstream), stdin=True).read
+    inputs = tuple(part for kind, flag in INPUT_FLAGS["uv"].items() for part in read(values_of(tokens, flag), kind))
+    indexes += tuple(index for source in inputs for index in source.indexes)
     helper = find_uv(environ, cwd)
     steering = [part for token in (*_steering(tokens, found.judged), *where) for part in token.canonical()]
     with private_folder() as folder:
@@ -113,22 +139,38 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         ),
         cwd=cwd,
         target=target,
-        requested=(*typed, *(item for source in inputs for item in source.requested)),
+        requested=(*typed, *requested_of(inputs, REQUIREMENTS)),
+        limits=requested_of(inputs, CONSTRAINTS),
         inputs=inputs,
         indexes=indexes,
         environment=child,
-        upstream=upstream_settings(
-            "uv",
-            environ,
-            cert=last_of(tokens, "--cert"),
-            system_certs=config.system_certs or has(tokens, "--system-certs") or has(tokens, "--native-tls"),
-        ),
+        upstream=upstream,
         dropped=(*found.dropped, *unusable),
         trusted=(),
         dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
-        selects=config.selects,
-        requires_hashes=has(tokens, "--require-hashes") or child.get("UV_REQUIRE_HASHES", "").lower() in _TRUE,
+        selects=config.selects or choose_files(inputs),
+        requires_hashes=has(tokens, "--require-hashes")
+        or child.get("UV_REQUIRE_HASHES", "").lower() in _TRUE
+        or require_hashes(inputs, listed=False),
     )
+
+
+_FILE_VARIABLES = {
+    "UV_CONSTRAINT": "--constraints",
+    "UV_BUILD_CONSTRAINT": "--build-constraints",
+    "UV_OVERRIDE": "--overrides",
+    "UV_EXCLUDE": "--excludes",
+}
+
+
+def _judged(table: Mapping[str, Flag], tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:
+    """Return the files that variables name, where no flag does, as options."""
+    return [
+        Token(table[flag], name, part)
+        for name, flag in _FILE_VARIABLES.items()
+        if not has(tokens, flag)
+        for part in judged.get(name, "").split()
+    ]
 
 
 def _likely(environ: Mapping[str, str], cwd: str, child: Mapping[str, str], *, steered: bool) -> Target | None:

@@ -47,7 +47,7 @@ FORMS = [
     ["-r", "r.txt"], ["-c", "r.txt", "good"], ["-f", "../d", "evil"], ["--find-links", "../d", "evil"],
     ["-i", "file://D", "evil"], ["--extra-index-url", "file://D", "evil"], ["../d/evil-1.0.tar.gz"],
     ["evil @ file://D/evil-1.0.tar.gz"], ["file://D/evil-1.0.tar.gz"], ["-e", "../d"], ["../d"], ["."],
-    ["git+file://D"], ["https://h.example/evil-1.0.tar.gz"], ["-r", "https://h.example/r.txt"],
+    ["git+file://D"], ["https://h.example/evil-1.0.tar.gz"],
 ]  # fmt: skip
 
 

@@ -61,6 +61,8 @@ def test_a_planted_copy_or_link_is_not_followed(plan, write, tmp_path):
             "--find-links=dir",
             "-c c.txt",
             "-r other.txt",
+            "-r https://h/r.txt",
+            "-r file://h/r.txt",
             "-e .",
             "--editable=.",
             "--trusted-host h",
@@ -107,7 +109,6 @@ def test_lines_that_bring_in_something_else(plan, write, line):
         *(
             ["-r", "https://h/r.txt"],
             ["-r", "file:///r.txt"],
-            ["-r", "-"],
             ["-r", "pylock.toml"],
             ["--", "-e"],
             ["--", "./x"],
@@ -118,6 +119,58 @@ def test_forms_on_the_command_line(plan, project, argv):
     (project / "evil.whl").touch()
     with pytest.raises(UsageError):
         plan("six", *argv)
+
+
+BAD = [
+    "evil @ file:///d/evil-1.0.tar.gz",
+    "./evil.whl",
+    "-e .",
+    "-f .",
+    "--trusted-host h",
+    "-i file:///d",
+    "six==${HTTP_PROXY}",
+]
+
+
+@pytest.mark.parametrize("line", BAD)
+@pytest.mark.parametrize("flag", ["-r nested", "-c nested", "-c", "-b", "--overrides", "--excludes"])
+def test_a_bad_line_is_found_in_every_file(plan, write, flag, line, request):
+    if flag in ("-b", "--overrides", "--excludes") and "pip" in request.node.callspec.params.values():
+        flag = "--build-constraint"
+    write("bad.txt", f"six\n{line}\n")
+    write("r.txt", f"{flag.split()[0]} bad.txt\n")
+    write("evil.whl", "")
+    with pytest.raises(UsageError) as caught:
+        plan("six", *(["-r", "r.txt"] if flag.endswith("nested") else [flag, "bad.txt"]))
+    assert caught.value.where == "bad.txt:2"
+
+
+def test_files_that_variables_name_are_read_by_us(user, project, write, tmp_path):
+    write("a.txt", "six<2\n")
+    write("b.txt", "toml\n")
+    names = {"PIP_REQUIREMENT": "b.txt", "PIP_CONSTRAINT": "a.txt", "PIP_BUILD_CONSTRAINT": "a.txt b.txt"}
+    names |= {"UV_CONSTRAINT": "a.txt", "UV_BUILD_CONSTRAINT": "a.txt b.txt", "UV_OVERRIDE": "a.txt"}
+    names |= {"UV_EXCLUDE": "b.txt"}
+    wanted = {
+        "pip": [
+            ("requirements", "b.txt"),
+            ("constraints", "a.txt"),
+            *[("build-constraints", f"{x}.txt") for x in "ab"],
+        ],
+        "uv": [
+            ("constraints", "a.txt"),
+            *[("build-constraints", f"{x}.txt") for x in "ab"],
+            ("overrides", "a.txt"),
+            ("excludes", "b.txt"),
+        ],
+    }
+    for tool, (make, words) in PLANS.items():
+        found = make([*words, "six"], {**user, **names}, str(project))
+        assert [(source.kind, source.path) for source in found.inputs] == wanted[tool]
+        assert not set(names) & set(found.environment)
+        folder = tmp_path / tool
+        folder.mkdir()
+        assert not [part for part in found.command(folder) if part.endswith(("=a.txt", "=b.txt"))]
 
 
 @pytest.mark.parametrize("flag", ["--index", "--default-index"])

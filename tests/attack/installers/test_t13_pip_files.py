@@ -11,8 +11,6 @@ REFUSED = {
     "find-links": "/evil",
     "no-proxy-env": "true",
     "isolated": "true",
-    "requirement": "/evil.txt",
-    "constraint": "/evil.txt",
     "editable": "/evil",
     "target": "/evil",
     "python": "/evil",
@@ -53,6 +51,24 @@ def test_refused_everywhere(place, target_prefix, where, key, section):
     with pytest.raises(InstallError) as caught:
         pip_config.read(variables, str(target_prefix))
     assert (caught.value.exit_code, caught.value.where) == (78, f"{path}:3, key `{key}`")
+
+
+@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize("key", ["requirement", "constraint", "build-constraint"])
+def test_files_are_read_for_the_user_and_refused_to_the_project(place, project, write, where, key):
+    write("a.txt", "toml==1\n")
+    write("b.txt", "idna==1\n")
+    path, variables = place(where, f"[install]\n{key} = a.txt\n  b.txt\n")
+    if where == "site":
+        with pytest.raises(InstallError) as caught:
+            pip.plan(["install", "six"], variables, str(project))
+        assert (caught.value.exit_code, caught.value.where) == (78, f"{path}:2, key `{key}`")
+        return
+    found = pip.plan(["install", "six"], variables, str(project))
+    assert [source.text() for source in found.inputs] == ["toml==1\n", "idna==1\n"]
+    assert f"PIP_{key.upper()}" not in found.environment
+    found = pip.plan(["install", "six"], {**variables, f"PIP_{key.replace('-', '_').upper()}": "b.txt"}, str(project))
+    assert [source.text() for source in found.inputs] == ["idna==1\n"]
 
 
 @pytest.mark.parametrize("spelled", ["find_links", "FIND-LINKS", "--find-links", "Find_Links"])

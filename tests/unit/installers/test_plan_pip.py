@@ -120,7 +120,6 @@ def test_unusable_variables_are_dropped_and_named(plan):
         ("install x --cache-dir d", "`--cache-dir` is refused", None),
         ("install x --use-deprecated legacy-resolver", "`--use-deprecated` is refused", None),
         ("install -e .", "`-e` is not gated yet (local projects)", None),
-        ("install x -c c.txt", "`-c` is not gated yet (constraints files)", None),
         ("install x -f d", "`-f` is not gated yet", None),
         ("install x --target d", "`--target` is not gated yet", None),
         ("install x --user", "`--user` is not gated yet", None),

@@ -95,7 +95,6 @@ def test_indexes(plan, write):
         ("pip install x --allow-python-downloads", "`--allow-python-downloads` is refused"),
         ("pip install -e .", "`-e` is not gated yet"),
         ("pip install x --offline", "`--offline` is not gated yet"),
-        ("pip install x --overrides o", "`--overrides` is not gated yet"),
         ("pip install x --find-links d", "`--find-links` is not gated yet"),
         ("pip install x --index ./w", "`--index`: `./w` is not an http or https URL"),
         ("pip install x --index-url file:///d", "`--index-url`: `file:///d` is not an http or https URL"),

@@ -1,14 +1,24 @@
 import codecs
 import os
 import threading
+from unittest.mock import patch
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from packaging.requirements import Requirement
+from pip._internal.req.req_file import get_line_parser, preprocess
 
 from openvet_install.errors import FaultsError, UsageError
 from openvet_install.installers.commands import Input
-from openvet_install.installers.requirements import MAX_FILE_BYTES, read_file, read_words
+from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, read_words
 
 A, B = "a" * 64, "B" * 64
+
+
+def read_file(name, cwd):
+    (found,) = Reader(cwd, {}).read([name])
+    return found
 
 
 def read(write, text):
@@ -64,17 +74,30 @@ def test_a_pipe_is_read_once(project):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("-r other.txt", "`-r` in a requirements file is not gated yet"),
-        ("-c c.txt", "`-c` in a requirements file is not gated yet"),
-        ("-i http://h/simple", "`-i` in a requirements file is not gated yet"),
-        ("--extra-index-url=http://h", "`--extra-index-url` in a requirements file is not gated yet"),
         ("-f dir", "`-f` in a requirements file is not gated yet"),
         ("-e .", "`-e` in a requirements file is not gated yet"),
-        ("--trusted-host h", "`--trusted-host` in a requirements file is not gated yet"),
-        ("--use-feature x", "`--use-feature` in a requirements file is not gated yet"),
-        ("six --config-settings=a=b", "`--config-settings` of one requirement is not gated yet"),
-        ("six --global-option x", "`--global-option` of one requirement is not gated yet"),
-        ("six==${V}", "environment variable `${V}` in a requirements file is refused"),
+        ("-i file:///d", "`-i`: `file:///d` is not an http or https URL"),
+        ("--extra-index-url=./d", "`--extra-index-url`: `./d` is not an http or https URL"),
+        ("--index http://h/simple", "`--index` is not known for requirements files"),
+        ("--proxy http://h", "`--proxy` is not known for requirements files"),
+        ("--pre six", "`six` stands behind an option"),
+        ("-i 'http://h", "an option line that cannot be split: No closing quotation"),
+        ("-r other.txt --pre", "`-r` shares its line with other options"),
+        (f"--hash=sha256:{A}", "`--hash` without a requirement"),
+        ("--no-binary 'a\x01b'", "`--no-binary` has a value with control characters"),
+        *(
+            (f"{flag} x", f"`{flag}` in a requirements file is refused: {why}")
+            for flag, why in (
+                ("--trusted-host", "whom to trust without a certificate is said on the command line"),
+                ("--use-feature", "give it on the command line"),
+                ("-C", "give it on the command line"),
+            )
+        ),
+        ("--no-require-hashes", "`--no-require-hashes` in a requirements file is refused: give it on the command line"),
+        ("six --config-settings=a=b", "`--config-settings` of one requirement is not gated"),
+        ("six --global-option x", "`--global-option` of one requirement is not gated"),
+        ("six --pre", "`--pre` of one requirement is not gated"),
+        ("six==${V}", "the environment variable `${V}` is not set"),
         ("evil @ file:///d/evil.whl", "`evil @ file:///d/evil.whl`: direct references are not gated yet"),
         ("evil@https://h/e.whl", "`evil@https://h/e.whl`: direct references are not gated yet"),
         ("https://h/e.whl", "`https://h/e.whl`: direct references are not gated yet"),
@@ -113,7 +136,7 @@ def test_other_kinds_of_files(name, project):
 
 @pytest.mark.parametrize("name", ["-", "https://h/r.txt", "file:///r.txt"])
 def test_other_places(name, project):
-    with pytest.raises(UsageError, match="gated yet"):
+    with pytest.raises(UsageError, match=r"could not open|only files on disk"):
         read_file(name, str(project))
 
 
@@ -140,3 +163,121 @@ def test_words_of_the_command_line():
     for word in ("", ".", "./x", "x.whl", "x.tar.gz", "git+ssh://h", "x @ file:/d", "../x[a]", "C:\\x"):
         with pytest.raises(UsageError):
             read_words([word])
+
+
+def test_nested_files_and_what_they_say(write):
+    write("req.txt", "-r sub/a.txt\n-c limits.txt\nsix\n")
+    write("sub/a.txt", "--no-binary x --extra-index-url 'http://u:p@h/simple'\n-r ../b.txt\nclick\n")
+    write("b.txt", "-c sub/c.txt\n--pre\nidna\n")
+    write("limits.txt", "-c sub/d.txt\nclick<9\n")
+    write("sub/c.txt", "six<2\n")
+    path = write("sub/d.txt", "toml<1\n")
+    found, limits = Reader(str(path.parent.parent), {}).read(["req.txt"])
+    assert found.text() == "--no-binary x --extra-index-url http://u:p@h/simple\n--pre\nidna\nclick\nsix\n"
+    assert [one.origin for one in found.requested] == ["sub/../b.txt:3", "sub/a.txt:3", "req.txt:3"]
+    assert [(one.url, one.origin, one.default) for one in found.indexes] == [("http://h/simple", "sub/a.txt:1", False)]
+    assert (limits.kind, limits.text()) == ("constraints", "six<2\ntoml<1\nclick<9\n")
+    assert [one.origin for one in limits.requested] == ["sub/../sub/c.txt:1", "sub/d.txt:1", "limits.txt:2"]
+    assert "p@h" not in repr(found)
+
+
+def test_a_file_that_names_itself(write):
+    write("req.txt", "-r a.txt\n")
+    path = write("a.txt", "-r req.txt\n")
+    with pytest.raises(UsageError, match=r"`req.txt` names itself") as caught:
+        read_file("req.txt", str(path.parent))
+    assert caught.value.where == "a.txt:1"
+
+
+def test_a_flood_of_files(write):
+    path = write("a.txt", "six\n")
+    write("req.txt", "-r a.txt\n" * 300)
+    with pytest.raises(FaultsError, match="more than 200 requirements files"):
+        read_file("req.txt", str(path.parent))
+
+
+def test_constraints_name_constraints_only(write):
+    path = write("c.txt", "-r a.txt\n")
+    with pytest.raises(UsageError, match="`-r` in a constraints file is refused"):
+        Reader(str(path.parent), {}).read(["c.txt"], "constraints")
+
+
+def test_variables_as_in_pip(write):
+    path = write("req.txt", "-i https://${USER}:${WORD}@h/simple  # ${NONE}\n${NAME}==1\n$NAME${name}\n")
+    with pytest.raises(UsageError, match="is not a requirement"):
+        Reader(str(path.parent), {"USER": "u", "WORD": "w", "NAME": "six"}).read(["req.txt"])
+    write("req.txt", "-i https://${USER}:${WORD}@h/simple  # ${NONE}\n${NAME}==1\n")
+    (found,) = Reader(str(path.parent), {"USER": "u", "WORD": "w", "NAME": "six"}).read(["req.txt"])
+    assert found.text() == "--index-url https://u:w@h/simple\nsix==1\n"
+    assert found.indexes[0].url == "https://h/simple"
+    for variables in ({}, {"NAME": ""}, {"NAME": "${HTTP_PROXY}"}):
+        with pytest.raises(UsageError, match=r"is not set") as caught:
+            Reader(str(path.parent), {"USER": "u", "WORD": "w", **variables}).read(["req.txt"])
+        assert caught.value.where == "req.txt:2"
+
+
+def test_files_by_url_are_fetched_once_and_stay_where_they_are():
+    texts = {
+        "https://u:p@h/d/r.txt": b"-r a.txt\n-c https://g/c.txt\nsix\n",
+        "https://u:p@h/d/a.txt": b"click\n",
+        "https://g/c.txt": b"six<2\n",
+    }
+    found, limits = Reader("/none", {}, texts.pop).read(["https://u:p@h/d/r.txt"])
+    assert (found.path, found.text(), limits.text()) == ("https://h/d/r.txt", "click\nsix\n", "six<2\n")
+    assert [one.origin for one in found.requested] == ["https://h/d/a.txt:1", "https://h/d/r.txt:3"]
+    with pytest.raises(UsageError, match="names one on this machine"):
+        Reader("/none", {}, lambda _url: b"-r file:///etc/passwd\n").read(["https://h/r.txt"])
+
+
+def test_file_urls(write):
+    path = write("a b.txt", "-r c.txt\n")
+    write("c.txt", "six\n")
+    (found,) = Reader("/none", {}).read([path.as_uri()])
+    assert found.text() == "six\n"
+    with pytest.raises(UsageError, match="of another host"):
+        Reader("/none", {}).read(["file://h/a.txt"])
+
+
+@pytest.mark.parametrize(
+    ("raw", "name"),
+    [
+        (b"# -*- coding: latin-1 -*-\n# caf\xe9\nsix\n", "six"),
+        (b"#\n# vim: set fileencoding=utf-16-le :\n", None),
+        (codecs.BOM_UTF32_LE + "six\n".encode("utf-32-le"), "six"),
+    ],
+)
+def test_encodings_as_in_pip(project, raw, name):
+    (project / "r").write_bytes(raw)
+    if name is None:
+        with pytest.raises(UsageError):
+            read_file("r", str(project))
+    else:
+        assert [item.line() for item in read_file("r", str(project)).requested] == [name]
+    (project / "r").write_bytes(b"# coding: rot13\nsix\n")
+    with pytest.raises(UsageError, match="no text in the encoding"):
+        read_file("r", str(project))
+
+
+PIECES = st.sampled_from(
+    ["six", "click==1", " ", "\\", "\n", "\\\n", "#", " # x", "\r\n", "\t", "\x0c", "--pre", "-i http://h/s", "\u2028",
+     "${A}", "; python_version > '3'", "--hash=sha256:" + A, "--no-binary x"]
+)  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=12).map("".join))
+@example("six \\\n  --hash=sha256:" + A)
+def test_we_read_what_pip_reads(text):
+    try:
+        (ours,) = Reader("/none", {"A": "toml"}, lambda _url: text.encode()).read(["https://h/r"])
+    except (UsageError, FaultsError):
+        return  # we may refuse more
+    parse = get_line_parser(None)
+    with patch.dict(os.environ, {"A": "toml"}):
+        theirs = [(parse(line), number) for number, line in preprocess(text)]
+    wanted = [(args, number) for (args, _options), number in theirs if args]
+    got = [(one.requirement, int(one.origin.rpartition(":")[2])) for one in ours.requested]
+    assert got == [(Requirement(args), number) for args, number in wanted]
+    again = [parse(line)[1] for _, line in preprocess(ours.text())]
+    for name in ("index_url", "hashes", "pre"):
+        assert [getattr(one, name) for one in again] == [getattr(options, name) for (_, options), _ in theirs]
+    assert [str(one.format_control) for one in again] == [str(options.format_control) for (_, options), _ in theirs]

@@ -8,6 +8,7 @@ import uv
 from pip import __version__ as pip_version
 from pip._internal.cli.main_parser import create_main_parser
 from pip._internal.commands import commands_dict, create_command
+from pip._internal.req.req_file import build_parser
 
 from openvet_install.installers import pip_flags, uv_flags, uv_keys
 from openvet_install.installers.tokens import COLUMNS, index
@@ -45,6 +46,11 @@ def test_pip_options_of_a_command(command):
 
 def test_pip_options_before_the_command():
     assert _ours(pip_flags.MAIN) == _pip_options(create_main_parser())
+
+
+def test_pip_options_of_a_line_in_a_file():
+    ours = _ours(pip_flags.FILE)
+    assert ours == _pip_options(build_parser())
 
 
 def test_every_pip_command_has_its_place():
