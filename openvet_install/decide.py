@@ -190,7 +190,7 @@ def settle(
 
 def _decide(file: File, evidence: Evidence, rules: Rules, now: datetime) -> Decision:
     reason, results, detail = _judge(file, evidence, rules)
-    if reason.klass is not ReasonClass.NO and rules.sdists == "never" and not file.is_wheel:
+    if reason.klass is not ReasonClass.NO and rules.sdists == "never" and file.is_sdist:
         reason, detail = Reason.SDIST_NOT_ALLOWED, 'sdists = "never"'
     exemption = None
     action = {ReasonClass.FINE: Action.ALLOW, ReasonClass.NO: Action.BLOCK}.get(reason.klass)
@@ -290,7 +290,7 @@ def _silence(evidence: Evidence) -> tuple[Reason, str | None]:
 def _exempts(exemption: Exemption, file: File, now: datetime) -> bool:
     if exemption.package != file.name or now.astimezone(timezone.utc).date() > exemption.until:
         return False
-    if not file.is_wheel and not exemption.sdist:
+    if file.is_sdist and not exemption.sdist:
         return False
     if exemption.hashes:
         return file.sha256 in exemption.hashes

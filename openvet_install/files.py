@@ -33,7 +33,8 @@ class File:
 
     `url` is absolute, without fragment and without login; `sha256` lower-case hex or None when the
     source did not state it; `size` bytes; `index` the URL of the index or the path of the input that
-    listed it, without login. Nothing here is verified: `sha256` is what the source *says*.
+    listed it, without login. Nothing here is verified: `sha256` is what the source *says*. `filename` is empty
+    where only a hash is known: then neither kind nor variant is.
     """
 
     name: str
@@ -50,8 +51,13 @@ class File:
 
     @property
     def is_wheel(self) -> bool:
-        """Whether the name is a wheel's; every other `File` is an sdist."""
+        """Whether the name is a wheel's; every other `File` with a name is an sdist."""
         return self.filename.endswith(".whl")
+
+    @property
+    def is_sdist(self) -> bool:
+        """Whether the name is known, and no wheel's."""
+        return bool(self.filename) and not self.is_wheel
 
     @property
     def variant(self) -> str:
@@ -61,7 +67,7 @@ class File:
     @property
     def coordinate(self) -> Coordinate:
         """What an auditor would call this file, without the hash."""
-        return Coordinate(PYPI, self.name, self.version, self.variant)
+        return Coordinate(PYPI, self.name, self.version, self.variant if self.filename else None)
 
     @property
     def subject(self) -> Subject | None:

@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.cli import reports
 from openvet_install.cli.policy import read_setting
-from openvet_install.decide import ReasonClass
-from openvet_install.errors import UsageError
+from openvet_install.decide import Reason, ReasonClass
+from openvet_install.errors import InstallError, UsageError
 from openvet_install.gate import judge
-from openvet_install.gate.model import Outcome
+from openvet_install.gate.hashed import read_hashed
+from openvet_install.installers import pip
 from openvet_install.installers.choice import target_python
 from openvet_install.installers.environment import sort_environment
 from openvet_install.installers.locks import kind_of
 from openvet_install.installers.target import inspect
+from openvet_install.openvet.language import Tri
 from openvet_install.report import text
-from openvet_install.report.terminal import Terminal
+from openvet_install.report.terminal import Terminal, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from openvet_install.cli.options import WrapperOptions
     from openvet_install.config import PolicyFile
-    from openvet_install.gate.model import Judged, Run
+    from openvet_install.decide import Decision
+    from openvet_install.gate.model import Judged, Run, Stray
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.target import Target
-
-FAILED = ("contradicted", "not-asserted", "withdrawn", "no-requirements")
+    from openvet_install.openvet.verdict import Policy
 
 
 def run(files: list[str], options: WrapperOptions, *, python: str | None, all_files: bool) -> int:
@@ -37,7 +41,20 @@ def run(files: list[str], options: WrapperOptions, *, python: str | None, all_fi
     reports.check(options.reports)
     chosen = _setting(options)
     paths = [Path(name) for name in files] or locks_of(chosen.policies)
-    result = _judged(paths, chosen, python=python, all_files=all_files)
+    return _told(_judged(paths, chosen, python=python, all_files=all_files), chosen, options)
+
+
+def environment(options: WrapperOptions, *, python: str | None) -> int:
+    """Compare what is installed with the approved files; print and exit as `run` does."""
+    from openvet_install.gate import drift  # noqa: PLC0415 - only here
+
+    reports.check(options.reports)
+    chosen = _setting(options)
+    argv = ["install", *(["--python", python] if python else []), "pip"]
+    return _told(drift.check(pip.plan(argv, os.environ, str(Path.cwd())), chosen, os.environ), chosen, options)
+
+
+def _told(result: Run, chosen: Setting, options: WrapperOptions) -> int:
     if not any(one.path == reports.STDOUT for one in options.reports):
         _print(result, chosen)
     _summarise(result)
@@ -51,9 +68,17 @@ def judged(paths: list[Path], options: WrapperOptions, *, python: str | None) ->
 
 
 def locks_in(folder: Path) -> list[Path]:
-    """Return the lock files of a folder: uv.lock, then pylock files."""
+    """Return what a folder locks: uv.lock, pylock files, and requirements of which every line has a hash."""
     found = [folder / "uv.lock", *sorted(folder.glob("pylock*.toml"))]
-    return [path for path in found if path.is_file() and kind_of(path)]
+    locks = [path for path in found if path.is_file() and kind_of(path)]
+    return [*locks, *(path for path in sorted(folder.glob("*requirements*.txt")) if _is_hashed(path))]
+
+
+def _is_hashed(path: Path) -> bool:
+    try:
+        return path.is_file() and bool(read_hashed(path))
+    except InstallError:
+        return False
 
 
 def coverage(result: Run) -> str:
@@ -88,9 +113,13 @@ def locks_of(policies: Sequence[PolicyFile]) -> list[Path]:
     folder = project.folder if project is not None else Path.cwd()
     if project is not None and project.lockfiles:
         readable = [one for one in project.lockfiles if one.kind in ("uv", "pylock")]
+        if not readable:
+            raise UsageError("no `[[lockfile]]` of the policy is a uv.lock or a pylock.toml", hint="check FILE")
         return [folder / one.path for one in readable]
     if not (found := locks_in(folder)):
-        raise UsageError(f"no uv.lock and no pylock.toml in {folder}", hint="openvet-install check FILE")
+        raise UsageError(
+            f"no uv.lock, pylock.toml or hashed requirements in {folder}", hint="openvet-install check FILE"
+        )
     return found
 
 
@@ -104,24 +133,64 @@ def _print(result: Run, chosen: Setting) -> None:
         [*result.withheld, *warned],
         key=lambda one: (order[one.decision.reason.klass], one.decision.file.name, one.decision.file.filename),
     )
-    terminal.rows([_row(one) for one in told], [text.evidence(one.decision, policies, asked) for one in told])
+    rows = [_row(one) for one in told]
+    below = [_below(one, policies, asked) for one in told]
+    rows += [_stray_row(one) for one in result.strays]
+    terminal.rows(rows, below)
+
+
+def _below(judged: Judged, policies: Mapping[str, Policy], asked: list[str]) -> list[str]:
+    """Return the tree of a no or of what is broken; the silent rest is one line each."""
+    if judged.decision.reason.klass is ReasonClass.SILENCE or judged.place is None:
+        return []
+    return text.evidence(judged.decision, dict(policies), asked)
 
 
 def _row(judged: Judged) -> list[str]:
     decision = judged.decision
     sign = "!" if decision.shown else "✘"
-    return [f"{sign} {text.subject_of(decision)}", decision.reason.code, judged.place or ""]
+    if judged.place is None:
+        release = plain(f"{decision.file.name} {decision.file.version}", 300)
+        return [f"{sign} {release}", decision.reason.code, plain(decision.detail or _said(decision), 300)]
+    return [f"{sign} {text.subject_of(decision)}", decision.reason.code, plain(judged.place, 300)]
+
+
+def _said(decision: Decision) -> str:
+    """Say in one clause who said a no."""
+    for one in decision.requirements:
+        for audit, value in one.audits:
+            if value is Tri.FALSE:
+                day = datetime.fromtimestamp(min(audit.created_at, 32_503_680_000), timezone.utc).date()
+                return f"{one.name}: {audit.log} {audit.hash[:12]}, {day.isoformat()}"
+    return ""
+
+
+def _stray_row(one: Stray) -> list[str]:
+    return [f"✘ {plain(f'{one.name} {one.version or str()}'.strip(), 300)}", one.reason, plain(one.text, 300)]
 
 
 def _summarise(result: Run) -> None:
     terminal = Terminal.of(sys.stderr, os.environ)
-    if result.outcome in (Outcome.INVALID, Outcome.UNDECIDED) and result.troubles:
+    for warning in result.warnings:
+        terminal.line(f"openvet: warning: {plain(warning, 300)}")
+    if not (result.files or result.withheld or result.strays) and result.troubles:
         text.stopped(terminal, result.outcome, result.troubles, "nothing judged")
         return
     if result.not_judged_here:
-        terminal.line(f"not judged here: {', '.join(result.not_judged_here)}")
-    everything = [one.decision for one in (*result.files, *result.withheld)]
-    passed = sum(one.reason.klass is ReasonClass.FINE for one in everything)
-    failed = sum(one.reason.code in FAILED for one in everything)
-    silent = len(everything) - passed - failed
-    terminal.line(f"Summary: {passed} passed, {failed} failed, {silent} unaudited, {result.skipped} skipped")
+        terminal.line(f"not judged here: {', '.join(plain(one) for one in result.not_judged_here)}")
+    terminal.line(summary(result))
+
+
+def summary(result: Run) -> str:
+    """Count in OpenVet's words: what has a no, is broken or does not assert what is asked has failed."""
+    everything = [one.decision.reason for one in (*result.files, *result.withheld)]
+    counts = Counter(one.klass for one in everything)
+    baseline, exempt = everything.count(Reason.BASELINE), everything.count(Reason.EXEMPT)
+    strange = sum(one.reason == Reason.UNAUDITED.code for one in result.strays)
+    not_said = everything.count(Reason.NOT_ASSERTED)
+    failed = counts[ReasonClass.NO] + counts[ReasonClass.BROKEN] + not_said + len(result.strays) - strange
+    more = "".join(f", {count} {word}" for count, word in ((baseline, "baseline"), (exempt, "exempt")) if count)
+    return (
+        f"Summary: {counts[ReasonClass.FINE] - baseline - exempt} passed, {failed} failed, "
+        f"{counts[ReasonClass.SILENCE] - not_said + strange} unaudited, {result.skipped} skipped{more}"
+    )

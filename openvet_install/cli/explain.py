@@ -14,7 +14,7 @@ from packaging.version import Version
 
 from openvet_install.cli.policy import read_setting
 from openvet_install.errors import EXIT_BLOCKED, EXIT_OK, UndecidedError, UsageError
-from openvet_install.gate.browse import listed
+from openvet_install.gate.browse import browsing
 from openvet_install.gate.judge import judge_files
 from openvet_install.gate.outcome import Fit
 from openvet_install.gate.session import knowledge_of
@@ -40,7 +40,7 @@ def run(what: str, options: WrapperOptions, *, python: str | None) -> int:
     with ExitStack() as stack:
         folders = stack.enter_context(usable_folders(os.environ, []))
         knowledge = knowledge_of(chosen, os.environ, folders, stack)
-        files = listed(plan, name)
+        files = stack.enter_context(browsing(plan)).listed(name)
         exact = frozenset({version}) if version else frozenset[str]()
         decisions = judge_files(files, knowledge, chosen, exact)
         fits = Fit(frozenset(plan.target.tags), ".".join(map(str, plan.target.version)))

@@ -44,6 +44,10 @@ def run(argv: Sequence[str]) -> int:
     if arguments.command == "check":
         from openvet_install.cli import check  # noqa: PLC0415 - as above
 
+        if arguments.environment:
+            if arguments.files or arguments.all_files:
+                raise UsageError("`--environment` takes no FILE and no `--all-files`")
+            return check.environment(options, python=arguments.python)
         return check.run(arguments.files, options, python=arguments.python, all_files=arguments.all_files)
     if arguments.command == "explain":
         from openvet_install.cli import explain  # noqa: PLC0415 - as above
@@ -89,6 +93,7 @@ def parser() -> argparse.ArgumentParser:
     check = command("check", "judge uv.lock and pylock.toml for this target, without installing")
     check.add_argument("files", metavar="FILE", nargs="*", help="default: the policy's lockfiles, else those beside it")
     check.add_argument("--python", metavar="PATH", help="the target's interpreter or environment")
+    check.add_argument("--environment", action="store_true", help="compare what is installed with the approved files")
     check.add_argument("--all-files", action="store_true", help="every file of every platform, as OpenVet does")
     explain = command("explain", "show all evidence about a release for this target")
     explain.add_argument("what", metavar="NAME[==VERSION]")

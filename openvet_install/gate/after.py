@@ -71,7 +71,7 @@ def changes(
             found = [one for one in found if one[1].kind == "wheel"]
         if any(contents.kind == "sdist" for _decision, contents in found):
             built.add((name, version))
-        released[name, version] = [_release(contents) for _decision, contents in found]
+        released[name, version] = [release_of(contents) for _decision, contents in found]
     findings = compare(before, after, released, compiled=compiled, unfaithful=partial(unfaithful, before.places.python))
     strays = [
         Stray(name=one.name, version=one.version or None, path=one.path, reason=one.reason, text=one.text)
@@ -163,7 +163,8 @@ def _stored(name: str, version: str, keeper: Keeper, blobs: BlobStore) -> Iterat
             continue
 
 
-def _release(contents: Contents) -> Release:
+def release_of(contents: Contents) -> Release:
+    """Return an opened archive as what a target is compared with."""
     return Release(
         name=contents.name,
         version=contents.version,

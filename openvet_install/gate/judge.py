@@ -11,10 +11,12 @@ from packaging.tags import Tag
 from openvet_install.decide import Action, Decision, Reason, ReasonClass, decide, settle
 from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK
 from openvet_install.files import File
+from openvet_install.gate.hashed import applies, read_hashed, release_of
+from openvet_install.gate.hashed import judge as judge_hashed
 from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run, Spot
 from openvet_install.gate.session import knowledge_of, stopped
 from openvet_install.gate.state import usable_folders
-from openvet_install.installers.locks import Wanted, all_files, read_lock, select
+from openvet_install.installers.locks import Wanted, all_files, kind_of, read_lock, select
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,7 +48,8 @@ def check(
         policies=chosen.seen(),
         environment=chosen.environment,
     )
-    locks = [read_lock(path) for path in paths]
+    locks = [read_lock(path) for path in paths if not is_requirements(path)]
+    hashed = [(path, read_hashed(path)) for path in paths if is_requirements(path)]
     with ExitStack() as stack:
         try:
             folders = stack.enter_context(usable_folders(environ, result.warnings))
@@ -59,10 +62,21 @@ def check(
                     _add(result, one)
                 result.skipped += judged.skipped
                 result.not_judged_here += judged.not_here
+            for path, requested in hashed:
+                here = [line for line in requested if every_file or applies(line, target.environment)]
+                knowledge.prepare(release_of(line)[0] for line in here)
+                for line in here:
+                    _add(result, judge_hashed(path, line, knowledge, chosen))
+                result.not_judged_here += tuple(release_of(line)[0] for line in requested if line not in here)
         except LogStopsError as error:
             return stopped(result, error)
-    _conclude(result)
+    conclude(result)
     return result
+
+
+def is_requirements(path: Path) -> bool:
+    """Tell by its name whether a file is a requirements file rather than a lock."""
+    return path.suffix in (".txt", ".in") and kind_of(path) is None
 
 
 def judge_files(files: Sequence[File], knowledge: Knowledge, chosen: Setting, exact: frozenset[str]) -> list[Decision]:
@@ -134,7 +148,8 @@ def _add(result: Run, judged: Judged) -> None:
     (result.files if judged.decision.shown else result.withheld).append(judged)
 
 
-def _conclude(result: Run) -> None:
+def conclude(result: Run) -> None:
+    """Say how a check ends, from what was judged."""
     if any(one.decision.reason.klass is ReasonClass.BROKEN for one in result.withheld):
         result.outcome, result.exit_code = Outcome.INVALID, EXIT_INVALID
     elif result.withheld:

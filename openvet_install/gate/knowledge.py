@@ -175,6 +175,17 @@ class Knowledge:
         }
         return found.pop() if len(found) == 1 else None
 
+    def variants(self, name: str, version: str, sha256: str) -> tuple[str, ...]:
+        """Return the variants under which the logs know these bytes of a release."""
+        found = {
+            audit.subject.variant
+            for source in self._sources
+            for head in source.heads
+            for audit in self._package(source, head, name).by_sha256.get(sha256, ())
+            if audit.subject.version == version
+        }
+        return tuple(sorted(one for one in found if one))
+
     def _told(self, source: Source, file: File, sha256: str) -> list[Audit] | None:
         """Return the audits of a file's bytes at either head; None if the log says nothing of its release either."""
         same = [audit for head in source.heads for audit in self._same_bytes(source, head, file, sha256)]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from openvet_install.installers.disk import Row
 
-__all__ = ["Finding", "Places", "Release", "Snapshot", "compare", "nothing", "snapshot"]
+__all__ = ["Finding", "Places", "Release", "Snapshot", "compare", "nothing", "snapshot", "source_of"]
 
 Reason = Literal["unexpected-file", "hash-mismatch"]
 Unfaithful: TypeAlias = "Callable[[Collection[tuple[str, str]]], Collection[str]]"
@@ -225,7 +225,7 @@ class _Comparison:
         return raw is not None and is_wrapper(raw, target, self.folders)
 
     def _is_bytecode(self, path: str, sources: Collection[str]) -> bool:
-        return self.compiled and _source(path) in sources
+        return self.compiled and source_of(path) in sources
 
     # -- everything else that changed
 
@@ -262,7 +262,7 @@ class _Comparison:
 
     def _grown(self, path: str) -> bool:
         """Whether it may be bytecode that Python writes by itself; `bytecode` looks at what it holds."""
-        source = _source(path)
+        source = source_of(path)
         if source is None or source not in self.after:
             return False
         if any(one.info in self.fresh for one, _ in self.claims.get(source, ())):
@@ -289,7 +289,7 @@ class _Comparison:
         return Finding(one.name, one.version, path, reason, text)
 
 
-def _source(path: str) -> str | None:
+def source_of(path: str) -> str | None:
     """Return the source that bytecode in `__pycache__` is of, or None."""
     folder, _, name = path.rpartition("/")
     parent, _, last = folder.rpartition("/")

@@ -1,0 +1,216 @@
+"""`check --environment`: what is installed, held to the approved files of today, both ways (journey 13).
+
+The RECORD on disk is never believed. Nothing is repaired or removed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from packaging.version import Version
+
+from openvet_install.archive import ArchiveError, open_archive
+from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken
+from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_UNDECIDED, InstallError, UndecidedError
+from openvet_install.files import File
+from openvet_install.gate.after import release_of
+from openvet_install.gate.browse import browsing
+from openvet_install.gate.judge import conclude, judge_files
+from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run, Stray, Trouble
+from openvet_install.gate.outcome import Fit
+from openvet_install.gate.session import knowledge_of, stopped
+from openvet_install.gate.state import usable_folders
+from openvet_install.gateway.blobs import BlobStore
+from openvet_install.installers import disk
+from openvet_install.installers.bytecode import unfaithful
+from openvet_install.installers.installed import Places, Release, compare, nothing, snapshot, source_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from openvet_install.gate.browse import Browser
+    from openvet_install.gate.knowledge import Knowledge
+    from openvet_install.gate.setting import Setting
+    from openvet_install.installers.commands import Plan
+    from openvet_install.installers.installed import Finding
+
+AT_ONCE = 8
+DIRECT_URL_BYTES = 64 * 1024
+_STARTUP = (".pth", ".start")
+
+
+def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
+    """Compare the plan's target with the approved files of what is installed there.
+
+    Logs and indexes that are out of reach or invalid are in the `Run`.
+    """
+    target = plan.target
+    result = Run(
+        command=["check", "--environment"],
+        started=chosen.now,
+        mode=chosen.mode.value,
+        target=str(target.prefix),
+        policies=chosen.seen(),
+        environment=chosen.environment,
+    )
+    places = Places(
+        site=(target.purelib, target.platlib), scripts=target.scripts, data=target.data, python=target.python
+    )
+    after = snapshot(places)
+    with ExitStack() as stack:
+        try:
+            folders = stack.enter_context(usable_folders(environ, result.warnings))
+            knowledge = knowledge_of(chosen, environ, folders, stack)
+        except LogStopsError as error:
+            return stopped(result, error)
+        result.logs, result.warnings = knowledge.logs, [*result.warnings, *knowledge.warnings]
+        infos = {disk.identity(info): info for _root, info in after.infos()}
+        local = {found for found, info in infos.items() if _is_ours(info, chosen)}
+        result.skipped = len(local)
+        judge = _Judge(
+            stack.enter_context(browsing(plan)), knowledge, chosen, BlobStore(folders.cache / "files"),
+            Fit(frozenset(target.tags), ".".join(map(str, target.version))),
+        )  # fmt: skip
+        wanted = [found for found in infos if found not in local]
+        knowledge.prepare(name for name, _version in wanted if name)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            judged = dict(zip(wanted, pool.map(lambda one: judge.release(*one), wanted), strict=True))
+    result.troubles = judge.troubles
+    findings = compare(
+        nothing(after), after, {found: releases for found, (_decision, releases) in judged.items()},
+        compiled=True, local={name for name, _version in local}, unfaithful=partial(unfaithful, target.python),
+    )  # fmt: skip
+    _tell(result, judged, findings, places)
+    _end(result)
+    return result
+
+
+class _Judge:
+    """Decides about installed releases and fetches the files that they may have come from."""
+
+    def __init__(self, browser: Browser, knowledge: Knowledge, chosen: Setting, blobs: BlobStore, fits: Fit) -> None:
+        self._browser, self._knowledge, self._chosen = browser, knowledge, chosen
+        self._blobs, self._fits = blobs, fits
+        self.troubles: list[Trouble] = []
+
+    def release(self, name: str, version: str) -> tuple[Decision, list[Release]]:
+        """Return the decision that speaks for a release, and the contents of its files that may be installed."""
+        if not name or not version:
+            return _unknown(name or "?", version or "0", "its METADATA cannot be read"), []
+        try:
+            listed = self._browser.listed(name)
+            decisions = judge_files(listed, self._knowledge, self._chosen, frozenset({version}))
+            fitting = [one for one in decisions if one.file.version == version and self._fits(one.file)]
+            if not fitting:
+                return _unknown(name, version, "no index lists a file of it that fits"), []
+            # `too-old` and the like steer a resolver; what is there is judged by what is known of it.
+            shown = [one for one in fitting if one.shown]
+            if not shown:
+                order = list(ReasonClass)
+                return max(fitting, key=lambda one: (order.index(one.reason.klass), one.file.is_wheel)), []
+            wheels = [one for one in shown if one.file.is_wheel]
+            best = min(wheels or shown, key=lambda one: one.action is not Action.ALLOW)
+            return best, [self._contents(one.file) for one in wheels or shown]
+        except ArchiveError as error:
+            return broken(_file(name, version), Reason.ARCHIVE_INVALID, error.what), []
+        except InstallError as error:
+            self.troubles.append(Trouble(name=name, what=error.what, detail=error.where, hint=error.hint))
+            undecided = isinstance(error, UndecidedError)
+            reason = Reason.LOG_UNREACHABLE if undecided else Reason.HASH_MISMATCH
+            return broken(_file(name, version), reason, error.what), []
+
+    def _contents(self, file: File) -> Release:
+        if not file.is_wheel:
+            return Release(name=file.name, version=file.version, kind="sdist")
+        return release_of(open_archive(Path(self._browser.fetch(file, self._blobs).path), file.filename))
+
+
+def _tell(
+    result: Run,
+    judged: Mapping[tuple[str, str], tuple[Decision, Sequence[Release]]],
+    findings: Sequence[Finding],
+    places: Places,
+) -> None:
+    by_release: dict[tuple[str, str], list[Finding]] = defaultdict(list)
+    for one in findings:
+        by_release[one.name, one.version].append(one)
+    for found, (first, releases) in judged.items():
+        wrong = by_release.pop(found, [])
+        decision = _compared(first, releases, wrong) if releases and wrong else first
+        (result.files if decision.shown else result.withheld).append(Judged(decision=decision))
+    paths = {one.path for wrong in by_release.values() for one in wrong}
+    for (name, version), wrong in by_release.items():
+        told = [one for one in wrong if source_of(one.path) not in paths]
+        result.strays += [_stray(name, version, one, places) for one in told]
+
+
+def _compared(decision: Decision, releases: Sequence[Release], wrong: Sequence[Finding]) -> Decision:
+    total = max(len(one.members) for one in releases)
+    said = _about(wrong[0].text) + (f" ({len(wrong)} of {total})" if total else "")
+    return broken(decision.file, Reason.HASH_MISMATCH, said)
+
+
+def _about(text: str) -> str:
+    """Say "approved" where a run says "released", and leave the quotes of messages."""
+    return text.replace("`", "").replace("is not the released one", "is not the approved one").replace(
+        "is not in the released file", "is not in the approved file"
+    )  # fmt: skip
+
+
+def _stray(name: str, version: str, one: Finding, places: Places) -> Stray:
+    inside = next((f"{at}/" for at in places.roots if one.path.startswith(f"{at}/")), None)
+    shown = one.path.removeprefix(inside) if inside else one.path
+    reason, text = one.reason, one.text.replace("`", "")
+    if one.reason == "unexpected-file" and not name:
+        starts = inside is not None and "/" not in shown and shown.endswith((*_STARTUP, "customize.py"))
+        text = "belongs to no package" + (", runs at every start of Python" if starts else "")
+        return Stray(name=shown, version=None, path=one.path, reason=Reason.UNAUDITED.code, text=text)
+    return Stray(name=name or shown, version=version or None, path=one.path, reason=reason, text=text)
+
+
+def _end(result: Run) -> None:
+    """Several outcomes: 65 before 77 before 69."""
+    conclude(result)
+    reasons = {one.decision.reason for one in result.withheld} - {Reason.LOG_UNREACHABLE}
+    if any(one.klass is ReasonClass.BROKEN for one in reasons) or any(
+        one.reason != Reason.UNAUDITED.code for one in result.strays
+    ):
+        result.outcome, result.exit_code = Outcome.INVALID, EXIT_INVALID
+    elif reasons or result.strays:
+        result.outcome, result.exit_code = Outcome.BLOCKED, EXIT_BLOCKED
+    elif result.withheld:
+        result.outcome, result.exit_code = Outcome.UNDECIDED, EXIT_UNDECIDED
+
+
+def _is_ours(info: str, chosen: Setting) -> bool:
+    """Tell whether a distribution is installed from a folder that every policy names in `local-projects`."""
+    raw = disk.read(f"{info}/direct_url.json", DIRECT_URL_BYTES)
+    try:
+        said = json.loads(raw or b"{}")
+        parts = urlsplit(said["url"])
+        if "dir_info" not in said or parts.scheme != "file":
+            return False
+    except (ValueError, KeyError, TypeError):
+        return False
+    folder = PurePath(Path(unquote(parts.path)).resolve())
+    allowed = [
+        [(one.folder / name).resolve() for name in one.settings.local_projects]
+        for one in chosen.policies
+        if one.scope == "project" or "local-projects" in one.settings.said
+    ]
+    return bool(allowed) and all(any(folder.is_relative_to(at) for at in places) for places in allowed)
+
+
+def _unknown(name: str, version: str, detail: str) -> Decision:
+    return Decision(file=_file(name, version), action=Action.BLOCK, reason=Reason.UNAUDITED, detail=detail)
+
+
+def _file(name: str, version: str) -> File:
+    return File(name=name, version=str(Version(version)), filename="", url="", index="")

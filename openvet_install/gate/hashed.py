@@ -1,0 +1,108 @@
+"""Hashed requirements as a lock: each passes if one listed hash is approved and none is contradicted (design, 9)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from openvet_install.decide import Decision, Reason, ReasonClass, decide, settle
+from openvet_install.errors import FaultsError, InstallError, UsageError
+from openvet_install.files import SDIST, File
+from openvet_install.gate.model import Judged, Spot
+from openvet_install.installers.requirements import read_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from openvet_install.gate.knowledge import Knowledge
+    from openvet_install.gate.setting import Setting
+    from openvet_install.installers.commands import Requested
+
+SHA256 = "sha256:"
+
+
+def read_hashed(path: Path) -> tuple[Requested, ...]:
+    """Read a requirements file in which every line has one exact version and hashes.
+
+    Raises `UsageError`, or `FaultsError` of them, for any other line.
+    """
+    found = read_file(path.name, str(path.parent)).requested
+    faults: list[InstallError] = []
+    for one in found:
+        if _version(one) is None:
+            faults.append(_fault(one, "has no exact version"))
+        elif not one.hashes:
+            faults.append(_fault(one, "has no hash"))
+    if faults:
+        raise faults[0] if len(faults) == 1 else FaultsError(faults)
+    return found
+
+
+def release_of(one: Requested) -> tuple[str, str]:
+    """Return (normalised name, normal version) of a requirement that `read_hashed` took."""
+    return str(canonicalize_name(one.requirement.name)), _version(one) or ""
+
+
+def applies(one: Requested, environment: Mapping[str, str]) -> bool:
+    """Tell whether the requirement's marker holds for a target."""
+    marker = one.requirement.marker
+    return marker is None or marker.evaluate({**environment, "extra": ""})
+
+
+def judge(path: Path, one: Requested, knowledge: Knowledge, chosen: Setting) -> Judged:
+    """Decide about a requirement by its hashes: a no of any counts, else the best of them does."""
+    name, version = release_of(one)
+    line = int(one.origin.rpartition(":")[2])
+    decisions = [
+        decision
+        for file in _files(path, one, knowledge)
+        for decision in [decide(file, knowledge.evidence(file), chosen.rules, chosen.now)]
+    ]
+    settled = settle(decisions, chosen.rules, frozenset({version}))
+    if not settled:
+        file = File(name=name, version=version, filename="", url="", index=str(path))
+        settled = [decide(file, {}, chosen.rules, chosen.now)]
+    graves = [found for found in settled if found.reason.klass in (ReasonClass.NO, ReasonClass.BROKEN)]
+    graves.sort(key=lambda found: not found.file.filename)  # the file that the no is about, before its siblings
+    return Judged(decision=(graves or sorted(settled, key=_weight))[0], place=one.origin, spot=Spot(str(path), line))
+
+
+def _weight(one: Decision) -> tuple[bool, int, bool]:
+    """Order what is approved first, then what is shown, then what somebody said something about."""
+    return not one.shown, list(ReasonClass).index(one.reason.klass), one.reason is Reason.UNAUDITED
+
+
+def _files(path: Path, one: Requested, knowledge: Knowledge) -> Iterator[File]:
+    """Yield a file for each sha256, with the name under which a log knows it, else without."""
+    name, version = release_of(one)
+    for text in one.hashes:
+        if not text.startswith(SHA256):
+            continue
+        sha256 = text.removeprefix(SHA256)
+        bare = File(name=name, version=version, filename="", url="", index=str(path), sha256=sha256)
+        known = [_named(bare, variant) for variant in knowledge.variants(name, version, sha256)]
+        yield from known or [bare]
+
+
+def _named(file: File, variant: str) -> File:
+    stem = f"{file.name.replace('-', '_')}-{file.version}"
+    return replace(file, filename=f"{stem}.tar.gz" if variant == SDIST else f"{stem}-{variant}.whl")
+
+
+def _version(one: Requested) -> str | None:
+    specifiers = list(one.requirement.specifier)
+    if len(specifiers) != 1 or specifiers[0].operator != "==" or specifiers[0].version.endswith(".*"):
+        return None
+    try:
+        return str(Version(specifiers[0].version))
+    except InvalidVersion:
+        return None
+
+
+def _fault(one: Requested, what: str) -> UsageError:
+    hint = "uv pip compile --generate-hashes writes such files"
+    return UsageError(f"`{one.requirement}` {what}", where=one.origin, hint=hint)
