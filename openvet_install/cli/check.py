@@ -76,7 +76,7 @@ def locks_in(folder: Path) -> list[Path]:
 
 def _is_hashed(path: Path) -> bool:
     try:
-        return path.is_file() and bool(read_hashed(path))
+        return path.is_file() and bool(read_hashed(path, os.environ))
     except InstallError:
         return False
 

@@ -141,13 +141,15 @@ def _tell(
     by_release: dict[tuple[str, str], list[Finding]] = defaultdict(list)
     for one in findings:
         by_release[one.name, one.version].append(one)
+    owned: set[str] = set()
     for found, (first, releases) in judged.items():
         wrong = by_release.pop(found, [])
+        owned |= {one.path for one in wrong}
         decision = _compared(first, releases, wrong) if releases and wrong else first
         (result.files if decision.shown else result.withheld).append(Judged(decision=decision))
     paths = {one.path for wrong in by_release.values() for one in wrong}
     for (name, version), wrong in by_release.items():
-        told = [one for one in wrong if source_of(one.path) not in paths]
+        told = [one for one in wrong if one.path not in owned and source_of(one.path) not in paths]
         result.strays += [_stray(name, version, one, places) for one in told]
 
 

@@ -12,7 +12,8 @@ from openvet_install.decide import Decision, Reason, ReasonClass, decide, settle
 from openvet_install.errors import FaultsError, InstallError, UsageError
 from openvet_install.files import SDIST, File
 from openvet_install.gate.model import Judged, Spot
-from openvet_install.installers.requirements import read_file
+from openvet_install.installers.commands import REQUIREMENTS
+from openvet_install.installers.requirements import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,12 +26,13 @@ if TYPE_CHECKING:
 SHA256 = "sha256:"
 
 
-def read_hashed(path: Path) -> tuple[Requested, ...]:
+def read_hashed(path: Path, environ: Mapping[str, str]) -> tuple[Requested, ...]:
     """Read a requirements file in which every line has one exact version and hashes.
 
     Raises `UsageError`, or `FaultsError` of them, for any other line.
     """
-    found = read_file(path.name, str(path.parent)).requested
+    inputs = Reader(str(path.parent.absolute()), environ).read([path.name])
+    found = tuple(one for source in inputs if source.kind == REQUIREMENTS for one in source.requested)
     faults: list[InstallError] = []
     for one in found:
         if _version(one) is None:
@@ -56,7 +58,7 @@ def applies(one: Requested, environment: Mapping[str, str]) -> bool:
 def judge(path: Path, one: Requested, knowledge: Knowledge, chosen: Setting) -> Judged:
     """Decide about a requirement by its hashes: a no of any counts, else the best of them does."""
     name, version = release_of(one)
-    line = int(one.origin.rpartition(":")[2])
+    named, _, line = one.origin.rpartition(":")
     decisions = [
         decision
         for file in _files(path, one, knowledge)
@@ -68,7 +70,11 @@ def judge(path: Path, one: Requested, knowledge: Knowledge, chosen: Setting) -> 
         settled = [decide(file, {}, chosen.rules, chosen.now)]
     graves = [found for found in settled if found.reason.klass in (ReasonClass.NO, ReasonClass.BROKEN)]
     graves.sort(key=lambda found: not found.file.filename)  # the file that the no is about, before its siblings
-    return Judged(decision=(graves or sorted(settled, key=_weight))[0], place=one.origin, spot=Spot(str(path), line))
+    return Judged(
+        decision=(graves or sorted(settled, key=_weight))[0],
+        place=one.origin,
+        spot=Spot(str(path.parent / named), int(line)),
+    )
 
 
 def _weight(one: Decision) -> tuple[bool, int, bool]:

@@ -49,7 +49,7 @@ def check(
         environment=chosen.environment,
     )
     locks = [read_lock(path) for path in paths if not is_requirements(path)]
-    hashed = [(path, read_hashed(path)) for path in paths if is_requirements(path)]
+    hashed = [(path, read_hashed(path, environ)) for path in paths if is_requirements(path)]
     with ExitStack() as stack:
         try:
             folders = stack.enter_context(usable_folders(environ, result.warnings))
