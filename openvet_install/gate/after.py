@@ -11,12 +11,12 @@ from packaging.utils import canonicalize_name
 from openvet_install.archive import ArchiveError, open_archive
 from openvet_install.archive.foreign import foreign_place
 from openvet_install.gate.model import Stray
-from openvet_install.installers import disk
+from openvet_install.installers import direct, disk
 from openvet_install.installers.bytecode import unfaithful
 from openvet_install.installers.installed import Release, compare
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from openvet_install.archive import Contents
     from openvet_install.decide import Decision
@@ -50,12 +50,14 @@ def changes(
     compiled: bool,
     fits: Fit,
     chooses: bool,
+    typed: Mapping[str, str] | None = None,
 ) -> Changes:
     """Compare the target with what was released, both ways, by the archives' own bytes.
 
     A distribution that came out of the tool's cache is compared with the file that is approved today,
     from our store. `chooses`: something told the tool which files of a release to take, so it may have built
-    an sdist although a wheel fits the target.
+    an sdist although a wheel fits the target. `typed` maps addresses that the tool was given for what people named
+    to what they wrote.
     """
     new, untouched = _moved(before, after)
     released: dict[tuple[str, str], list[Release]] = {}
@@ -64,6 +66,13 @@ def changes(
     for name, version in new.items():
         let_through = [one for one in keeper.opened() if (one.contents.name, one.contents.version) == (name, version)]
         found = [(one.decision, one.contents) for one in let_through]
+        sent = {one.decision.file.url for one in keeper.gone_out()}
+        cached += [
+            one.decision
+            for one in let_through
+            if one.decision.file.url[:5] == "file:"
+            if one.decision.file.url not in sent
+        ]
         if not found:
             found = list(_stored(name, version, keeper, blobs))
             cached += [decision for decision, _contents in found]
@@ -77,7 +86,7 @@ def changes(
         Stray(name=one.name, version=one.version or None, path=one.path, reason=one.reason, text=one.text)
         for one in findings
     ]
-    strays += _direct(before, after)
+    strays += _direct(before, after, typed or {})
     strays += _foreign(before, after, built)
     return Changes(new, cached, tuple(strays), untouched, nothing=not new and not strays)
 
@@ -118,14 +127,20 @@ def _is(decision: Decision, name: str, version: str) -> bool:
     return (decision.file.name, decision.file.version) == (name, version)
 
 
-def _direct(before: Snapshot, after: Snapshot) -> Iterator[Stray]:
-    """Find what was installed from a file, folder or address: nobody typed one, so an archive's metadata did."""
+def _direct(before: Snapshot, after: Snapshot, typed: Mapping[str, str]) -> Iterator[Stray]:
+    """Find what came from a file, folder or address that nobody typed: an archive's metadata must have asked for it."""
     for _root, info in _infos(before, after):
-        path = f"{info}/direct_url.json"
-        if path in after.stamps and before.stamps.get(path) != after.stamps[path]:
+        path = f"{info}/{direct.NAME}"
+        if path not in after.stamps or before.stamps.get(path) == after.stamps[path]:
+            continue
+        url = direct.url_of(info)
+        meant = typed.get(url or "")
+        if meant is None:
             name, version = disk.identity(info)
             text = f"`{name}` {version} did not come from an index: something that was built asked for a file elsewhere"
             yield Stray(name=name, version=version or None, path=info, reason="unexpected-file", text=text)
+        elif meant != url:
+            direct.put_back(info, meant)
 
 
 def _foreign(before: Snapshot, after: Snapshot, built: set[tuple[str, str]]) -> Iterator[Stray]:

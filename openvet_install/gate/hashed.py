@@ -35,7 +35,9 @@ def read_hashed(path: Path, environ: Mapping[str, str]) -> tuple[Requested, ...]
     found = tuple(one for source in inputs if source.kind == REQUIREMENTS for one in source.requested)
     faults: list[InstallError] = []
     for one in found:
-        if _version(one) is None:
+        if one.source is not None:
+            faults.append(_fault(one, "names a place, not a release of an index"))
+        elif _version(one) is None:
             faults.append(_fault(one, "has no exact version"))
         elif not one.hashes:
             faults.append(_fault(one, "has no hash"))

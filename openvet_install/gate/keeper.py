@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from packaging.utils import canonicalize_name
 
 from openvet_install.archive import ArchiveError, open_archive
-from openvet_install.decide import Action, Decision, Reason, broken, decide, settle
+from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken, decide, settle
 from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.files import File, FilenameError, filename_of, parse_filename
 from openvet_install.gate.model import Trouble
@@ -56,9 +56,11 @@ class Keeper:
         now: datetime,
         hosts: Iterable[tuple[str, str, int]],
         exact: dict[str, frozenset[str]] | None = None,
+        named: Iterable[File] = (),
     ) -> None:
         """Take (scheme, host, port) of the configured indexes and the pinned versions by name.
 
+        `named` are files that people gave by URL: their hosts are asked for them and for nothing else.
         `ahead` may be set to something that looks at what a released file asks for.
         """
         self._knowledge = knowledge
@@ -67,6 +69,7 @@ class Keeper:
         self._lock = threading.Lock()
         self._hosts = set(hosts)
         self._private = {host for _scheme, host, _port in self._hosts}
+        self._named = {file.url: file for file in named}
         self._near: Once[bool] = Once()
         self._exact = exact or {}
         self._by_url: dict[str, Decision] = {}
@@ -85,12 +88,12 @@ class Keeper:
     def admits(self, scheme: str, host: str, port: int) -> bool:
         """Admit configured indexes and the hosts that their pages link to (threat T34)."""
         with self._lock:
-            return (scheme, host, port) in self._hosts
+            return (scheme, host, port) in self._hosts or (scheme, host, port) in map(origin_of, self._named)
 
     def private(self, host: str) -> bool:
         """Admit private addresses of configured indexes, and of file hosts that a private index links to."""
         with self._lock:
-            return host in self._private
+            return host in self._private or any(host == origin_of(url)[1] for url in self._named)
 
     def wanted(self, project: str) -> None:
         """See every file: what is withheld is told with its age."""
@@ -112,36 +115,58 @@ class Keeper:
             return list(self.served.values())
 
     def page(self, page: Page) -> Page:
-        """Reduce a page to what may be seen. Raises what the logs raise."""
-        if page.project is None:
-            return replace(page, files=())
-        decisions = self._decide_page(page)
+        """Reduce a page, or a flat list of links, to what may be seen. Raises what the logs raise."""
+        projects: dict[str, list[File]] = {page.project: []} if page.project is not None else {}
+        for file in page.files:
+            projects.setdefault(file.name, []).append(file)
+        decisions = [one for name, files in projects.items() for one in self.judge(name, files)]
         shown = {one.file.url for one in decisions if one.shown}
         origins = {origin_of(url) for url in shown}
         inside = self._is_near(urlsplit(page.url).hostname or "")
         with self._lock:
-            self._unread.get(page.project, set()).discard(page.url)
-            known = self.pages.setdefault(page.project, {})
-            for one in decisions:
-                known[one.file.url] = one
-                self._by_url[one.file.url] = one
+            for name in projects:
+                self._unread.get(name, set()).discard(page.url)
             self._hosts |= origins
             if inside:
                 self._private |= {host for _scheme, host, _port in origins}
         return replace(page, files=tuple(file for file in page.files if file.url in shown))
 
+    def judge(self, project: str, files: Sequence[File]) -> list[Decision]:
+        """Decide about all files of a project that one place offers, and note it. Raises what the logs raise."""
+        decided = [self._decide(self._hashed(file)) for file in files]
+        decisions = settle(decided, self._rules, self._exact.get(project, frozenset()))
+        with self._lock:
+            known = self.pages.setdefault(project, {})
+            for one in decisions:
+                known[one.file.url] = one
+                self._by_url[one.file.url] = one
+        return decisions
+
+    def take(self, decision: Decision, blob: Blob) -> bool:
+        """Open a copy of an archive of this machine that was judged; an invalid one is noted as broken."""
+        return isinstance(self._open(decision.file.url, decision, blob), Released)
+
+    def refuse_local(self, decision: Decision) -> None:
+        """Note that something on this machine that was needed is not released."""
+        if decision.reason.klass is ReasonClass.BROKEN:
+            self._break(decision.file.url, decision)
+        else:
+            self._refusal(decision.file.url, decision)
+
     def expected(self, url: str) -> File | None:
         """Return what a page said of this URL."""
         with self._lock:
             known = self._by_url.get(url)
-        return known.file if known is not None else None
+        return known.file if known is not None else self._named.get(url)
 
     def refuse(self, url: str, file: File | None) -> Refusal | None:
         """Refuse before any download what a page has already withheld."""
-        del file
         with self._lock:
             known = self._by_url.get(url)
+            indexed = origin_of(url) in self._hosts
         if known is None:
+            if file is None and not indexed:
+                return Refusal(FORBIDDEN, "openvet: not what was named", "of this host only the named files are let in")
             return None
         return self._unsure(known) if known.shown else self._refusal(url, known)
 
@@ -210,11 +235,6 @@ class Keeper:
     def _fault(self, error: InvalidError) -> None:
         with self._lock:
             self.faults.append(Trouble(name="log", what=error.what, detail=error.where, hint=error.hint))
-
-    def _decide_page(self, page: Page) -> list[Decision]:
-        files = [self._hashed(file) for file in page.files]
-        decisions = [self._decide(file) for file in files]
-        return settle(decisions, self._rules, self._exact.get(page.project or "", frozenset()))
 
     def _hashed(self, file: File) -> File:
         if file.sha256 is not None:

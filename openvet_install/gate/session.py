@@ -21,6 +21,7 @@ from openvet_install.errors import EXIT_INVALID, InstallError, InvalidError, Und
 from openvet_install.gate.keeper import Keeper, origin_of
 from openvet_install.gate.knowledge import Knowledge
 from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen, Trouble
+from openvet_install.gate.named import files_named
 from openvet_install.gate.places import UvCache, target_of
 from openvet_install.gate.state import Folders, Looks, usable_folders
 from openvet_install.gateway.blobs import BlobStore
@@ -30,7 +31,7 @@ from openvet_install.gateway.upstream import Upstream
 from openvet_install.http import Fetcher
 from openvet_install.installers import disk
 from openvet_install.installers.choice import helpers_path
-from openvet_install.installers.commands import private_folder
+from openvet_install.installers.commands import has_archives, pages_of, private_folder, typed_addresses
 from openvet_install.installers.environment import gateway_variables
 from openvet_install.installers.installed import Places, snapshot
 from openvet_install.installers.sandbox import Sandbox
@@ -121,8 +122,9 @@ def _behind_the_gate(
         knowledge=knowledge,
         rules=chosen.rules,
         now=chosen.now,
-        hosts=[origin_of(index.url) for index in plan.indexes],
+        hosts=[origin_of(place) for place in (*(one.url for one in plan.indexes), *pages_of(plan.argv))],
         exact=_exact((*plan.requested, *plan.limits)),
+        named=files_named(plan.requested),
     )
     target = plan.target
     places = Places(
@@ -134,16 +136,17 @@ def _behind_the_gate(
         folder = stack.enter_context(private_folder())
         upstream = Upstream(outside_of(plan.upstream))
         gateway = stack.enter_context(Gateway(keeper, blobs=blobs, upstream=upstream, folder=folder))
-        _look_ahead(plan, keeper, gateway)
-        cache = None
-        if plan.tool == "uv":
-            cache = _uv_cache(folders.cache / "uv", plan, chosen, knowledge, folder / "uv")
-            beyond.callback(cache.close)
-        variables = _variables(plan, gateway, folder, cache)
-        threading.Thread(target=_load, daemon=True).start()
-        began = time.perf_counter()
-        ended = sandbox.run(plan.command(folder), env=variables, cwd=plan.cwd)
-        result.child_seconds = time.perf_counter() - began
+        ended, cache = None, None
+        if not has_archives(plan) or importlib.import_module("openvet_install.gate.local").admit(plan, keeper, folder):
+            _look_ahead(plan, keeper, gateway)
+            if plan.tool == "uv":
+                cache = _uv_cache(folders.cache / "uv", plan, chosen, knowledge, folder / "uv")
+                beyond.callback(cache.close)
+            variables = _variables(plan, gateway, folder, cache)
+            threading.Thread(target=_load, daemon=True).start()
+            began = time.perf_counter()
+            ended = sandbox.run(plan.command(folder), env=variables, cwd=plan.cwd)
+            result.child_seconds = time.perf_counter() - began
         stack.close()
         faults = list(gateway.faults)
     from openvet_install.gate.after import changes  # noqa: PLC0415 - not before the tool starts
@@ -152,11 +155,18 @@ def _behind_the_gate(
 
     result.tool = _tool(plan, ended, digest=every)
     result.logs = knowledge.logs
-    result.interrupted = ended.received is not None and ended.code != 0
-    result.signal = ended.received if result.interrupted else None
+    result.interrupted = ended is not None and ended.received is not None and ended.code != 0
+    result.signal = ended.received if ended is not None and result.interrupted else None
     fits = Fit(frozenset(target.tags), ".".join(map(str, target.version)))
     found = changes(
-        before, snapshot(places), keeper, blobs, compiled=_compiles(plan), fits=fits, chooses=_chooses(plan)
+        before,
+        snapshot(places),
+        keeper,
+        blobs,
+        compiled=_compiles(plan),
+        fits=fits,
+        chooses=_chooses(plan),
+        typed=typed_addresses(plan.requested, folder),
     )
     result.strays = list(found.strays)
     result.installed, result.nothing_changed = tuple(sorted(found.new)), found.nothing
@@ -207,7 +217,7 @@ def _look_ahead(plan: Plan, keeper: Keeper, gateway: Gateway) -> None:
         ask(Requirement(line) for line in contents.requires)
 
     keeper.ahead = ahead
-    ask(one.requirement for one in plan.requested)
+    ask(one.requirement for one in plan.requested if one.source is None)
 
 
 def _exact(requested: Iterable[Requested]) -> dict[str, frozenset[str]]:

@@ -14,9 +14,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 from openvet_install.errors import ConfigError
 from openvet_install.installers.choice import Program  # noqa: TC001 - part of the public value
+from openvet_install.installers.sources import Links, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from packaging.requirements import Requirement
 
@@ -69,15 +70,28 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Requested:
-    """One requirement that a person wrote: `origin` is `command line` or `FILE:LINE`; `hashes` are `alg:hex`."""
+    """One requirement that a person wrote: `origin` is `command line` or `FILE:LINE`; `hashes` are `alg:hex`.
+
+    With a `source` the requirement only repeats its name, version, extras and marker.
+    """
 
     requirement: Requirement
     origin: str
     hashes: tuple[str, ...] = ()
+    source: Source | None = None
 
-    def line(self) -> str:
-        """Return the one line that a requirements file would hold."""
-        return " ".join((str(self.requirement), *(f"--hash={value}" for value in self.hashes)))
+    def line(self, folder: Path | None = None) -> str:
+        """Return the one line that a requirements file would hold; `folder` is the run's, for archives."""
+        return " ".join((self.word(folder), *(f"--hash={value}" for value in self.hashes)))
+
+    def word(self, folder: Path | None = None) -> str:
+        """Return the requirement as one argument."""
+        wanted = self.requirement
+        if self.source is None or folder is None:
+            return str(wanted)
+        extras = f"[{','.join(sorted(wanted.extras))}]" if wanted.extras else ""
+        marker = f" ; {wanted.marker}" if wanted.marker else ""
+        return f"{wanted.name}{extras} @ {self.source.address(folder)}{marker}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +99,14 @@ class Input:
     """A requirement-like file, read once with all that it names: `path` as typed, `kind` a key of `INPUT_FLAGS`.
 
     `lines` are its requirements and options in their order, flattened; options may hold logins: not in `repr()`.
-    `indexes` are those that the options name.
+    `indexes` are those that the options name, `links` what `--find-links` names: an option of the whole command.
     """
 
     path: str
     lines: tuple[Requested | str, ...] = field(repr=False)
     kind: str = REQUIREMENTS
     indexes: tuple[Index, ...] = ()
+    links: tuple[Links, ...] = ()
 
     @property
     def requested(self) -> tuple[Requested, ...]:
@@ -103,17 +118,17 @@ class Input:
         """The options alone, line by line."""
         return tuple(line for line in self.lines if isinstance(line, str))
 
-    def text(self) -> str:
-        """Return the flattened copy that the tool reads instead of the user's files."""
-        return "".join(f"{line if isinstance(line, str) else line.line()}\n" for line in self.lines)
+    def text(self, folder: Path | None = None) -> str:
+        """Return the flattened copy that the tool reads instead of the user's files; `folder` is the run's."""
+        return "".join(f"{line if isinstance(line, str) else line.line(folder)}\n" for line in self.lines)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A command of pip or uv, ready to run under the gate.
 
-    `words`: the command, `("pip", "install")` for uv. `program` starts the tool, `argv` follows it; an `Input` in
-    `argv` stands for its private copy. `environment` is the child's before `gateway_variables`. `requested` is what
+    `words`: the command, `("pip", "install")` for uv. `program` starts the tool, `argv` follows it; what is no text
+    in `argv` stands for private copies. `environment` is the child's before `gateway_variables`. `requested` is what
     people want, `limits` what their constraints allow of it. `dropped`: names of variables, or places of keys,
     without effect here, to be named once. `trusted`: `host:port` of plain-http indexes that the user trusts (pip
     needs to be told). `selects`: a file says which files of a release to take. `argv` and `environment` may hold
@@ -126,7 +141,7 @@ class Plan:
     typed: tuple[str, ...]
     program: tuple[str, ...]
     helper: Program | None
-    argv: tuple[str | Input, ...] = field(repr=False)
+    argv: tuple[str | Input | Links | Requested, ...] = field(repr=False)
     cwd: str
     target: Target
     requested: tuple[Requested, ...]
@@ -148,8 +163,14 @@ class Plan:
             if isinstance(item, str):
                 found.append(item)
                 continue
+            if isinstance(item, Requested):
+                found.append(item.word(folder))
+                continue
+            if isinstance(item, Links):
+                found.append(f"--find-links={item.address(folder)}")
+                continue
             path = folder / f"{item.kind}-{len(found)}.txt"
-            write_private(path, item.text())
+            write_private(path, item.text(folder))
             found.append(f"{INPUT_FLAGS[self.tool][item.kind]}={path}")
         return tuple(found)
 
@@ -216,6 +237,32 @@ def http_url(text: str) -> str | None:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
 
 
+def links_of(argv: Iterable[object]) -> tuple[Links, ...]:
+    """Return what `--find-links` names in a command."""
+    return tuple(one for one in argv if isinstance(one, Links))
+
+
+def pages_of(argv: Iterable[object]) -> list[str]:
+    """Return the pages among it, without login."""
+    return [without_login(one.url) for one in links_of(argv) if one.path is None]
+
+
+def has_archives(plan: Plan) -> bool:
+    """Tell whether a command names archives or folders of them on this machine."""
+    named = any(one.source is not None and one.source.path is not None for one in plan.requested)
+    return named or any(one.path is not None for one in links_of(plan.argv))
+
+
+def typed_addresses(requested: Iterable[Requested], folder: Path) -> dict[str, str]:
+    """Return the addresses that the tool got for what was named, each with the one that the person meant."""
+    found: dict[str, str] = {}
+    for one in requested:
+        if one.source is not None:
+            url = without_login(one.source.address(folder).partition("#")[0])
+            found[url] = url if one.source.path is None else Path(one.source.path).as_uri()
+    return found
+
+
 def requested_of(inputs: Iterable[Input], *kinds: str) -> tuple[Requested, ...]:
     """Return the requirements of all files of these kinds."""
     return tuple(one for source in inputs if source.kind in kinds for one in source.requested)
@@ -231,3 +278,21 @@ def require_hashes(inputs: Iterable[Input], *, listed: bool = True) -> bool:
 def choose_files(inputs: Iterable[Input]) -> bool:
     """Tell whether a file says which files of a release to take."""
     return any("--no-binary" in option.split() for source in inputs for option in source.options)
+
+
+def names_sdist(requested: Iterable[Requested]) -> bool:
+    """Tell whether people named an sdist: the tool builds it although a wheel may fit."""
+    return any(one.source is not None and not one.source.filename.endswith(".whl") for one in requested)
+
+
+def words_of(typed: Sequence[Requested]) -> tuple[str | Requested, ...]:
+    """Return what stands behind the options of a command."""
+    return ("--", *(one.word() if one.source is None else one for one in typed)) if typed else ()
+
+
+def with_files(indexes: Sequence[Index], inputs: Iterable[Input]) -> tuple[Index, ...]:
+    """Return the indexes of a command and of its files; none where a file says so."""
+    sources = tuple(inputs)
+    if any("--no-index" in option.split() for source in sources for option in source.options):
+        return ()
+    return (*indexes, *(index for source in sources for index in source.indexes))

@@ -36,14 +36,14 @@ PIP: dict[str, str] = {
         CARRY,
     ),
     "PYPI_URL": CARRY,
-    **dict.fromkeys(("PYTHON", "REQUIREMENT", "CONSTRAINT", "BUILD_CONSTRAINT"), JUDGE),
+    **dict.fromkeys(("PYTHON", "REQUIREMENT", "CONSTRAINT", "BUILD_CONSTRAINT", "FIND_LINKS"), JUDGE),
     "TRUSTED_HOST": UPSTREAM,
     "CERT": UPSTREAM,
     "CLIENT_CERT": UPSTREAM,
     "PROXY": UPSTREAM,
     **dict.fromkeys(
         (
-            *("GROUP", "EDITABLE", "FIND_LINKS", "TARGET", "PREFIX"),
+            *("GROUP", "EDITABLE", "TARGET", "PREFIX"),
             *("ROOT", "USER", "SRC", "CONFIG_SETTINGS", "NO_BUILD_ISOLATION", "USE_FEATURE"),
         ),
         LATER,
@@ -74,14 +74,14 @@ UV: dict[str, str] = {
     **dict.fromkeys(
         (
             *("PYTHON", "SYSTEM_PYTHON", "BREAK_SYSTEM_PACKAGES", "NO_CONFIG", "CONFIG_FILE", "PROJECT", "WORKING_DIR"),
-            *("CONSTRAINT", "BUILD_CONSTRAINT", "OVERRIDE", "EXCLUDE"),
+            *("CONSTRAINT", "BUILD_CONSTRAINT", "OVERRIDE", "EXCLUDE", "FIND_LINKS"),
         ),
         JUDGE,
     ),
     **dict.fromkeys(("INSECURE_HOST", "SYSTEM_CERTS", "NATIVE_TLS"), UPSTREAM),
     **dict.fromkeys(
         (
-            *("PROJECT_ENVIRONMENT", "FIND_LINKS", "OFFLINE"),
+            *("PROJECT_ENVIRONMENT", "OFFLINE"),
             *("NO_SOURCES", "NO_SOURCES_PACKAGE", "NO_BUILD_ISOLATION", "PREVIEW", "PREVIEW_FEATURES", "ENV_FILE"),
         ),
         LATER,

@@ -14,18 +14,21 @@ from openvet_install.installers.commands import (
     INPUT_FLAGS,
     REQUIREMENTS,
     Index,
-    Input,
     Plan,
     choose_files,
     default_index,
     http_url,
+    names_sdist,
     requested_of,
     require_hashes,
+    with_files,
     without_login,
+    words_of,
 )
 from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
 from openvet_install.installers.requirements import Reader, no_way_out, read_words
+from openvet_install.installers.sources import read_links
 from openvet_install.installers.target import inspect
 from openvet_install.installers.tokens import CARRY, Token, Tokeniser, has, last_of, refuse, values_of
 
@@ -60,7 +63,7 @@ def plan(
     tokens = [*command.before, *reader.all(table)]
     for token in tokens:
         refuse(token, tool="pip", command="pip install")
-    typed = read_words([token.spelled for token in tokens if token.flag is None])
+    typed = read_words([token.spelled for token in tokens if token.flag is None], cwd)
     found = sort_environment("pip", environ)
     python = last_of(tokens, "--python")
     target = inspect(target_python(python or found.judged.get("PIP_PYTHON"), environ, cwd), found.child)
@@ -83,7 +86,10 @@ def plan(
     )
     read = Reader(cwd, environ, partial(fetch, upstream=upstream)).read
     inputs = tuple(part for kind, flag in INPUT_FLAGS["pip"].items() for part in read(values_of(tokens, flag), kind))
-    indexes += tuple(index for source in inputs for index in source.indexes)
+    indexes = with_files(indexes, inputs)
+    links = read_links(values_of(tokens, "--find-links"), cwd, COMMAND_LINE)
+    links += tuple(one for source in inputs for one in source.links)
+    requested = (*typed, *requested_of(inputs, REQUIREMENTS))
     return Plan(
         tool="pip",
         version=pip_flags.VERSION,
@@ -91,10 +97,10 @@ def plan(
         typed=tuple(map(without_login, argv)),
         program=pip_program(str(target.python)),
         helper=None,
-        argv=_argv(command.words, tokens, inputs, [item.line() for item in typed]),
+        argv=(*_argv(command.words, tokens), *links, *inputs, *words_of(typed)),
         cwd=cwd,
         target=target,
-        requested=(*typed, *requested_of(inputs, REQUIREMENTS)),
+        requested=requested,
         limits=requested_of(inputs, CONSTRAINTS),
         inputs=inputs,
         indexes=indexes,
@@ -104,7 +110,7 @@ def plan(
         trusted=_trusted(indexes, upstream.insecure_hosts),
         dry_run=has(tokens, "--dry-run") or _true(child, "PIP_DRY_RUN"),
         requires_hashes=has(tokens, "--require-hashes") or _true(child, "PIP_REQUIRE_HASHES") or require_hashes(inputs),
-        selects=choose_files(inputs),
+        selects=choose_files(inputs) or names_sdist(requested),
     )
 
 
@@ -118,17 +124,15 @@ def _judged(table: Mapping[str, Flag], variables: Mapping[str, str]) -> list[Tok
     return found
 
 
-_LISTS = tuple(INPUT_FLAGS["pip"].values())
+_LISTS = (*INPUT_FLAGS["pip"].values(), "--find-links")
 
 
-def _argv(
-    words: tuple[str, ...], tokens: Sequence[Token], inputs: Sequence[Input], lines: Sequence[str]
-) -> tuple[str | Input, ...]:
+def _argv(words: tuple[str, ...], tokens: Sequence[Token]) -> tuple[str, ...]:
     options: list[str] = []
     for token in tokens:
         if token.flag is not None and (token.flag.column == CARRY or token.flag.name in _HANDED_ON):
             options += token.canonical()
-    return (*words, *options, *inputs, *(("--", *lines) if lines else ()))
+    return (*words, *options)
 
 
 _HANDED_ON = ("--index-url", "--extra-index-url")

@@ -42,7 +42,7 @@ INDEX = (
     Flag(("--extra-index-url",), True, JUDGE),
     Flag(("--no-index",), False, CARRY),
     Flag(("--refresh-package",), True, CARRY),
-    Flag(("--find-links", "-f"), True, LATER, "folders and pages of links"),
+    Flag(("--find-links", "-f"), True, JUDGE),
     Flag(("--uploaded-prior-to",), True, CARRY),
 )
 
@@ -110,7 +110,7 @@ FILE = (
     Flag(("--constraint", "-c"), True, JUDGE),
     Flag(("--requirement", "-r"), True, JUDGE),
     Flag(("--editable", "-e"), True, LATER, "local projects"),
-    Flag(("--find-links", "-f"), True, LATER, "folders and pages of links"),
+    Flag(("--find-links", "-f"), True, JUDGE),
     Flag(("--no-binary",), True, CARRY),
     Flag(("--only-binary",), True, CARRY),
     Flag(("--prefer-binary",), False, CARRY),

@@ -16,7 +16,7 @@ import shlex
 import string
 import sys
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -32,13 +32,15 @@ from openvet_install.installers.commands import (
     http_url,
     without_login,
 )
-from openvet_install.installers.tokens import CARRY, LATER, Token, Tokeniser, index
+from openvet_install.installers.sources import local_path, read_links, read_source
+from openvet_install.installers.tokens import CARRY, LATER, Token, Tokeniser, index, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Protocol
 
     from openvet_install.installers.environment import UpstreamSettings
+    from openvet_install.installers.sources import Links
 
     class FetchOutside(Protocol):
         """Gets a text of at most `MAX_FILE_BYTES` from a URL on the user's way out; raises `InstallError`."""
@@ -55,10 +57,6 @@ _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 _OPTIONS = re.compile(r"\s+(?=-)")
 _HASH = re.compile(r"--hash(?:=|\s+)(\S+)")
 _HASH_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
-_ARCHIVES = (
-    *(".whl", ".zip", ".egg", ".exe", ".tar", ".tgz", ".tbz", ".txz", ".tlz", ".gz", ".bz2", ".xz", ".lz", ".lzma"),
-)
-_VCS = re.compile(r"(?:git|hg|svn|bzr)\+")
 _URL = re.compile(r"(?:https?|file):", re.IGNORECASE)
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -71,6 +69,8 @@ _CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
 _OTHER_KINDS = (".toml", ".py", ".cfg")
 _INDEX_OPTIONS = ("--index-url", "--extra-index-url")
 _SHOWN = 100
+NOWHERE = "/nonexistent"
+"""The working folder of what a file from elsewhere names by path."""
 _LINE = index(pip_flags.FILE)
 
 
@@ -87,7 +87,7 @@ class Reader:
         self, cwd: str, environ: Mapping[str, str], fetch: Callable[[str], bytes] = no_way_out, *, stdin: bool = False
     ) -> None:
         """`cwd` is absolute, `environ` the user's; with `stdin` a file `-` is the standard input, as in uv."""
-        self._cwd = cwd
+        self.cwd = cwd
         self._environ = environ
         self._fetch = fetch
         self._stdin = stdin
@@ -133,7 +133,7 @@ class Reader:
         if path == "-" and self._stdin:
             return sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
         try:
-            with open(os.path.join(self._cwd, local_path(path)), "rb") as stream:
+            with open(os.path.join(self.cwd, local_path(path)), "rb") as stream:
                 return stream.read(MAX_FILE_BYTES + 1)
         except (OSError, ValueError) as error:
             raise UsageError(f"could not open {kind} file: {error}") from error
@@ -146,12 +146,13 @@ class _Whole:
         self._reader, self._typed, self._kind, self._faults = reader, typed, kind, faults
         self._lines: dict[str, list[Requested | str]] = {kind: []}
         self._indexes: list[Index] = []
+        self._links: list[Links] = []
 
     def inputs(self) -> tuple[Input, ...]:
-        indexes = tuple(self._indexes)
         typed = without_login(self._typed)
+        named = (tuple(self._indexes), tuple(self._links))
         return tuple(
-            Input(typed, tuple(lines), kind, indexes if kind == self._kind else ())
+            Input(typed, tuple(lines), kind, *(named if kind == self._kind else ((), ())))
             for kind, lines in self._lines.items()
         )
 
@@ -175,17 +176,32 @@ class _Whole:
 
     def _line(self, line: str, path: str, kind: str, at: str, inside: tuple[str, ...]) -> None:
         if not line.startswith("-"):
-            self._lines.setdefault(kind, []).append(_parse_requirement(line, at))
+            cwd = NOWHERE if is_http(path) else self._reader.cwd
+            found = _parse_requirement(line, at, cwd)
+            if is_http(path) and found.source is not None and found.source.path is not None:
+                raise UsageError(f"`{line}`: a file from elsewhere names one on this machine", where=at)
+            if found.source is not None and kind != REQUIREMENTS:
+                raise UsageError(f"`{without_login(line)}`: a direct reference in a {kind} file is refused", where=at)
+            self._lines.setdefault(kind, []).append(found)
             return
         tokens = _options(line, at)
         nested = next((one for one in tokens if one.flag and one.flag.name in ("--requirement", "--constraint")), None)
         if nested is None:
             self._indexes += [_index(one, at) for one in tokens if one.flag and one.flag.name in _INDEX_OPTIONS]
-            self._lines.setdefault(kind, []).append(" ".join(map(_written, tokens)))
+            self._links += self._find_links(tokens, path, at)
+            rest = [one for one in tokens if one.flag and one.flag.name != "--find-links"]
+            if rest:
+                self._lines.setdefault(kind, []).append(" ".join(map(_written, rest)))
         elif len(tokens) == 1:
             self._nested(nested, path, kind, at, inside)
         else:
             raise UsageError(f"`{nested.spelled}` shares its line with other options", where=at)
+
+    def _find_links(self, tokens: Sequence[Token], path: str, at: str) -> tuple[Links, ...]:
+        values = values_of(tokens, "--find-links")
+        if is_http(path) and not all(map(is_http, values)):
+            raise UsageError("`--find-links`: a file from elsewhere names a folder on this machine", where=at)
+        return read_links(values, self._reader.cwd, at, os.path.dirname(local_path(path)))
 
     def _nested(self, token: Token, path: str, kind: str, at: str, inside: tuple[str, ...]) -> None:
         constraint = token.flag is not None and token.flag.name == "--constraint"
@@ -202,16 +218,6 @@ def is_http(path: str) -> bool:
     return path[:8].lower().startswith(("http://", "https://"))
 
 
-def local_path(text: str) -> str:
-    """Return the path of a `file:` URL, and every other text as it is. Raises `UsageError` for another host's."""
-    if text[:5].lower() != "file:":
-        return text
-    parts = urlsplit(text)
-    if parts.netloc not in ("", "localhost"):
-        raise UsageError(f"`{text}`: a `file:` URL of another host")
-    return unquote(parts.path)
-
-
 def _relative(named: str, path: str) -> str:
     """Say which file a line of the file `path` names, as pip does."""
     if is_http(path):
@@ -221,9 +227,15 @@ def _relative(named: str, path: str) -> str:
     return os.path.join(os.path.dirname(local_path(path)), named)
 
 
-def read_words(words: Sequence[str]) -> tuple[Requested, ...]:
-    """Understand the requirements on the command line. Raises `UsageError` for everything that is not a name."""
-    return tuple(Requested(_requirement(word, None), COMMAND_LINE) for word in words)
+def read_words(words: Sequence[str], cwd: str) -> tuple[Requested, ...]:
+    """Understand the requirements on the command line, archives included. Raises `UsageError` for everything else."""
+    return tuple(_requested(word, COMMAND_LINE, (), cwd) for word in words)
+
+
+def check_names(words: Sequence[str]) -> None:
+    """Raise `UsageError` for everything that is no requirement by name."""
+    for word in words:
+        _requirement(word)
 
 
 def _decode(raw: bytes, path: str, kind: str) -> str:
@@ -299,7 +311,7 @@ def _index(token: Token, at: str) -> Index:
     return Index(url=url, origin=at, default=token.flag is not None and token.flag.name == "--index-url")
 
 
-def _parse_requirement(line: str, origin: str) -> Requested:
+def _parse_requirement(line: str, origin: str, cwd: str) -> Requested:
     written, *options = _OPTIONS.split(line)
     hashes: list[str] = []
     for option in options:
@@ -308,7 +320,14 @@ def _parse_requirement(line: str, origin: str) -> Requested:
             name = re.split(r"[\s=]", option, maxsplit=1)[0]
             raise UsageError(f"`{name}` of one requirement is not gated", where=origin)
         hashes.append(_hash(match[1], origin))
-    return Requested(_requirement(written, origin), origin, tuple(hashes))
+    return _requested(written, origin, tuple(hashes), cwd)
+
+
+def _requested(text: str, origin: str, hashes: tuple[str, ...], cwd: str) -> Requested:
+    found = read_source(text, cwd)
+    if found is not None:
+        return Requested(found[0], origin, hashes, found[1])
+    return Requested(_requirement(text), origin, hashes)
 
 
 def _hash(text: str, origin: str) -> str:
@@ -319,22 +338,14 @@ def _hash(text: str, origin: str) -> str:
     return f"{algorithm}:{digits.lower()}"
 
 
-def _requirement(text: str, origin: str | None) -> Requirement:
+def _requirement(text: str) -> Requirement:
     shown = without_login(text)
     shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
-    if _VCS.match(text):
-        raise UsageError(f"`{shown}`: version control as a source is not gated yet", where=origin)
-    if "://" in text.partition("@")[0] or text.startswith("file:"):
-        raise UsageError(f"`{shown}`: direct references are not gated yet", where=origin)
     try:
         found = Requirement(text)
     except InvalidRequirement as error:
-        if text.startswith((".", "/", "~")) or "/" in text.partition(";")[0] or "\\" in text:
-            raise UsageError(f"`{shown}`: local files and folders are not gated yet", where=origin) from error
         detail = str(error).partition("\n")[0]
-        raise UsageError(f"`{shown}` is not a requirement: {detail}", where=origin) from error
+        raise UsageError(f"`{shown}` is not a requirement: {detail}") from error
     if found.url is not None:
-        raise UsageError(f"`{shown}`: direct references are not gated yet", where=origin)
-    if found.name.lower().endswith(_ARCHIVES):
-        raise UsageError(f"`{shown}`: local files and folders are not gated yet", where=origin)
+        raise UsageError(f"`{shown}`: a direct reference has no place here")
     return found

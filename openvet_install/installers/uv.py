@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -24,14 +25,18 @@ from openvet_install.installers.commands import (
     choose_files,
     default_index,
     http_url,
+    names_sdist,
     private_folder,
     requested_of,
     require_hashes,
+    with_files,
     without_login,
+    words_of,
 )
 from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
-from openvet_install.installers.requirements import Reader, no_way_out, read_words
+from openvet_install.installers.requirements import Reader, check_names, no_way_out, read_words
+from openvet_install.installers.sources import read_links
 from openvet_install.installers.target import inspect, probe_uv
 from openvet_install.installers.tokens import CARRY, Token, Tokeniser, has, last_of, refuse, values_of
 
@@ -82,8 +87,8 @@ def plan(
     if not os.path.isdir(cwd):
         raise UsageError(f"`--directory`: no folder `{cwd}`")
     tokens = [*_judged(flag_table("uv", command.words), tokens, found.judged), *tokens]
-    typed = read_words([token.spelled for token in tokens if token.flag is None])
-    read_words(values_of(tokens, "--upgrade-package"))
+    typed = read_words([token.spelled for token in tokens if token.flag is None], cwd)
+    check_names(values_of(tokens, "--upgrade-package"))
     child, unusable = _usable(found.child)
     typed_indexes = _typed_indexes(tokens)
     where = _configuration(tokens, found.judged)
@@ -103,7 +108,9 @@ def plan(
     )
     read = Reader(cwd, environ, partial(fetch, upstream=upstream), stdin=True).read
     inputs = tuple(part for kind, flag in INPUT_FLAGS["uv"].items() for part in read(values_of(tokens, flag), kind))
-    indexes += tuple(index for source in inputs for index in source.indexes)
+    indexes = with_files(indexes, inputs)
+    links = read_links(values_of(tokens, "--find-links"), cwd, COMMAND_LINE)
+    links += tuple(one for source in inputs for one in source.links)
     helper = find_uv(environ, cwd)
     steering = [part for token in (*_steering(tokens, found.judged), *where) for part in token.canonical()]
     with private_folder() as folder:
@@ -121,7 +128,7 @@ def plan(
         helper = find_uv(environ, cwd, avoid=[str(target.prefix)])
     options = [part for token in tokens if _handed_on(token) for part in token.canonical()]
     options += [part for token in where for part in token.canonical()]
-    lines = [item.line() for item in typed]
+    requested = (*typed, *requested_of(inputs, REQUIREMENTS))
     return Plan(
         tool="uv",
         version=probe.version,
@@ -134,12 +141,13 @@ def plan(
             *options,
             *_break_system(tokens, found.judged),
             f"--python={probe.python}",
+            *links,
             *inputs,
-            *(("--", *lines) if lines else ()),
+            *words_of(typed),
         ),
         cwd=cwd,
         target=target,
-        requested=(*typed, *requested_of(inputs, REQUIREMENTS)),
+        requested=requested,
         limits=requested_of(inputs, CONSTRAINTS),
         inputs=inputs,
         indexes=indexes,
@@ -148,7 +156,7 @@ def plan(
         dropped=(*found.dropped, *unusable),
         trusted=(),
         dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
-        selects=config.selects or choose_files(inputs),
+        selects=config.selects or choose_files(inputs) or names_sdist(requested),
         requires_hashes=has(tokens, "--require-hashes")
         or child.get("UV_REQUIRE_HASHES", "").lower() in _TRUE
         or require_hashes(inputs, listed=False),
@@ -165,12 +173,16 @@ _FILE_VARIABLES = {
 
 def _judged(table: Mapping[str, Flag], tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:
     """Return the files that variables name, where no flag does, as options."""
-    return [
+    found = [
         Token(table[flag], name, part)
         for name, flag in _FILE_VARIABLES.items()
         if not has(tokens, flag)
         for part in judged.get(name, "").split()
     ]
+    if not has(tokens, "--find-links"):
+        parts = re.split(r"[,\s]+", judged.get("UV_FIND_LINKS", ""))
+        found += [Token(table["--find-links"], "UV_FIND_LINKS", part) for part in parts if part]
+    return found
 
 
 def _likely(environ: Mapping[str, str], cwd: str, child: Mapping[str, str], *, steered: bool) -> Target | None:

@@ -51,7 +51,7 @@ INDEX = (
     Flag(("--default-index",), True, JUDGE),
     Flag(("--index-url", "-i"), True, JUDGE),
     Flag(("--extra-index-url",), True, JUDGE),
-    Flag(("--find-links", "-f"), True, LATER, "folders and pages of links"),
+    Flag(("--find-links", "-f"), True, JUDGE),
     Flag(("--no-index",), False, CARRY),
     Flag(("--index-strategy",), True, CARRY),
     Flag(("--keyring-provider",), True, CARRY),

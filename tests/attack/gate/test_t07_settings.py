@@ -117,11 +117,14 @@ def test_what_the_build_of_an_approved_sdist_sees(stage, tool):
     code = "import json, os\njson.dump(dict(os.environ), open(FOLDER + '/seen', 'w'))"
     stage.sdist("source", "1.0", YES, backend=backend(stage, "source", "1.0", code))
     stage.policy()
+    folder, file = str(stage.folder / "evil"), str(stage.folder / "evil/r.txt")
+    Path(folder).mkdir()
+    Path(file).touch()
     hostile = {
         "LD_PRELOAD": "", "LD_LIBRARY_PATH": "/evil", "PYTHONPATH": "/evil", "PYTHONHOME": "", "PYTHONSTARTUP": "/evil",
         "OPENSSL_CONF": "/evil", "GCONV_PATH": "/evil", "GIT_CONFIG_GLOBAL": "/evil", "BASH_ENV": "/evil",
-        "SSLKEYLOGFILE": str(stage.folder / "keys"), "PIP_REQUIREMENT": "/evil", "PIP_CONSTRAINT": "/evil",
-        "PIP_FIND_LINKS": "/evil", "UV_FIND_LINKS": "/evil", "UV_OVERRIDE": "/evil", "UV_CONSTRAINT": "/evil",
+        "SSLKEYLOGFILE": str(stage.folder / "keys"), "PIP_REQUIREMENT": file, "PIP_CONSTRAINT": file,
+        "PIP_FIND_LINKS": folder, "UV_FIND_LINKS": folder, "UV_OVERRIDE": file, "UV_CONSTRAINT": file,
         "UV_PYTHON_INSTALL_MIRROR": "file:///evil", "UV_INTERNAL__SHOW_DERIVATION_TREE": "1", "SECRET_TOKEN": "hush",
         "AWS_SECRET_ACCESS_KEY": "hush", "NO_PROXY": "*", "ALL_PROXY": "", "PIP_CONFIG_FILE": "/evil",
         "SSH_AUTH_SOCK": "/evil", "OPENVET_BYPASS": "1", "UV_CACHE_DIR": "/evil", "XDG_EVIL": "1",
@@ -151,7 +154,7 @@ def test_what_the_build_of_an_approved_sdist_sees(stage, tool):
 def test_pips_files_in_each_place(stage, where, line):
     # Plain pip reads `find-links` of a pip.conf in the target's prefix and builds evil.
     evil_sdist(stage)
-    stage.policy(WARN)
+    stage.policy()
     path = {
         "target": stage.environment / "pip.conf", "user": stage.folder / "config/pip/pip.conf",
         "variable": stage.folder / "p.conf",

@@ -125,7 +125,7 @@ BAD = [
     "evil @ file:///d/evil-1.0.tar.gz",
     "./evil.whl",
     "-e .",
-    "-f .",
+    "-f none",
     "--trusted-host h",
     "-i file:///d",
     "six==${HTTP_PROXY}",

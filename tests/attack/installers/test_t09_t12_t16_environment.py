@@ -20,8 +20,9 @@ HOSTILE = {
     **dict.fromkeys(("ALL_PROXY", "all_proxy", "HTTP_PROXY", "https_proxy", "PIP_PROXY"), "http://evil"),
     **dict.fromkeys(("PIP_NO_PROXY_ENV", "PIP_ISOLATED", "UV_NO_VERIFY_HASHES", "UV_INSECURE_NO_ZIP_VALIDATION"), "1"),
     **dict.fromkeys(("PIP_TRUSTED_HOST", "UV_INSECURE_HOST"), "evil"),
-    **dict.fromkeys(("PIP_CONFIG_FILE", "PIP_FIND_LINKS", "UV_FIND_LINKS"), "/nowhere"),
+    **dict.fromkeys(("PIP_CONFIG_FILE",), "/nowhere"),
     **dict.fromkeys(("PIP_REQUIREMENT", "UV_OVERRIDE"), "/dev/null"),
+    **dict.fromkeys(("PIP_FIND_LINKS", "UV_FIND_LINKS"), "/usr"),
     **dict.fromkeys(("LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONHOME"), "/nowhere"),
     **dict.fromkeys(("OPENSSL_CONF", "GCONV_PATH", "GIT_SSH_COMMAND", "BASH_ENV", "SSLKEYLOGFILE"), "/nowhere"),
     **dict.fromkeys(("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "SSL_CLIENT_CERT", "PIP_CERT"), "/nowhere"),
@@ -125,7 +126,7 @@ def test_the_process_has_exactly_that(child, tmp_path):
 def test_what_was_dropped_is_named_and_the_way_out_kept(child):
     plan, _variables = child
     if plan.tool == "pip":
-        assert plan.dropped == ("PIP_FIND_LINKS", "PIP_ISOLATED", "PIP_NO_PROXY_ENV")
+        assert plan.dropped == ("PIP_ISOLATED", "PIP_NO_PROXY_ENV")
         assert plan.upstream.ca_file == "/nowhere"
         assert plan.upstream.proxies == {"http": "http://evil", "https": "http://evil"}
         assert plan.trusted == ()

@@ -4,11 +4,11 @@ import pytest
 
 from openvet_install.errors import InstallError
 from openvet_install.installers import pip, pip_config
+from openvet_install.installers.commands import links_of
 
 PLACES = ["machine", "legacy", "user", "site", "variable"]
 UPSTREAM = {"proxy": "http://evil", "trusted-host": "evil", "cert": "/evil.pem", "client-cert": "/evil.pem"}
 REFUSED = {
-    "find-links": "/evil",
     "no-proxy-env": "true",
     "isolated": "true",
     "editable": "/evil",
@@ -71,10 +71,23 @@ def test_files_are_read_for_the_user_and_refused_to_the_project(place, project, 
     assert [source.text() for source in found.inputs] == ["idna==1\n"]
 
 
-@pytest.mark.parametrize("spelled", ["find_links", "FIND-LINKS", "--find-links", "Find_Links"])
+@pytest.mark.parametrize("where", PLACES)
+def test_folders_of_archives_are_the_user_s_to_name(place, project, where):
+    path, variables = place(where, f"[global]\nfind-links = {project}\n")
+    if where == "site":
+        with pytest.raises(InstallError) as caught:
+            pip.plan(["install", "six"], variables, str(project))
+        assert (caught.value.exit_code, caught.value.where) == (78, f"{path}:2, key `find-links`")
+        return
+    found = pip.plan(["install", "six"], variables, str(project))
+    assert [one.path for one in links_of(found.argv)] == [str(project)]
+    assert "PIP_FIND_LINKS" not in found.environment
+
+
+@pytest.mark.parametrize("spelled", ["no_proxy_env", "NO-PROXY-ENV", "--no-proxy-env", "No_Proxy_Env"])
 def test_other_spellings_of_a_key(place, project, spelled):
-    _path, variables = place("user", f"[global]\n{spelled}: /evil\n")
-    with pytest.raises(InstallError, match="`find-links` is refused"):
+    _path, variables = place("user", f"[global]\n{spelled}: 1\n")
+    with pytest.raises(InstallError, match="`no-proxy-env` is refused"):
         pip.plan(["install", "six"], variables, str(project))
 
 

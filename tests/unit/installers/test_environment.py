@@ -31,9 +31,9 @@ def test_what_goes_over_and_what_is_named():
     }
     found = sort_environment("pip", environ)
     assert found.child == {"HOME": "/h", "LC_ALL": "C", "PIP_INDEX_URL": "https://i/simple"}
-    assert found.judged == {"PIP_PYTHON": "p", "PIP_REQUIREMENT": "f"}
+    assert found.judged == {"PIP_PYTHON": "p", "PIP_REQUIREMENT": "f", "PIP_FIND_LINKS": "/w"}
     assert found.upstream == {"PIP_CERT": "/c"}
-    assert found.dropped == ("PIP_FIND_LINKS", "PIP_WHATEVER")
+    assert found.dropped == ("PIP_WHATEVER",)
     assert "https://i" not in repr(found)
 
 

@@ -99,9 +99,9 @@ def test_ours_wins_and_the_way_out_is_not_the_child_s(plan):
 
 def test_unusable_variables_are_dropped_and_named(plan):
     found = plan(
-        "install x", PIP_FIND_LINKS="/w", PIP_INDEX_URL="file:///d", PIP_EXTRA_INDEX_URL="https://a /d", PIP_PRE="1"
+        "install x", PIP_WHATEVER="/w", PIP_INDEX_URL="file:///d", PIP_EXTRA_INDEX_URL="https://a /d", PIP_PRE="1"
     )
-    assert found.dropped == ("PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
+    assert found.dropped == ("PIP_WHATEVER", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
     assert found.environment["PIP_PRE"] == "1"
     assert found.indexes == (default_index("pip"),)
 
@@ -120,7 +120,7 @@ def test_unusable_variables_are_dropped_and_named(plan):
         ("install x --cache-dir d", "`--cache-dir` is refused", None),
         ("install x --use-deprecated legacy-resolver", "`--use-deprecated` is refused", None),
         ("install -e .", "`-e` is not gated yet (local projects)", None),
-        ("install x -f d", "`-f` is not gated yet", None),
+        ("install x -f d", "`--find-links`: `d` is neither a folder nor an http or https page", None),
         ("install x --target d", "`--target` is not gated yet", None),
         ("install x --user", "`--user` is not gated yet", None),
         ("install x --no-build-isolation", "`--no-build-isolation` is not gated yet", None),
@@ -130,7 +130,7 @@ def test_unusable_variables_are_dropped_and_named(plan):
             "folders are not gated yet",
         ),
         ("install x --prox=", "`--prox` is not known for pip 26.3", "did you mean `--proxy`?"),
-        ("install ./x", "`./x`: local files and folders are not gated yet", None),
+        ("install ./x", "`./x`: no such file", None),
     ],
 )
 def test_what_stops(plan, line, words, hint):
@@ -164,11 +164,11 @@ def test_files_of_pip(plan, user, write, tmp_path):
 def test_broken_files_of_pip(plan, tmp_path):
     home = tmp_path / "home/.pip/pip.conf"
     home.parent.mkdir()
-    home.write_text("[install]\nfind-links = d\nfrob = 1\nindex-url = /d\n")
+    home.write_text("[install]\neditable = d\nfrob = 1\nindex-url = /d\n")
     with pytest.raises(FaultsError) as caught:
         plan("install x")
     assert [fault.where for fault in caught.value.faults] == [
-        f"{home}:{line}, key `{key}`" for line, key in ((2, "find-links"), (3, "frob"), (4, "index-url"))
+        f"{home}:{line}, key `{key}`" for line, key in ((2, "editable"), (3, "frob"), (4, "index-url"))
     ]
     assert caught.value.exit_code == 78
     home.write_text("index-url = x\n")

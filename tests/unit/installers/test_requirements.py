@@ -12,6 +12,7 @@ from pip._internal.req.req_file import get_line_parser, preprocess
 from openvet_install.errors import FaultsError, UsageError
 from openvet_install.installers.commands import Input
 from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, read_words
+from openvet_install.installers.sources import WHY_NO_VCS
 
 A, B = "a" * 64, "B" * 64
 
@@ -74,7 +75,7 @@ def test_a_pipe_is_read_once(project):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("-f dir", "`-f` in a requirements file is not gated yet"),
+        ("-f none", "`--find-links`: `none` is neither a folder nor an http or https page"),
         ("-e .", "`-e` in a requirements file is not gated yet"),
         ("-i file:///d", "`-i`: `file:///d` is not an http or https URL"),
         ("--extra-index-url=./d", "`--extra-index-url`: `./d` is not an http or https URL"),
@@ -98,14 +99,18 @@ def test_a_pipe_is_read_once(project):
         ("six --global-option x", "`--global-option` of one requirement is not gated"),
         ("six --pre", "`--pre` of one requirement is not gated"),
         ("six==${V}", "the environment variable `${V}` is not set"),
-        ("evil @ file:///d/evil.whl", "`evil @ file:///d/evil.whl`: direct references are not gated yet"),
-        ("evil@https://h/e.whl", "`evil@https://h/e.whl`: direct references are not gated yet"),
-        ("https://h/e.whl", "`https://h/e.whl`: direct references are not gated yet"),
-        ("file:./e.whl", "`file:./e.whl`: direct references are not gated yet"),
-        ("git+https://h/r.git", "`git+https://h/r.git`: version control as a source is not gated yet"),
-        ("./evil", "`./evil`: local files and folders are not gated yet"),
-        ("evil-1.0-py3-none-any.whl", "`evil-1.0-py3-none-any.whl`: local files and folders are not gated yet"),
-        ("d/evil.tar.gz", "`d/evil.tar.gz`: local files and folders are not gated yet"),
+        ("evil @ file:///d/none.whl", "`evil @ file:///d/none.whl`: no such file"),
+        ("evil@ftp://h/e.whl", "`evil@ftp://h/e.whl` is not an http, https or file URL"),
+        ("https://h/e.whl", "`https://h/e.whl`: Invalid wheel filename (wrong number of parts): 'e'"),
+        ("evil @ https://h/good-1.0.tar.gz", "`evil @ https://h/good-1.0.tar.gz`: the file is one of good"),
+        ("https://h/e-1.0.zip#egg=e", "`https://h/e-1.0.zip#egg=e`: of a fragment only `#sha256=…` is understood"),
+        ("file:./none.whl", "`file:./none.whl`: no such file"),
+        ("git+https://h/r.git", f"`git+https://h/r.git`: version control as a source is refused: {WHY_NO_VCS}"),
+        ("x @ git+ssh://h/r", f"`x @ git+ssh://h/r`: version control as a source is refused: {WHY_NO_VCS}"),
+        ("./none", "`./none`: no such file"),
+        (".", "`.`: folders are not gated yet"),
+        ("none-1.0-py3-none-any.whl", "`none-1.0-py3-none-any.whl`: no such file"),
+        ("d/none.tar.gz", "`d/none.tar.gz`: no such file"),
         (f"six --hash=md5:{'a' * 32}", f"`--hash=md5:{'a' * 32}` is no sha256, sha384 or sha512"),
         ("six --hash=sha256:abc", "`--hash=sha256:abc` is no sha256, sha384 or sha512"),
     ],
@@ -156,13 +161,13 @@ def test_missing_folder_large_and_strange(project):
 
 
 def test_words_of_the_command_line():
-    assert [(item.line(), item.origin) for item in read_words(["six", "a[b]>1"])] == [
+    assert [(item.line(), item.origin) for item in read_words(["six", "a[b]>1"], "/")] == [
         ("six", "command line"),
         ("a[b]>1", "command line"),
     ]
     for word in ("", ".", "./x", "x.whl", "x.tar.gz", "git+ssh://h", "x @ file:/d", "../x[a]", "C:\\x"):
         with pytest.raises(UsageError):
-            read_words([word])
+            read_words([word], "/nonexistent")
 
 
 def test_nested_files_and_what_they_say(write):

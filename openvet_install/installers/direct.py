@@ -1,0 +1,55 @@
+"""`direct_url.json` (PEP 610) of what a person named: it shall say what the person wrote, not where our copy lay."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from openvet_install.installers import disk
+from openvet_install.installers.commands import without_login
+
+NAME = "direct_url.json"
+MAX_BYTES = 64 * 1024
+
+
+def url_of(info: str) -> str | None:
+    """Return the address in a `.dist-info` folder, without login and fragment; None when there is none to read."""
+    raw = disk.read(f"{info}/{NAME}", MAX_BYTES)
+    try:
+        url = json.loads(raw or b"")["url"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return without_login(url.partition("#")[0]) if isinstance(url, str) else None
+
+
+def put_back(info: str, url: str) -> None:
+    """Write what the person named, and the new hash into RECORD; an unreadable one is left alone."""
+    path, record = Path(info, NAME), Path(info, "RECORD")
+    said = json.loads(disk.read(str(path), MAX_BYTES) or b"{}")
+    text = json.dumps({**said, "url": url}).encode()
+    raw = disk.read(str(record), disk.RECORD_BYTES)
+    if raw is None:
+        return
+    rows = list(csv.reader(raw.decode().splitlines()))
+    ends = f"{path.parent.name}/{NAME}"
+    digest = base64.urlsafe_b64encode(hashlib.sha256(text).digest()).rstrip(b"=").decode()
+    written = io.StringIO()
+    csv.writer(written, lineterminator="\n").writerows(
+        [row[0], f"sha256={digest}", str(len(text))] if row and row[0] == ends and row[1] else row for row in rows
+    )
+    _replace(path, text)
+    _replace(record, written.getvalue().encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    with os.fdopen(handle, "wb") as stream:
+        stream.write(content)
+    Path(name).chmod(path.stat().st_mode & 0o777)
+    Path(name).replace(path)

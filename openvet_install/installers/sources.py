@@ -1,0 +1,186 @@
+"""Archives and folders that people name beside index packages (T04): what was meant, and where its copy lies."""
+
+# Paths stay strings, as the tools read and print them.
+# ruff: noqa: PTH100, PTH110, PTH112, PTH113, PTH118, PTH119
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from openvet_install.errors import UsageError
+from openvet_install.files import FilenameError, filename_of, parse_filename
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+ARCHIVES = (
+    *(".whl", ".zip", ".egg", ".exe", ".tar", ".tgz", ".tbz", ".txz", ".tlz", ".gz", ".bz2", ".xz", ".lz", ".lzma"),
+)
+_VCS = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_EXTRAS = re.compile(r"(.+?)(\[[^\]/\\]*\])")
+_NAMED = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*@\s*(\S.*)")
+_SHA256 = re.compile(r"sha256=([0-9a-fA-F]{64})")
+_SHOWN = 100
+
+WHY_NO_VCS = "what a repository holds has no hash that an audit could name"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An archive that a person named: `path` (absolute) on this machine, or else the http(s) `url` as typed.
+
+    `sha256` is what the person said that it has, lower-case hex. A URL may hold a login: not in `repr()`.
+    """
+
+    filename: str
+    path: str | None = None
+    url: str = field(default="", repr=False)
+    sha256: str | None = None
+
+    def copy(self, folder: Path) -> Path:
+        """Say where the private copy lies in a run's folder."""
+        key = hashlib.sha256(os.fsencode(self.path or "")).hexdigest()[:16]
+        return folder / "archives" / key / self.filename
+
+    def address(self, folder: Path) -> str:
+        """Return the URL that the tool gets, with the hash that the person gave."""
+        if self.path is None:
+            return self.url
+        fragment = f"#sha256={self.sha256}" if self.sha256 else ""
+        return self.copy(folder).as_uri() + fragment
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """`--find-links`: a folder (`path`, absolute), or the `url` of a page, as typed; `origin` says who named it."""
+
+    origin: str
+    path: str | None = None
+    url: str = field(default="", repr=False)
+
+    def copy(self, folder: Path) -> Path:
+        """Say where the folder of released copies lies."""
+        key = hashlib.sha256(os.fsencode(self.path or "")).hexdigest()[:16]
+        return folder / "links" / key
+
+    def address(self, folder: Path) -> str:
+        """Return what the tool gets."""
+        return self.url if self.path is None else str(self.copy(folder))
+
+
+def read_source(text: str, cwd: str) -> tuple[Requirement, Source] | None:
+    """Read an archive that is named by path or URL, as pip does; None for a requirement by name.
+
+    The requirement has the name and version of the file, and the extras and marker that were written. Raises
+    `UsageError` (without a place) for folders, version control, and everything that is no archive.
+    """
+    named = _NAMED.fullmatch(text)
+    name, extras, place = named.groups() if named is not None else (None, None, text)
+    place, marker = _split_marker(place)
+    if _VCS.match(place):
+        raise UsageError(f"`{_shown(text)}`: version control as a source is refused: {WHY_NO_VCS}")
+    url = _SCHEME.match(place) is not None and not (len(place) > 1 and place[1] == ":")
+    if named is None and not url and not _is_path(place):
+        return None
+    if extras is None and (match := _EXTRAS.fullmatch(place)):
+        place, extras = match.groups()
+    place, _, fragment = place.partition("#") if url else (place, "", "")
+    source = _from_url(place, text, fragment) if url else _from_path(place, text, cwd)
+    try:
+        own, version, _tags = parse_filename(source.filename)
+        found = Requirement(f"{name or own}{extras or ''}=={version}{f'; {marker}' if marker else ''}")
+    except (FilenameError, InvalidRequirement) as error:
+        raise UsageError(f"`{_shown(text)}`: {error}") from error
+    if canonicalize_name(found.name) != own:
+        raise UsageError(f"`{_shown(text)}`: the file is one of {own}")
+    return found, source
+
+
+def read_links(values: Sequence[str], cwd: str, origin: str, base: str | None = None) -> tuple[Links, ...]:
+    """Read `--find-links`: folders and http(s) pages; `base` is the folder of the file that names them.
+
+    Raises `UsageError` for everything else.
+    """
+    found: list[Links] = []
+    for value in values:
+        if value[:8].lower().startswith(("http://", "https://")):
+            found.append(Links(origin, url=value))
+            continue
+        path = local_path(value)
+        inside = os.path.join(base, path) if base is not None else path
+        path = os.path.abspath(os.path.join(cwd, inside if os.path.exists(os.path.join(cwd, inside)) else path))
+        if not os.path.isdir(path):
+            raise UsageError(f"`--find-links`: `{_shown(value)}` is neither a folder nor an http or https page")
+        found.append(Links(origin, path=path))
+    return tuple(found)
+
+
+def local_path(text: str) -> str:
+    """Return the path of a `file:` URL, and every other text as it is. Raises `UsageError` for another host's."""
+    if text[:5].lower() != "file:":
+        return text
+    parts = urlsplit(text)
+    if parts.netloc not in ("", "localhost"):
+        raise UsageError(f"`{_shown(text)}`: a `file:` URL of another host")
+    return unquote(parts.path)
+
+
+def _split_marker(text: str) -> tuple[str, str]:
+    """Take the marker off: behind `; ` of a URL, behind `;` of a path."""
+    place, _, marker = text.partition("; " if _SCHEME.match(text) else ";")
+    return place.strip(), marker.strip()
+
+
+def _is_path(text: str) -> bool:
+    return text.startswith((".", "~")) or "/" in text or "\\" in text or text.lower().endswith(ARCHIVES)
+
+
+def _from_url(url: str, text: str, fragment: str) -> Source:
+    sha256 = None
+    if fragment:
+        match = _SHA256.fullmatch(fragment)
+        if match is None:
+            raise UsageError(f"`{_shown(text)}`: of a fragment only `#sha256=…` is understood")
+        sha256 = match[1].lower()
+    scheme = url.partition(":")[0].lower()
+    if scheme == "file":
+        return _on_disk(local_path(url), text, sha256)
+    try:
+        parts = urlsplit(url)
+        good = scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not url.isascii() or not url.isprintable() or "\\" in url:
+        raise UsageError(f"`{_shown(text)}` is not an http, https or file URL")
+    clean = urlunsplit((*parts[:4], ""))
+    return Source(filename_of(url), url=clean + (f"#sha256={sha256}" if sha256 else ""), sha256=sha256)
+
+
+def _from_path(path: str, text: str, cwd: str) -> Source:
+    return _on_disk(os.path.join(cwd, path), text, None)
+
+
+def _on_disk(path: str, text: str, sha256: str | None) -> Source:
+    path = os.path.abspath(path)
+    if os.path.isdir(path):
+        raise UsageError(f"`{_shown(text)}`: folders are not gated yet")
+    if not os.path.isfile(path):
+        raise UsageError(f"`{_shown(text)}`: no such file")
+    return Source(os.path.basename(path), path=path, sha256=sha256)
+
+
+def _shown(text: str) -> str:
+    before, mark, after = text.partition("://")
+    authority, slash, path = after.partition("/")
+    text = before + mark + authority.rpartition("@")[2] + slash + path if mark else text
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
