@@ -10,7 +10,8 @@ How one policy decides about one file, in this order:
 5. the rest is silence: `unhashed`, `unaudited` or `not-asserted`; a silent file of a release that has a
    contradicted file is `contradicted` too;
 6. `sdists = "never"` makes an sdist `sdist-not-allowed`;
-7. an exemption forgives silence; `cooldown` makes what is left of it `too-young`; the mode does the rest.
+7. an exemption or the baseline forgives silence; `cooldown` makes what is left of it `too-young`; the
+   mode does the rest.
 
 Every policy decides for itself and the strictest answer counts. Over a whole page, `too-old` withholds
 what is approved but far older than what was withheld above it.
@@ -19,7 +20,7 @@ what is approved but far older than what was withheld above it.
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - a runtime annotation of dataclasses
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from functools import cached_property, lru_cache
@@ -27,6 +28,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
+from openvet_install.config.baseline import Known  # noqa: TC001 - a runtime annotation of dataclasses
 from openvet_install.config.model import Exemption, Mode
 from openvet_install.files import File  # noqa: TC001 - a runtime annotation of dataclasses
 from openvet_install.openvet.language import Tri
@@ -115,6 +117,7 @@ class Rules:
     cooldown: timedelta = timedelta(0)
     max_lag: timedelta = timedelta(days=730)
     exemptions: tuple[Exemption, ...] = ()
+    baseline: Mapping[str, Known] = field(default_factory=dict)
 
     def names(self, file: File) -> tuple[str, ...]:
         """Return the effective requirements of a file with a sha256, each once."""
@@ -148,6 +151,7 @@ class Decision:
     detail: str | None = None
     scope: str = ""
     exemption: Exemption | None = None
+    known: Known | None = None
 
     @property
     def shown(self) -> bool:
@@ -192,12 +196,15 @@ def _decide(file: File, evidence: Evidence, rules: Rules, now: datetime) -> Deci
     reason, results, detail = _judge(file, evidence, rules)
     if reason.klass is not ReasonClass.NO and rules.sdists == "never" and file.is_sdist:
         reason, detail = Reason.SDIST_NOT_ALLOWED, 'sdists = "never"'
-    exemption = None
+    exemption = known = None
     action = {ReasonClass.FINE: Action.ALLOW, ReasonClass.NO: Action.BLOCK}.get(reason.klass)
     if action is None:
         exemption = next((one for one in rules.exemptions if _exempts(one, file, now)), None)
+        known = None if exemption is not None else _known(rules.baseline, file, now)
         if exemption is not None:
             action, reason = Action.ALLOW, Reason.EXEMPT
+        elif known is not None:
+            action, reason = Action.ALLOW, Reason.BASELINE
         elif rules.mode is Mode.BLOCK:
             action = Action.BLOCK
         elif _young(file, rules.cooldown, now):
@@ -212,6 +219,7 @@ def _decide(file: File, evidence: Evidence, rules: Rules, now: datetime) -> Deci
         detail=detail,
         scope=rules.scope,
         exemption=exemption,
+        known=known,
     )
 
 
@@ -298,6 +306,15 @@ def _exempts(exemption: Exemption, file: File, now: datetime) -> bool:
     return same_index and exemption.version is not None and Version(exemption.version) == Version(file.version)
 
 
+def _known(baseline: Mapping[str, Known], file: File, now: datetime) -> Known | None:
+    """Return the entry of the baseline that covers these bytes of this release today."""
+    one = baseline.get(file.sha256 or "")
+    if one is None or (one.package, one.version) != (file.name, file.version):
+        return None
+    ended = now.astimezone(timezone.utc).date() > one.until
+    return None if ended or (file.is_sdist and not one.sdist) else one
+
+
 def _young(file: File, cooldown: timedelta, now: datetime) -> bool:
     """Tell whether `cooldown` holds a silent file back; no, future or unreadable time is young."""
     if not cooldown:
@@ -315,8 +332,10 @@ def _siblings(decisions: Sequence[Decision]) -> list[Decision]:
             requirements=tainted[one.file.version].requirements,
             detail=f"another file of this release is: {tainted[one.file.version].file.filename}",
             exemption=None,
+            known=None,
         )
-        if one.file.version in tainted and (one.reason.klass is ReasonClass.SILENCE or one.exemption is not None)
+        if one.file.version in tainted
+        and (one.reason.klass is ReasonClass.SILENCE or one.exemption is not None or one.known is not None)
         else one
         for one in decisions
     ]

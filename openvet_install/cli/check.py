@@ -151,11 +151,11 @@ def _row(judged: Judged) -> list[str]:
     sign = "!" if decision.shown else "✘"
     if judged.place is None:
         release = plain(f"{decision.file.name} {decision.file.version}", 300)
-        return [f"{sign} {release}", decision.reason.code, plain(decision.detail or _said(decision), 300)]
+        return [f"{sign} {release}", decision.reason.code, plain(decision.detail or said(decision), 300)]
     return [f"{sign} {text.subject_of(decision)}", decision.reason.code, plain(judged.place, 300)]
 
 
-def _said(decision: Decision) -> str:
+def said(decision: Decision) -> str:
     """Say in one clause who said a no."""
     for one in decision.requirements:
         for audit, value in one.audits:
@@ -176,6 +176,12 @@ def _summarise(result: Run) -> None:
     if not (result.files or result.withheld or result.strays) and result.troubles:
         text.stopped(terminal, result.outcome, result.troubles, "nothing judged")
         return
+    for one in result.endings:
+        place = f"{Path(one.spot.path).name}:{one.spot.line}"
+        days = f"{one.days} day{'' if one.days == 1 else 's'}"
+        terminal.line(f"openvet: warning: {one.kind}: {plain(one.release)} ends on {one.until} ({days}), {place}")
+    for where in result.exemptions_unused if result.command[:1] == ["check"] else ():
+        terminal.line(f"openvet: warning: nothing here needs the exemption at {plain(where)}")
     if result.not_judged_here:
         terminal.line(f"not judged here: {', '.join(plain(one) for one in result.not_judged_here)}")
     terminal.line(summary(result))

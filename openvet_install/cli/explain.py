@@ -81,7 +81,7 @@ def _tree(terminal: Terminal, decision: Decision, chosen: Setting, knowledge: Kn
     digest = f"#sha256:{file.sha256[:12]}…" if file.sha256 else ""
     terminal.line(f"{sign} {text.subject_of(decision)}{digest}    {decision.reason.code}")
     day = f", {file.uploaded.date().isoformat()}" if file.uploaded else ""
-    size = f", {_size(file.size)}" if file.size is not None else ""
+    size = f", {text.size(file.size)}" if file.size is not None else ""
     terminal.line(f"├─ file: {plain(file.filename, 300)}{size}{day}, {plain(file.index, 300)}")
     policies = {one.scope: one.policy for one in chosen.policies}
     for line in text.evidence(decision, policies, knowledge.log_names):
@@ -95,10 +95,3 @@ def _tree(terminal: Terminal, decision: Decision, chosen: Setting, knowledge: Kn
 
 def _continued(line: str) -> str:
     return "│" + line[1:] if line.startswith(" ") else line
-
-
-def _size(size: int) -> str:
-    for unit, factor in (("MB", 1_000_000), ("kB", 1_000)):
-        if size >= factor:
-            return f"{size / factor:.0f} {unit}"
-    return f"{size} B"

@@ -13,7 +13,7 @@ from openvet_install.cli.options import split
 from openvet_install.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from openvet_install.cli.options import WrapperOptions
 
@@ -36,28 +36,74 @@ def main() -> NoReturn:
 def run(argv: Sequence[str]) -> int:
     """Run one command; return its exit code. Raises `InstallError`."""
     arguments = parser().parse_args(argv)
-    options = _options(arguments)
-    if arguments.command == "demo":
-        from openvet_install.cli import demo  # noqa: PLC0415 - each command pays for itself
+    run_one: Callable[[argparse.Namespace, WrapperOptions], int] = arguments.run
+    return run_one(arguments, _options(arguments))
 
-        return demo.run(keep=arguments.keep)
-    if arguments.command == "check":
-        from openvet_install.cli import check  # noqa: PLC0415 - as above
 
-        if arguments.environment:
-            if arguments.files or arguments.all_files:
-                raise UsageError("`--environment` takes no FILE and no `--all-files`")
-            return check.environment(options, python=arguments.python)
-        return check.run(arguments.files, options, python=arguments.python, all_files=arguments.all_files)
-    if arguments.command == "explain":
-        from openvet_install.cli import explain  # noqa: PLC0415 - as above
+# Each command imports its own module late: it alone pays for it.
 
-        return explain.run(arguments.what, options, python=arguments.python)
-    from openvet_install.cli import pins  # noqa: PLC0415 - as above
 
-    if arguments.command == "init":
-        return pins.init(arguments.log, arguments.operator, options)
+def _demo(arguments: argparse.Namespace, _options: WrapperOptions) -> int:
+    from openvet_install.cli import demo  # noqa: PLC0415
+
+    return demo.run(keep=arguments.keep)
+
+
+def _init(arguments: argparse.Namespace, options: WrapperOptions) -> int:
+    from openvet_install.cli import pins  # noqa: PLC0415
+
+    return pins.init(arguments.log, arguments.operator, options)
+
+
+def _update(arguments: argparse.Namespace, options: WrapperOptions) -> int:
+    from openvet_install.cli import pins  # noqa: PLC0415
+
     return pins.update(arguments.name, options)
+
+
+def _check(arguments: argparse.Namespace, options: WrapperOptions) -> int:
+    from openvet_install.cli import check  # noqa: PLC0415
+
+    if not arguments.environment:
+        return check.run(arguments.files, options, python=arguments.python, all_files=arguments.all_files)
+    if arguments.files or arguments.all_files:
+        raise UsageError("`--environment` takes no FILE and no `--all-files`")
+    return check.environment(options, python=arguments.python)
+
+
+def _explain(arguments: argparse.Namespace, options: WrapperOptions) -> int:
+    from openvet_install.cli import explain  # noqa: PLC0415
+
+    return explain.run(arguments.what, options, python=arguments.python)
+
+
+def _config(_arguments: argparse.Namespace, options: WrapperOptions) -> int:
+    from openvet_install.cli import config  # noqa: PLC0415
+
+    return config.run(options)
+
+
+def _baseline(arguments: argparse.Namespace, options: WrapperOptions) -> int:
+    from openvet_install.cli import adopt  # noqa: PLC0415
+
+    return adopt.baseline(
+        options, owner=arguments.owner, until=arguments.until, grow=arguments.grow, python=arguments.python
+    )
+
+
+def _exempt(arguments: argparse.Namespace, options: WrapperOptions) -> int:
+    from openvet_install.cli import adopt  # noqa: PLC0415
+
+    return adopt.exempt(
+        arguments.what, options, until=arguments.until, reason=arguments.reason, owner=arguments.owner,
+        sdist=arguments.sdist, audit=arguments.audit,
+    )  # fmt: skip
+
+
+def _suggest(arguments: argparse.Namespace, options: WrapperOptions) -> int:
+    from openvet_install.cli import adopt  # noqa: PLC0415
+
+    return adopt.suggest(options, logs=arguments.log, python=arguments.python)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -66,8 +112,11 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"openvet-install {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
 
-    def command(name: str, told: str) -> argparse.ArgumentParser:
+    def command(
+        name: str, told: str, run_one: Callable[[argparse.Namespace, WrapperOptions], int]
+    ) -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=told, description=told, allow_abbrev=False)
+        one.set_defaults(run=run_one)
         one.add_argument("--project", metavar="DIR", help="the folder of the project's policy")
         one.add_argument("--mode", metavar="MODE", help="block, warn or record")
         one.add_argument(
@@ -80,24 +129,46 @@ def parser() -> argparse.ArgumentParser:
         one.add_argument("--offline", action="store_true", help="judge by what was verified before")
         return one
 
-    demo = command("demo", "a real gated install with an embedded log: one package allowed, others blocked")
+    demo = command("demo", "a real gated install with an embedded log: one package allowed, others blocked", _demo)
     demo.add_argument("--keep", action="store_true", help="keep the demo's folder and print where it is")
-    init = command("init", "write a policy for a log, after verifying the log")
+    init = command("init", "write a policy for a log, after verifying the log", _init)
     init.add_argument("--log", metavar="URL", required=True, action="append", help="a log's URL; repeatable")
     init.add_argument(
         "--operator", metavar="SHA256:…", action="append", default=[],
         help="the first key of the log's generation 0, 1, …, if you know it from elsewhere; repeatable, in this order",
     )  # fmt: skip
-    update = command("update", "verify what is new in the logs and move the pins")
+    update = command("update", "verify what is new in the logs and move the pins", _update)
     update.add_argument("name", metavar="LOG", nargs="?", help="only this log")
-    check = command("check", "judge uv.lock and pylock.toml for this target, without installing")
+    check = command("check", "judge uv.lock and pylock.toml for this target, without installing", _check)
     check.add_argument("files", metavar="FILE", nargs="*", help="default: the policy's lockfiles, else those beside it")
     check.add_argument("--python", metavar="PATH", help="the target's interpreter or environment")
     check.add_argument("--environment", action="store_true", help="compare what is installed with the approved files")
     check.add_argument("--all-files", action="store_true", help="every file of every platform, as OpenVet does")
-    explain = command("explain", "show all evidence about a release for this target")
+    explain = command("explain", "show all evidence about a release for this target", _explain)
     explain.add_argument("what", metavar="NAME[==VERSION]")
     explain.add_argument("--python", metavar="PATH", help="the target's interpreter or environment")
+    command("config", "show every key of each policy and the place that said it", _config)
+    baseline = command(
+        "baseline", "list what is silent today as known, bound to hashes, each entry with an end", _baseline
+    )
+    baseline.add_argument("--owner", metavar="WHO", help="default: OPENVET_INSTALL_OWNER, else git's user.email")
+    baseline.add_argument("--until", metavar="WHEN", help="the latest end: a date or 90d; at most a year ahead")
+    baseline.add_argument("--grow", action="store_true", help="take releases in that are new; else it only shrinks")
+    baseline.add_argument("--python", metavar="PATH", help="the target's interpreter or environment")
+    exempt = command(
+        "exempt", "forgive the silence about one release until a day, bound to the hashes of its files", _exempt
+    )
+    exempt.add_argument("what", metavar="NAME==VERSION")
+    exempt.add_argument("--until", metavar="WHEN", required=True, help="a date, or 14d; at most a year ahead")
+    exempt.add_argument("--reason", metavar="TEXT", required=True, help="why, for whoever reads the policy")
+    exempt.add_argument("--owner", metavar="WHO", help="default: OPENVET_INSTALL_OWNER, else git's user.email")
+    exempt.add_argument("--sdist", action="store_true", help="cover the source distribution too: its code will run")
+    exempt.add_argument("--audit", metavar="HEX", help="lift this one no: not in this version")
+    suggest = command("suggest", "say what to audit next: runtime first, then a delta, then the smallest", _suggest)
+    suggest.add_argument(
+        "--log", metavar="URL", action="append", default=[], help="what this log would clear, unpinned"
+    )
+    suggest.add_argument("--python", metavar="PATH", help="the target's interpreter or environment")
     return root
 
 

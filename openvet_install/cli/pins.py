@@ -59,7 +59,7 @@ def init(urls: list[str], operators: list[str], options: WrapperOptions) -> int:
         raise UsageError(f"`{openvet.name}` has an `[install]` table already", hint="openvet-install update")
     added = {}
     for url in urls:
-        name = _name_of(url)
+        name = name_of(url)
         if name in logs and logs[name].url != url:
             raise UsageError(f"log `{name}` is {logs[name].url} in {openvet.name}")
         if name not in logs:
@@ -190,7 +190,8 @@ def _commits(count: int) -> str:
     return f"{count} commit{'' if count == 1 else 's'}"
 
 
-def _name_of(url: str) -> str:
+def name_of(url: str) -> str:
+    """Return the name that a log gets from its URL: the last part. Raises `UsageError`."""
     parts = urlsplit(url)
     name = parts.path.rstrip("/").rpartition("/")[2] or (parts.hostname or "")
     if not name or not parts.scheme:

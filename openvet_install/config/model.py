@@ -14,6 +14,8 @@ from openvet_install.openvet.verdict import Policy
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from openvet_install.config.baseline import Known
+
 DAY = timedelta(days=1)
 
 
@@ -104,6 +106,8 @@ class PolicyFile:
     settings: Settings = field(default_factory=Settings)
     requirement_places: Mapping[str, str] = field(default_factory=dict)
     sha256: str = ""
+    warnings: tuple[str, ...] = ()
+    baseline: tuple[Known, ...] = ()
 
     @property
     def folder(self) -> Path:

@@ -6,10 +6,13 @@ change of owner (threat T52). Each policy is read whole; nothing is merged.
 
 from __future__ import annotations
 
+import hashlib
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from openvet_install.config.baseline import read_baseline
 from openvet_install.config.reader import INSTALL_TOML, OPENVET_TOML, read_policy
 from openvet_install.errors import ConfigError
 
@@ -64,14 +67,45 @@ def policies(
     for scope, folder in (("machine", machine), ("user", user_folder(environ))):
         if (path := _policy_in(folder, user=scope == "user")) is not None:
             _refuse_writable(path)
-            found.append(read_policy(scope, path, today, owner))
+            found.append(_whole(scope, path, today, owner))
     home = Path(environ["HOME"]) if environ.get("HOME") else None
     path = _policy_in(project) if project is not None else discover(start, home)
     if project is not None and path is None:
         raise ConfigError(f"no {OPENVET_TOML} in the project folder", where=str(project))
     if path is not None and all(path != other.path for other in found):
-        found.append(read_policy("project", path, today, owner))
+        warnings = _writable_project(path, here=project or start)
+        found.append(replace(_whole("project", path, today, owner), warnings=warnings))
     return tuple(found)
+
+
+def _whole(scope: str, path: Path, today: date, owner: str | None) -> PolicyFile:
+    """Read a policy with the baseline beside it; the digest covers both."""
+    policy = read_policy(scope, path, today, owner)
+    baseline, raw = read_baseline(path.parent, today)
+    if not raw:
+        return policy
+    digest = hashlib.sha256(bytes.fromhex(policy.sha256) + raw).hexdigest()
+    return replace(policy, baseline=baseline, sha256=digest)
+
+
+def _writable_project(path: Path, *, here: Path) -> tuple[str, ...]:
+    """Warn of a project's policy that everybody can write; one found above, outside of a repository, is refused.
+
+    There a sticky bit does not help: whoever may make files may plant one (threat T52).
+    """
+    file, folder = path.stat().st_mode, path.parent.stat().st_mode
+    if not (file | folder) & stat.S_IWOTH:
+        return ()
+    sticky = folder & stat.S_ISVTX and not file & stat.S_IWOTH
+    inside = any((one / ".git").exists() for one in (path.parent, *path.parent.parents))
+    above = path.parent.resolve() != here.resolve() and not inside
+    what = path if file & stat.S_IWOTH else path.parent
+    if above:
+        raise ConfigError(
+            "a policy from a folder above that everybody can write is not taken", where=str(what),
+            hint=f"chmod o-w {what}    or name it: --openvet-project {path.parent}",
+        )  # fmt: skip
+    return () if sticky else (f"everybody can write {what}; chmod o-w {what}",)
 
 
 def _policy_in(folder: Path, *, user: bool = False) -> Path | None:

@@ -7,7 +7,9 @@ an override are faults.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +36,12 @@ INSTALL_KEYS = (
 EXEMPT_KEYS = ("package", "version", "index", "hashes", "sdist", "audit", "owner", "reason", "until")
 MATCHER_KEYS = ("registry", "package", "version", "variant", "hash")
 MAX_FILE_BYTES = 4 * 1024 * 1024
-MAX_EXEMPTION = timedelta(days=366)
+EXEMPT_LIMIT = timedelta(days=366)
 
 _DURATION = re.compile(r"(\d{1,6})([smhdwy])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
-_SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 def duration(text: str) -> timedelta:
@@ -64,14 +66,11 @@ def read_policy(scope: str, path: Path, today: date, owner: str | None = None) -
     All faults are told at once. A table that stands in both files is a fault.
     Raises `ConfigError` or `FaultsError`.
     """
-    documents = {}
     digest = hashlib.sha256()
-    for name in (OPENVET_TOML, INSTALL_TOML):
-        candidate = path.parent / name
-        if candidate.exists():
-            raw = _bytes(candidate)
-            digest.update(hashlib.sha256(raw).digest())
-            documents[name] = Document.parse(raw, _shown(candidate, scope))
+    documents = {}
+    for name, (raw, document) in documents_of(scope, path).items():
+        digest.update(hashlib.sha256(raw).digest())
+        documents[name] = document
     tables: dict[str, Table] = {}
     for name, document in documents.items():
         root = document.table()
@@ -99,13 +98,28 @@ def read_policy(scope: str, path: Path, today: date, owner: str | None = None) -
     )
 
 
+def documents_of(scope: str, path: Path) -> dict[str, tuple[bytes, Document]]:
+    """Read the one or two files of a policy, by name, without looking at what they say. Raises `ConfigError`."""
+    found = {}
+    for name in (OPENVET_TOML, INSTALL_TOML):
+        candidate = path.parent / name
+        if candidate.exists():
+            raw = read_bytes(candidate)
+            found[name] = (raw, Document.parse(raw, _shown(candidate, scope)))
+    return found
+
+
 def _shown(path: Path, scope: str) -> str:
     return path.name if scope == "project" else str(path)
 
 
-def _bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Read a configuration file whole; a pipe or device is never waited for. Raises `ConfigError`."""
     try:
-        with path.open("rb") as stream:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(handle, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise ConfigError("no ordinary file", where=str(path))
             raw = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror or error}", where=str(path)) from error
@@ -268,7 +282,7 @@ def _exemption(table: Table, today: date, owner: str | None) -> Exemption:
     hashes = table.strings("hashes")
     fault = table.document.fault
     for number, value in enumerate(hashes):
-        if _SHA256.fullmatch(value) is None:
+        if SHA256.fullmatch(value) is None:
             fault((*table.at("hashes"), number), f"not `sha256:` and 64 digits: `{value}`")
     if not hashes and not (version and index):
         fault(table.path, "an exemption needs `hashes`, or `version` and `index`")
@@ -278,7 +292,7 @@ def _exemption(table: Table, today: date, owner: str | None) -> Exemption:
     if isinstance(until, datetime) or not isinstance(until, date):
         fault(table.at("until") if "until" in table.data else table.path, "`until` must be a date such as 2027-01-31")
         until = today
-    elif until < today - timedelta(days=3660) or until > today + MAX_EXEMPTION:
+    elif until < today - timedelta(days=3660) or until > today + EXEMPT_LIMIT:
         fault(table.at("until"), "`until` must lie at most a year ahead")
     for key in ("package", "reason"):
         if not table.required(key, str, ""):

@@ -22,6 +22,7 @@ from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_UNDECIDED, I
 from openvet_install.files import File
 from openvet_install.gate.after import release_of
 from openvet_install.gate.browse import browsing
+from openvet_install.gate.forgiven import account
 from openvet_install.gate.judge import conclude, judge_files
 from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run, Stray, Trouble
 from openvet_install.gate.outcome import Fit
@@ -59,6 +60,7 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
         target=str(target.prefix),
         policies=chosen.seen(),
         environment=chosen.environment,
+        warnings=list(chosen.warnings),
     )
     places = Places(
         site=(target.purelib, target.platlib), scripts=target.scripts, data=target.data, python=target.python
@@ -89,6 +91,7 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
     )  # fmt: skip
     _tell(result, judged, findings, places)
     _end(result)
+    account(result, chosen)
     return result
 
 

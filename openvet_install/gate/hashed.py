@@ -59,24 +59,22 @@ def applies(one: Requested, environment: Mapping[str, str]) -> bool:
 
 def judge(path: Path, one: Requested, knowledge: Knowledge, chosen: Setting) -> Judged:
     """Decide about a requirement by its hashes: a no of any counts, else the best of them does."""
-    name, version = release_of(one)
     named, _, line = one.origin.rpartition(":")
-    decisions = [
-        decision
-        for file in _files(path, one, knowledge)
-        for decision in [decide(file, knowledge.evidence(file), chosen.rules, chosen.now)]
-    ]
-    settled = settle(decisions, chosen.rules, frozenset({version}))
-    if not settled:
-        file = File(name=name, version=version, filename="", url="", index=str(path))
-        settled = [decide(file, {}, chosen.rules, chosen.now)]
+    settled = decisions(path, one, knowledge, chosen)
     graves = [found for found in settled if found.reason.klass in (ReasonClass.NO, ReasonClass.BROKEN)]
     graves.sort(key=lambda found: not found.file.filename)  # the file that the no is about, before its siblings
-    return Judged(
-        decision=(graves or sorted(settled, key=_weight))[0],
-        place=one.origin,
-        spot=Spot(str(path.parent / named), int(line)),
-    )
+    best = (graves or sorted(settled, key=_weight))[0]
+    return Judged(decision=best, place=one.origin, spot=Spot(str(path.parent / named), int(line)))
+
+
+def decisions(path: Path, one: Requested, knowledge: Knowledge, chosen: Setting) -> list[Decision]:
+    """Decide about every sha256 that a requirement lists; about the bare release if it lists none."""
+    name, version = release_of(one)
+    files = list(_files(path, one, knowledge)) or [
+        File(name=name, version=version, filename="", url="", index=str(path))
+    ]
+    found = [decide(file, knowledge.evidence(file), chosen.rules, chosen.now) for file in files]
+    return settle(found, chosen.rules, frozenset({version}))
 
 
 def _weight(one: Decision) -> tuple[bool, int, bool]:

@@ -11,6 +11,7 @@ from packaging.tags import Tag
 from openvet_install.decide import Action, Decision, Reason, ReasonClass, decide, settle
 from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK
 from openvet_install.files import File
+from openvet_install.gate.forgiven import account
 from openvet_install.gate.hashed import applies, read_hashed, release_of
 from openvet_install.gate.hashed import judge as judge_hashed
 from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run, Spot
@@ -47,6 +48,7 @@ def check(
         target=str(target.prefix),
         policies=chosen.seen(),
         environment=chosen.environment,
+        warnings=list(chosen.warnings),
     )
     locks = [read_lock(path) for path in paths if not is_requirements(path)]
     hashed = [(path, read_hashed(path, environ)) for path in paths if is_requirements(path)]
@@ -71,6 +73,7 @@ def check(
         except LogStopsError as error:
             return stopped(result, error)
     conclude(result)
+    account(result, chosen)
     return result
 
 

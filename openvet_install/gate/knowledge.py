@@ -175,6 +175,16 @@ class Knowledge:
         }
         return found.pop() if len(found) == 1 else None
 
+    def versions(self, name: str) -> tuple[str, ...]:
+        """Return the versions of a package that any log has an approving audit of, at its pinned head."""
+        found = {
+            version
+            for source in self._sources
+            for version, audits in self._package(source, source.pin, name).by_version.items()
+            if any(audit.approves for audit in audits)
+        }
+        return tuple(sorted(found))
+
     def variants(self, name: str, version: str, sha256: str) -> tuple[str, ...]:
         """Return the variants under which the logs know these bytes of a release."""
         found = {

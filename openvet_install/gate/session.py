@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from openvet_install.errors import EXIT_INVALID, InstallError, InvalidError, UndecidedError
+from openvet_install.gate.forgiven import account
 from openvet_install.gate.keeper import Keeper, origin_of
 from openvet_install.gate.knowledge import Knowledge
 from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen, Trouble
@@ -77,6 +78,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         target=str(plan.target.prefix),
         policies=chosen.seen(),
         environment=chosen.environment,
+        warnings=list(chosen.warnings),
         tool=_tool(plan),
     )
     with ExitStack() as stack:
@@ -187,7 +189,7 @@ def _behind_the_gate(
     conclude(result, seen, wanted, fits, found.new, every=every)
     if cache is not None and result.outcome not in (Outcome.INVALID, Outcome.FAILED):
         cache.seal()
-    _exemptions(result, chosen)
+    account(result, chosen)
 
 
 def _load() -> None:
@@ -284,15 +286,6 @@ def _tool(plan: Plan, ended: Ended | None = None, *, digest: bool = False) -> To
     sha256 = disk.sha256(str(path.resolve())) if digest and plan.tool == "uv" else None
     code = ended.code if ended is not None else None
     return ToolSeen(name=plan.tool, path=str(path), version=plan.version, sha256=sha256, exit=code)
-
-
-def _exemptions(result: Run, chosen: Setting) -> None:
-    used = {one.decision.exemption.where for one in result.files if one.decision.exemption is not None}
-    result.exemptions_used = len(used)
-    every = [one for policy in chosen.policies for one in policy.settings.exemptions]
-    result.exemptions_unused = tuple(one.where for one in every if one.where not in used)
-    soon = chosen.now.date()
-    result.exemptions_ending = tuple(one.where for one in every if one.where in used and (one.until - soon).days <= 14)
 
 
 def _told(fault: BaseException) -> Trouble:

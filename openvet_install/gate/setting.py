@@ -8,6 +8,7 @@ from datetime import datetime  # noqa: TC003 - as above
 from typing import TYPE_CHECKING
 
 from openvet_install.config import Mode, PolicyFile, strictest
+from openvet_install.config.baseline import by_hash
 from openvet_install.decide import Rules
 from openvet_install.errors import ConfigError
 from openvet_install.gate.model import PolicySeen
@@ -36,6 +37,11 @@ class Setting:
         return strictest(self.modes.values())
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """What people should hear about the policies' files."""
+        return tuple(warning for one in self.policies for warning in one.warnings)
+
+    @property
     def isolation(self) -> str:
         """The strictest of the policies' `isolation`."""
         return min((one.settings.isolation for one in self.policies), key=("require", "auto", "off").index)
@@ -52,6 +58,7 @@ class Setting:
                 cooldown=one.settings.cooldown,
                 max_lag=one.settings.max_lag,
                 exemptions=one.settings.exemptions,
+                baseline=by_hash(one.baseline),
             )
             for one in self.policies
         )

@@ -137,6 +137,14 @@ def _branch(lines: list[str], *, last: bool) -> list[str]:
     return [(first if number == 0 else rest) + line for number, line in enumerate(lines)]
 
 
+def size(count: int) -> str:
+    """Write a number of bytes for people: `4 kB`."""
+    for unit, factor in (("MB", 1_000_000), ("kB", 1_000)):
+        if count >= factor:
+            return f"{count / factor:.0f} {unit}"
+    return f"{count} B"
+
+
 def _state(run: Run) -> str:
     if run.nothing_changed:
         return "nothing installed"

@@ -1,0 +1,192 @@
+"""The way to green: which releases of the locks are silent, and what could be done about them."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from packaging.tags import Tag
+from packaging.version import Version
+
+from openvet_install.config.baseline import Silent
+from openvet_install.decide import Decision, ReasonClass
+from openvet_install.gate import hashed
+from openvet_install.gate.heads import client
+from openvet_install.gate.judge import is_requirements, judge_files
+from openvet_install.gate.knowledge import Knowledge
+from openvet_install.gate.session import knowledge_of
+from openvet_install.gate.state import Looks, usable_folders
+from openvet_install.http import Fetcher
+from openvet_install.installers.locks import Wanted, read_lock, select
+from openvet_install.openvet.pins import advance
+from openvet_install.openvet.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from openvet_install.config import LogSettings
+    from openvet_install.files import File
+    from openvet_install.gate.setting import Setting
+    from openvet_install.installers.locks import Lock, LockedPackage
+    from openvet_install.installers.target import Target
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A release of a lock that is not approved: the decision that speaks for it, and all its files.
+
+    `cover` is what a baseline may hold, None for a no. `runtime`: it is installed without any group.
+    """
+
+    decision: Decision
+    files: tuple[Decision, ...]
+    cover: Silent | None
+    runtime: bool
+    place: str
+    audited: tuple[str, ...] = ()
+    """Versions of the package that somebody whom the policy trusts has audited."""
+
+
+def survey(paths: Sequence[Path], chosen: Setting, target: Target, environ: Mapping[str, str]) -> list[Found]:
+    """Return the releases of the locks that are not approved, baseline left aside; sorted by name.
+
+    Raises what reading locks and opening logs raises.
+    """
+    bare = replace(chosen, policies=tuple(replace(one, baseline=()) for one in chosen.policies))
+    with ExitStack() as stack:
+        folders = stack.enter_context(usable_folders(environ, []))
+        return survey_with(knowledge_of(bare, environ, folders, stack), paths, bare, target, environ)
+
+
+def survey_with(
+    knowledge: Knowledge, paths: Sequence[Path], chosen: Setting, target: Target, environ: Mapping[str, str]
+) -> list[Found]:
+    """As `survey`, by evidence that is open already; `chosen` should hold no baseline."""
+    found: dict[tuple[str, str], Found] = {}
+    for path in paths:
+        whole = _requirements(path, knowledge, chosen, target, environ) if is_requirements(path) else None
+        for one in whole if whole is not None else _lock(read_lock(path), knowledge, chosen, target):
+            name = one.decision.file.name
+            told = replace(one, audited=knowledge.versions(name))
+            found.setdefault((name, one.decision.file.version), told)
+    return [found[key] for key in sorted(found)]
+
+
+def _lock(lock: Lock, knowledge: Knowledge, chosen: Setting, target: Target) -> Iterator[Found]:
+    tags = [Tag(*text.split("-")) for text in target.tags]
+    here = {id(one.package): one.file for one in select(lock, tags, target.environment, Wanted()).files}
+    lean = {id(one.package) for one in select(lock, tags, target.environment, Wanted(groups=frozenset())).files}
+    packages = [one for one in lock.packages if one.source.kind == "registry" and one.files]
+    knowledge.prepare(one.name for one in packages)
+    for package in packages:
+        decisions = _all(package, knowledge, chosen)
+        selected = here.get(id(package))
+        if selected is not None:
+            spoken = next(one for one in decisions if one.file.filename == selected.filename)
+        else:
+            spoken = max(decisions, key=lambda one: (one.reason.klass is ReasonClass.FINE, one.file.is_wheel))
+        if (one := _found(spoken, decisions, runtime=id(package) in lean, place=lock.where(package))) is not None:
+            yield one
+
+
+def _all(package: LockedPackage, knowledge: Knowledge, chosen: Setting) -> list[Decision]:
+    return judge_files(list(package.files), knowledge, chosen, frozenset({package.files[0].version}))
+
+
+def _found(spoken: Decision, decisions: Sequence[Decision], *, runtime: bool, place: str) -> Found | None:
+    bad = [one for one in decisions if one.reason.klass in (ReasonClass.NO, ReasonClass.BROKEN)]
+    if bad:
+        speaks = spoken if spoken in bad else bad[0]
+        return Found(decision=speaks, files=tuple(decisions), cover=None, runtime=runtime, place=place)
+    if spoken.reason.klass is not ReasonClass.SILENCE:
+        return None
+    wheels = [one for one in decisions if not one.file.is_sdist]
+    sdist = spoken.file.is_sdist or not wheels
+    silent = [one for one in decisions if one.reason.klass is ReasonClass.SILENCE and (sdist or one in wheels)]
+    hashes = frozenset(one.file.sha256 for one in silent if one.file.sha256)
+    file = spoken.file
+    cover = Silent(package=file.name, version=file.version, hashes=hashes, sdist=sdist) if hashes else None
+    return Found(decision=spoken, files=tuple(decisions), cover=cover, runtime=runtime, place=place)
+
+
+def _requirements(
+    path: Path, knowledge: Knowledge, chosen: Setting, target: Target, environ: Mapping[str, str]
+) -> Iterator[Found]:
+    requested = [one for one in hashed.read_hashed(path, environ) if hashed.applies(one, target.environment)]
+    knowledge.prepare(hashed.release_of(one)[0] for one in requested)
+    for one in requested:
+        spoken = hashed.judge(path, one, knowledge, chosen).decision
+        decisions = hashed.decisions(path, one, knowledge, chosen)
+        if (found := _found(spoken, decisions, runtime=True, place=one.origin)) is not None:
+            yield found
+
+
+# -- what to audit next
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """A file worth an audit. `size` in bytes or None; `delta` an older release that is approved."""
+
+    file: File
+    runtime: bool
+    size: int | None
+    delta: str | None
+
+
+def suggestions(found: Sequence[Found]) -> list[Suggestion]:
+    """Order what could be audited: runtime before the rest, a delta before a whole, the smallest first."""
+    told = []
+    for one in found:
+        if one.decision.reason.klass is not ReasonClass.SILENCE:
+            continue
+        file = one.decision.file
+        older = [text for text in one.audited if Version(text) < Version(file.version)]
+        told.append(
+            Suggestion(file=file, runtime=one.runtime, size=file.size, delta=max(older, key=Version, default=None))
+        )
+    return sorted(told, key=lambda one: (not one.runtime, one.delta is None, one.size or 1 << 62, one.file.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What a log that nobody pinned would say of the silent releases: how many it clears, and those it contradicts."""
+
+    approved: int
+    runtime: int
+    contradicted: tuple[str, ...]
+
+    @classmethod
+    def of(cls, found: Sequence[Found], left: Sequence[Found]) -> Candidate:
+        """Compare what is silent now with what the log alone would leave."""
+        still = {_key(one) for one in left}
+        silent = [one for one in found if one.decision.reason.klass is ReasonClass.SILENCE]
+        cleared = [one for one in silent if _key(one) not in still]
+        worse = [f"{name} {version}" for one in left if one.cover is None for name, version in [_key(one)]]
+        return cls(len(cleared), sum(one.runtime for one in cleared), tuple(worse))
+
+
+def survey_by(
+    settings: LogSettings, paths: Sequence[Path], chosen: Setting, target: Target, environ: Mapping[str, str]
+) -> list[Found]:
+    """Walk one log from its beginning and judge by it alone; nothing is pinned, nothing remembered as trusted.
+
+    Raises what verification raises.
+    """
+    last = chosen.policies[-1]
+    lone = replace(last, logs={settings.name: settings}, baseline=())
+    alone = replace(chosen, policies=(lone,), modes={last.scope: chosen.modes[last.scope]})
+    with ExitStack() as stack:
+        folders = stack.enter_context(usable_folders(environ, []))
+        fetcher = stack.enter_context(Fetcher(environ=environ))
+        store = stack.enter_context(Store(folders.cache / "objects"))
+        head = advance(client(settings, settings.operators, fetcher, store), None, None).new
+        knowledge = Knowledge([lone], fetcher=fetcher, store=store, looks=Looks(folders.state), now=chosen.now)
+        knowledge.settle({settings.name: head})
+        return survey_with(knowledge, paths, alone, target, environ)
+
+
+def _key(one: Found) -> tuple[str, str]:
+    return one.decision.file.name, one.decision.file.version
