@@ -3,71 +3,115 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import Version
+from packaging.version import InvalidVersion, Version
 
 from openvet_install.cli.policy import read_setting
-from openvet_install.errors import EXIT_BLOCKED, EXIT_OK, UndecidedError, UsageError
+from openvet_install.decide import Reason, ReasonClass, decide
+from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK, UndecidedError, UsageError
 from openvet_install.gate.browse import browsing
 from openvet_install.gate.judge import judge_files
 from openvet_install.gate.outcome import Fit
+from openvet_install.gate.sbom import sboms_of
 from openvet_install.gate.session import knowledge_of
 from openvet_install.gate.state import usable_folders
 from openvet_install.installers import pip
-from openvet_install.report import text
+from openvet_install.openvet.subject import PYPI, Coordinate, Subject, SubjectError
+from openvet_install.report import findings, text
 from openvet_install.report.terminal import Terminal, plain
 
 if TYPE_CHECKING:
     from openvet_install.cli.options import WrapperOptions
     from openvet_install.decide import Decision
+    from openvet_install.files import File
     from openvet_install.gate.knowledge import Knowledge
+    from openvet_install.gate.sbom import Sbom
     from openvet_install.gate.setting import Setting
 
 
 def run(what: str, options: WrapperOptions, *, python: str | None) -> int:
-    """Print the tree of the release that an install would look at first."""
-    name, version = _asked(what)
+    """Print the tree of the release that an install would look at first, or of the file that is named."""
+    asked = _asked(what)
     chosen = read_setting(Path(options.project) if options.project else None, options)
-    argv = ["install", *(["--python", python] if python else []), name]
+    argv = ["install", *(["--python", python] if python else []), asked.name]
     plan = pip.plan(argv, os.environ, str(Path.cwd()))
     terminal = Terminal.of(sys.stdout, os.environ)
     with ExitStack() as stack:
         folders = stack.enter_context(usable_folders(os.environ, []))
         knowledge = knowledge_of(chosen, os.environ, folders, stack)
-        files = stack.enter_context(browsing(plan)).listed(name)
-        exact = frozenset({version}) if version else frozenset[str]()
+        files = stack.enter_context(browsing(plan)).listed(asked.name)
+        exact = frozenset({asked.version}) if asked.version else frozenset[str]()
         decisions = judge_files(files, knowledge, chosen, exact)
         fits = Fit(frozenset(plan.target.tags), ".".join(map(str, plan.target.version)))
-        found = _releases([one for one in decisions if fits(one.file)], version)
+        meant = [one for one in decisions if _means(asked, one.file) and (asked.variant or fits(one.file))]
+        found = _releases(meant, asked)
         if not found:
             raise UndecidedError(f"no index lists a file of {plain(what)} that fits this target")
         for decision in found:
-            _tree(terminal, decision, chosen, knowledge)
-    return EXIT_OK if any(one.shown for one in found) else EXIT_BLOCKED
+            _tree(terminal, decision, chosen, knowledge, sboms_of(decision.file, folders))
+    return _code(found)
 
 
-def _asked(what: str) -> tuple[str, str | None]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What was named: a package, maybe one release of it, maybe one file."""
+
+    name: str
+    version: str | None = None
+    variant: str | None = None
+    sha256: str | None = None
+
+
+def _asked(what: str) -> _Asked:
+    if what.startswith(f"{PYPI}:"):
+        return _subject(what)
     try:
         requirement = Requirement(what)
-    except InvalidRequirement as error:
-        raise UsageError(f"`{plain(what)}` is not NAME or NAME==VERSION") from error
-    pins = [one.version for one in requirement.specifier if one.operator == "=="]
+        pins = [Version(one.version) for one in requirement.specifier if one.operator == "=="]
+    except (InvalidRequirement, InvalidVersion) as error:
+        raise _unreadable(what) from error
     if requirement.url or requirement.extras or requirement.marker or len(pins) != len(list(requirement.specifier)):
-        raise UsageError(f"`{plain(what)}` is not NAME or NAME==VERSION")
-    return canonicalize_name(requirement.name), str(Version(pins[0])) if pins else None
+        raise _unreadable(what)
+    return _Asked(str(canonicalize_name(requirement.name)), str(pins[0]) if pins else None)
 
 
-def _releases(decisions: list[Decision], version: str | None) -> list[Decision]:
+def _subject(what: str) -> _Asked:
+    try:
+        at = Coordinate.parse(what.partition("#")[0])
+        sha256 = Subject.parse(what).sha256 if "#" in what else None
+        return _Asked(str(canonicalize_name(at.package)), str(Version(at.version)), at.variant, sha256)
+    except (SubjectError, InvalidVersion) as error:
+        raise _unreadable(what) from error
+
+
+def _unreadable(what: str) -> UsageError:
+    return UsageError(f"`{plain(what, 300)}` is not NAME, NAME==VERSION, a coordinate or a subject")
+
+
+def _means(asked: _Asked, file: File) -> bool:
+    return asked.variant in (None, file.variant) and asked.sha256 in (None, file.sha256)
+
+
+def _code(found: list[Decision]) -> int:
+    """End as an install would: it takes what is shown, else it stops for what is not."""
+    if any(one.shown for one in found):
+        return EXIT_OK
+    return EXIT_INVALID if all(one.reason.klass is ReasonClass.BROKEN for one in found) else EXIT_BLOCKED
+
+
+def _releases(decisions: list[Decision], asked: _Asked) -> list[Decision]:
     """Return the files of the release asked for; without one, of the newest, and of the newest that is shown."""
     versions = sorted({Version(one.file.version) for one in decisions}, reverse=True)
-    if version is not None:
-        wanted = {Version(version)}
+    if asked.version is not None:
+        wanted = {Version(asked.version)}
     else:
         shown = [Version(one.file.version) for one in decisions if one.shown]
         wanted = {*versions[:1], *([max(shown)] if shown else [])}
@@ -75,7 +119,7 @@ def _releases(decisions: list[Decision], version: str | None) -> list[Decision]:
     return sorted(found, key=lambda one: (Version(one.file.version), one.file.is_wheel), reverse=True)
 
 
-def _tree(terminal: Terminal, decision: Decision, chosen: Setting, knowledge: Knowledge) -> None:
+def _tree(terminal: Terminal, decision: Decision, chosen: Setting, knowledge: Knowledge, inside: list[Sbom]) -> None:
     file = decision.file
     sign = {"allow": "✓", "warn": "!", "block": "✘"}[decision.action.value]
     digest = f"#sha256:{file.sha256[:12]}…" if file.sha256 else ""
@@ -84,14 +128,43 @@ def _tree(terminal: Terminal, decision: Decision, chosen: Setting, knowledge: Kn
     size = f", {text.size(file.size)}" if file.size is not None else ""
     terminal.line(f"├─ file: {plain(file.filename, 300)}{size}{day}, {plain(file.index, 300)}")
     policies = {one.scope: one.policy for one in chosen.policies}
-    for line in text.evidence(decision, policies, knowledge.log_names):
-        terminal.line(line.replace("└─", "├─", 1) if line.startswith("└─") else _continued(line))
+    for line in text.whole_evidence(decision, policies, knowledge.log_names):
+        terminal.line(line)
+    for one in inside:
+        listed = "" if one.packages is None else f", {one.packages} package{'' if one.packages == 1 else 's'}"
+        terminal.line(f"├─ sbom: {plain(one.path, 300)}, {plain(one.kind)}{listed}")
     for log in knowledge.logs:
-        said = "the newest too" if log.newest == log.head else f"newest {log.newest[:12]}"
-        terminal.line(f"├─ log: {plain(log.name)} pinned {log.head[:12]}, {said}")
-    signs = ", ".join(f"{one.scope} {plain(str(one.path.name))}" for one in chosen.policies)
+        told = "the newest too" if log.newest == log.head else f"newest {log.newest[:12]}"
+        terminal.line(f"├─ log: {plain(log.name)} pinned {log.head[:12]}, {told}")
+    for line in _forgiven(decision):
+        terminal.line(f"├─ {line}")
+    each = [(one, decide(file, knowledge.evidence(file), [one], chosen.now)) for one in chosen.rules]
+    signs = ", ".join(f"{one.scope} {'✓' if each_one.shown else '✘'}" for one, each_one in each)
     terminal.line(f'└─ policies: {signs}; mode = "{chosen.mode.value}"')
+    if (next_step := _change(decision)) is not None:
+        terminal.line(f"hint: {next_step}")
 
 
-def _continued(line: str) -> str:
-    return "│" + line[1:] if line.startswith(" ") else line
+def _forgiven(decision: Decision) -> list[str]:
+    one, known = decision.exemption, decision.known
+    if one is not None:
+        return [f"exempt: until {one.until}, {plain(one.owner)}: {plain(one.reason, 300)}, {plain(one.where)}"]
+    if known is not None:
+        return [f"baseline: until {known.until}, {plain(known.owner)}, {plain(known.where)}"]
+    return []
+
+
+def _change(decision: Decision) -> str | None:
+    """Say what would change the answer; evidence comes before exemption."""
+    if decision.reason.klass is ReasonClass.SILENCE or decision.reason in (Reason.BASELINE, Reason.EXEMPT):
+        return findings.hint(decision) if decision.reason in _AUDITABLE else _audit(decision)
+    if decision.reason.klass is ReasonClass.NO:
+        return "ask who said no; an exemption does not lift it"
+    return None
+
+
+_AUDITABLE = (Reason.UNAUDITED, Reason.NOT_ASSERTED)
+
+
+def _audit(decision: Decision) -> str:
+    return f"openvet audit new {shlex.quote(text.subject_of(decision))}"

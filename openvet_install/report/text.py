@@ -107,7 +107,17 @@ def evidence(decision: Decision, policies: dict[str, Policy], asked: Sequence[st
     return lines
 
 
-def _requirement_lines(result: RequirementResult, policy: Policy | None) -> list[str]:
+def whole_evidence(decision: Decision, policies: dict[str, Policy], asked: Sequence[str] = ()) -> list[str]:
+    """Return every requirement with every audit and its signers; branches of a tree that goes on below."""
+    if not any(one.audits for one in decision.requirements):
+        return [f"├─ {line[3:]}" for line in evidence(decision, policies, asked)]
+    lines: list[str] = []
+    for one in decision.requirements:
+        lines += _branch(_requirement_lines(one, policies.get(decision.scope), signed=True), last=False)
+    return [*lines, *([f"├─ {plain(decision.detail, 300)}"] if decision.detail else [])]
+
+
+def _requirement_lines(result: RequirementResult, policy: Policy | None, *, signed: bool = False) -> list[str]:
     lines = [f"{plain(result.name)}: {STATUS_SIGNS[result.status]} {STATUS_WORDS[result.status]}"]
     for number, (audit, value) in enumerate(result.audits):
         day = datetime.fromtimestamp(min(audit.created_at, 32_503_680_000), timezone.utc).date().isoformat()
@@ -115,6 +125,8 @@ def _requirement_lines(result: RequirementResult, policy: Policy | None) -> list
         told = [
             f"from {plain(audit.log)}: {SIGNS[value.value]} {value.value}    audit {audit.hash[:12]}, {day}{summary}"
         ]
+        if signed and audit.approves:
+            told[0] += f", by {', '.join(audit.signers)} (auditor)"
         if not audit.approves:
             told[0] += f", signed by {', '.join(audit.signers)}: no auditor"
         claims = _claims(result.name, audit.log, policy)
@@ -281,6 +293,9 @@ def _hints(terminal: Terminal, decision: Decision) -> None:
     file = decision.file
     if decision.reason in (Reason.UNAUDITED, Reason.NOT_ASSERTED):
         terminal.line(f"hint: openvet audit new {shlex.quote(subject_of(decision))}")
+        terminal.line(
+            f"hint: openvet-install exempt {shlex.quote(f'{file.name}=={file.version}')} --until 14d --reason '…'"
+        )
     else:
         terminal.line(f"hint: openvet-install explain {shlex.quote(f'{file.name}=={file.version}')}")
 
@@ -294,13 +309,20 @@ def _warned(terminal: Terminal, run: Run) -> None:
     said = f'mode = "{run.mode}"' + (f", {place}" if place else "")
     terminal.line(
         f"openvet: warned, {len(silent)} of {_count(total, 'package')} "
-        f"{'is' if len(silent) == 1 else 'are'} not approved ({said})"
+        f"{'is' if len(silent) == 1 else 'are'} not approved ({said}){_counted(run)}"
     )
     terminal.rows([[f"! {subject_of(one.decision)}", one.decision.reason.code, route_of(one)] for one in silent])
     names = sorted({one.decision.file.name for one in silent})
     which = {1: "it", 2: "both"}.get(len(silent), "them")
     newest = ", ".join(f"{name} {run.newest_approved.get(name) or 'none'}" for name in names)
     terminal.line(f'mode = "block" would withhold {which}; newest approved: {newest}')
+
+
+def _counted(run: Run) -> str:
+    """Count what baseline and exemptions forgave; they are never listed."""
+    counts = ((run.baseline_used, "baseline"), (run.exemptions_used, "exempt"))
+    told = [f"{count} {word}" for count, word in counts if count]
+    return f"; {', '.join(told)}" if told else ""
 
 
 def _held_back(terminal: Terminal, run: Run) -> None:

@@ -76,7 +76,10 @@ def test_an_unaudited_dependency_is_told_with_its_route():
         "└─ no matching audit    asked acme, alice; newest approved 3.0.6",
         "5 older releases fit: 3.1.6, 3.1.5, 3.1.3, 3.1.1, 3.1.0 unaudited",
     ]
-    assert printed(run).splitlines()[-1] == "hint: openvet audit new 'pypi:werkzeug@3.1.9?py3-none-any'"
+    assert printed(run).splitlines()[-2:] == [
+        "hint: openvet audit new 'pypi:werkzeug@3.1.9?py3-none-any'",
+        "hint: openvet-install exempt werkzeug==3.1.9 --until 14d --reason '…'",
+    ]
 
 
 def test_what_is_too_old_is_said():
