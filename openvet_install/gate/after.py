@@ -11,12 +11,14 @@ from packaging.utils import canonicalize_name
 from openvet_install.archive import ArchiveError, open_archive
 from openvet_install.archive.foreign import foreign_place
 from openvet_install.gate.model import Stray
+from openvet_install.gate.projects import local_decision
 from openvet_install.installers import direct, disk
 from openvet_install.installers.bytecode import unfaithful
 from openvet_install.installers.installed import Release, compare
+from openvet_install.installers.projects import name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from openvet_install.archive import Contents
     from openvet_install.decide import Decision
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.outcome import Fit
     from openvet_install.gateway.blobs import BlobStore
     from openvet_install.installers.disk import Snapshot
+    from openvet_install.installers.projects import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +54,24 @@ def changes(
     fits: Fit,
     chooses: bool,
     typed: Mapping[str, str] | None = None,
+    projects: Sequence[Project] = (),
 ) -> Changes:
     """Compare the target with what was released, both ways, by the archives' own bytes.
 
     A distribution that came out of the tool's cache is compared with the file that is approved today,
     from our store. `chooses`: something told the tool which files of a release to take, so it may have built
     an sdist although a wheel fits the target. `typed` maps addresses that the tool was given for what people named
-    to what they wrote.
+    to what they wrote; `projects` are folders that may be installed as they are.
     """
     new, untouched = _moved(before, after)
     released: dict[tuple[str, str], list[Release]] = {}
     cached: list[Decision] = []
     built: set[tuple[str, str]] = set()
+    local = _local(before, after, projects)
+    cached += [local_decision(project, name, new[name]) for name, project in local.items()]
     for name, version in new.items():
+        if name in local:
+            continue
         let_through = [one for one in keeper.opened() if (one.contents.name, one.contents.version) == (name, version)]
         found = [(one.decision, one.contents) for one in let_through]
         sent = {one.decision.file.url for one in keeper.gone_out()}
@@ -81,7 +89,8 @@ def changes(
         if any(contents.kind == "sdist" for _decision, contents in found):
             built.add((name, version))
         released[name, version] = [release_of(contents) for _decision, contents in found]
-    findings = compare(before, after, released, compiled=compiled, unfaithful=partial(unfaithful, before.places.python))
+    faithless = partial(unfaithful, before.places.python)
+    findings = compare(before, after, released, compiled=compiled, local=local, unfaithful=faithless)
     strays = [
         Stray(name=one.name, version=one.version or None, path=one.path, reason=one.reason, text=one.text)
         for one in findings
@@ -125,6 +134,19 @@ def _may_be_built(name: str, version: str, keeper: Keeper, *, fits: Fit, chooses
 
 def _is(decision: Decision, name: str, version: str) -> bool:
     return (decision.file.name, decision.file.version) == (name, version)
+
+
+def _local(before: Snapshot, after: Snapshot, projects: Sequence[Project]) -> dict[str, Project]:
+    """Name the distributions that were installed from folders: one of each, with the name that the project has."""
+    found: dict[str, list[str]] = {}
+    for _root, info in _infos(before, after) if projects else ():
+        found.setdefault(direct.url_of(info) or "", []).append(disk.identity(info)[0])
+    own = {}
+    for project in projects:
+        names = found.get(project.url, [])
+        if len(names) == 1 and name_of(project) in (None, names[0]):
+            own[names[0]] = project
+    return own
 
 
 def _direct(before: Snapshot, after: Snapshot, typed: Mapping[str, str]) -> Iterator[Stray]:

@@ -24,6 +24,7 @@ from openvet_install.gate.knowledge import Knowledge
 from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen, Trouble
 from openvet_install.gate.named import files_named
 from openvet_install.gate.places import UvCache, target_of
+from openvet_install.gate.projects import check_projects
 from openvet_install.gate.state import Folders, Looks, usable_folders
 from openvet_install.gateway.blobs import BlobStore
 from openvet_install.gateway.outside import Outside, check_proxy
@@ -32,7 +33,7 @@ from openvet_install.gateway.upstream import Upstream
 from openvet_install.http import Fetcher
 from openvet_install.installers import disk
 from openvet_install.installers.choice import helpers_path
-from openvet_install.installers.commands import has_archives, pages_of, private_folder, typed_addresses
+from openvet_install.installers.commands import has_archives, pages_of, private_folder, projects_of, typed_addresses
 from openvet_install.installers.environment import gateway_variables
 from openvet_install.installers.installed import Places, snapshot
 from openvet_install.installers.sandbox import Sandbox
@@ -71,6 +72,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
     With `every` the report lists withheld releases of all packages. Raises `ConfigError` before the child
     starts; logs that are invalid or out of reach and everything later is in the `Run`.
     """
+    check_projects(plan, chosen.policies)
     result = Run(
         command=[plan.tool, *plan.typed],
         started=chosen.now,
@@ -168,7 +170,8 @@ def _behind_the_gate(
         compiled=_compiles(plan),
         fits=fits,
         chooses=_chooses(plan),
-        typed=typed_addresses(plan.requested, folder),
+        typed=typed_addresses(plan, folder),
+        projects=projects_of(plan.argv),
     )
     result.strays = list(found.strays)
     result.installed, result.nothing_changed = tuple(sorted(found.new)), found.nothing

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from openvet_install.errors import ConfigError
 from openvet_install.installers.choice import Program  # noqa: TC001 - part of the public value
+from openvet_install.installers.projects import Project
 from openvet_install.installers.sources import Links, Source
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ class Input:
     """A requirement-like file, read once with all that it names: `path` as typed, `kind` a key of `INPUT_FLAGS`.
 
     `lines` are its requirements and options in their order, flattened; options may hold logins: not in `repr()`.
-    `indexes` are those that the options name, `links` what `--find-links` names: an option of the whole command.
+    `indexes` are those that the options name, `links` what `--find-links` names, `projects` folders: words of
+    the whole command.
     """
 
     path: str
@@ -107,6 +109,7 @@ class Input:
     kind: str = REQUIREMENTS
     indexes: tuple[Index, ...] = ()
     links: tuple[Links, ...] = ()
+    projects: tuple[Project, ...] = ()
 
     @property
     def requested(self) -> tuple[Requested, ...]:
@@ -141,7 +144,7 @@ class Plan:
     typed: tuple[str, ...]
     program: tuple[str, ...]
     helper: Program | None
-    argv: tuple[str | Input | Links | Requested, ...] = field(repr=False)
+    argv: tuple[str | Input | Links | Project | Requested, ...] = field(repr=False)
     cwd: str
     target: Target
     requested: tuple[Requested, ...]
@@ -165,6 +168,9 @@ class Plan:
                 continue
             if isinstance(item, Requested):
                 found.append(item.word(folder))
+                continue
+            if isinstance(item, Project):
+                found += item.words
                 continue
             if isinstance(item, Links):
                 found.append(f"--find-links={item.address(folder)}")
@@ -242,6 +248,11 @@ def links_of(argv: Iterable[object]) -> tuple[Links, ...]:
     return tuple(one for one in argv if isinstance(one, Links))
 
 
+def projects_of(argv: Iterable[object]) -> tuple[Project, ...]:
+    """Return the folders that a command installs as they are."""
+    return tuple(one for one in argv if isinstance(one, Project))
+
+
 def pages_of(argv: Iterable[object]) -> list[str]:
     """Return the pages among it, without login."""
     return [without_login(one.url) for one in links_of(argv) if one.path is None]
@@ -253,10 +264,10 @@ def has_archives(plan: Plan) -> bool:
     return named or any(one.path is not None for one in links_of(plan.argv))
 
 
-def typed_addresses(requested: Iterable[Requested], folder: Path) -> dict[str, str]:
+def typed_addresses(plan: Plan, folder: Path) -> dict[str, str]:
     """Return the addresses that the tool got for what was named, each with the one that the person meant."""
-    found: dict[str, str] = {}
-    for one in requested:
+    found = {one.url: one.url for one in projects_of(plan.argv)}
+    for one in plan.requested:
         if one.source is not None:
             url = without_login(one.source.address(folder).partition("#")[0])
             found[url] = url if one.source.path is None else Path(one.source.path).as_uri()

@@ -36,14 +36,14 @@ PIP: dict[str, str] = {
         CARRY,
     ),
     "PYPI_URL": CARRY,
-    **dict.fromkeys(("PYTHON", "REQUIREMENT", "CONSTRAINT", "BUILD_CONSTRAINT", "FIND_LINKS"), JUDGE),
+    **dict.fromkeys(("PYTHON", "REQUIREMENT", "CONSTRAINT", "BUILD_CONSTRAINT", "FIND_LINKS", "EDITABLE"), JUDGE),
     "TRUSTED_HOST": UPSTREAM,
     "CERT": UPSTREAM,
     "CLIENT_CERT": UPSTREAM,
     "PROXY": UPSTREAM,
     **dict.fromkeys(
         (
-            *("GROUP", "EDITABLE", "TARGET", "PREFIX"),
+            *("GROUP", "TARGET", "PREFIX"),
             *("ROOT", "USER", "SRC", "CONFIG_SETTINGS", "NO_BUILD_ISOLATION", "USE_FEATURE"),
         ),
         LATER,

@@ -27,7 +27,7 @@ from openvet_install.installers.commands import (
 )
 from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
-from openvet_install.installers.requirements import Reader, no_way_out, read_words
+from openvet_install.installers.requirements import Reader, editable_projects, no_way_out, read_words, requested_by
 from openvet_install.installers.sources import read_links
 from openvet_install.installers.target import inspect
 from openvet_install.installers.tokens import CARRY, Token, Tokeniser, has, last_of, refuse, values_of
@@ -63,7 +63,7 @@ def plan(
     tokens = [*command.before, *reader.all(table)]
     for token in tokens:
         refuse(token, tool="pip", command="pip install")
-    typed = read_words([token.spelled for token in tokens if token.flag is None], cwd)
+    typed, folders = read_words([token.spelled for token in tokens if token.flag is None], cwd)
     found = sort_environment("pip", environ)
     python = last_of(tokens, "--python")
     target = inspect(target_python(python or found.judged.get("PIP_PYTHON"), environ, cwd), found.child)
@@ -89,7 +89,12 @@ def plan(
     indexes = with_files(indexes, inputs)
     links = read_links(values_of(tokens, "--find-links"), cwd, COMMAND_LINE)
     links += tuple(one for source in inputs for one in source.links)
-    requested = (*typed, *requested_of(inputs, REQUIREMENTS))
+    projects = (
+        *folders,
+        *editable_projects(values_of(tokens, "--editable"), cwd),
+        *(one for source in inputs for one in source.projects),
+    )
+    requested = (*typed, *requested_of(inputs, REQUIREMENTS), *requested_by(projects, "pip", cwd))
     return Plan(
         tool="pip",
         version=pip_flags.VERSION,
@@ -97,7 +102,7 @@ def plan(
         typed=tuple(map(without_login, argv)),
         program=pip_program(str(target.python)),
         helper=None,
-        argv=(*_argv(command.words, tokens), *links, *inputs, *words_of(typed)),
+        argv=(*_argv(command.words, tokens), *links, *projects, *inputs, *words_of(typed)),
         cwd=cwd,
         target=target,
         requested=requested,
@@ -124,7 +129,7 @@ def _judged(table: Mapping[str, Flag], variables: Mapping[str, str]) -> list[Tok
     return found
 
 
-_LISTS = (*INPUT_FLAGS["pip"].values(), "--find-links")
+_LISTS = (*INPUT_FLAGS["pip"].values(), "--find-links", "--editable")
 
 
 def _argv(words: tuple[str, ...], tokens: Sequence[Token]) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from openvet_install.installers.commands import (
     http_url,
     without_login,
 )
+from openvet_install.installers.projects import asked_by, read_project
 from openvet_install.installers.sources import local_path, read_links, read_source
 from openvet_install.installers.tokens import CARRY, LATER, Token, Tokeniser, index, values_of
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from openvet_install.installers.environment import UpstreamSettings
+    from openvet_install.installers.projects import Project
     from openvet_install.installers.sources import Links
 
     class FetchOutside(Protocol):
@@ -147,12 +149,13 @@ class _Whole:
         self._lines: dict[str, list[Requested | str]] = {kind: []}
         self._indexes: list[Index] = []
         self._links: list[Links] = []
+        self._projects: list[Project] = []
 
     def inputs(self) -> tuple[Input, ...]:
         typed = without_login(self._typed)
-        named = (tuple(self._indexes), tuple(self._links))
+        named = (tuple(self._indexes), tuple(self._links), tuple(self._projects))
         return tuple(
-            Input(typed, tuple(lines), kind, *(named if kind == self._kind else ((), ())))
+            Input(typed, tuple(lines), kind, *(named if kind == self._kind else ((), (), ())))
             for kind, lines in self._lines.items()
         )
 
@@ -177,6 +180,10 @@ class _Whole:
     def _line(self, line: str, path: str, kind: str, at: str, inside: tuple[str, ...]) -> None:
         if not line.startswith("-"):
             cwd = NOWHERE if is_http(path) else self._reader.cwd
+            project = read_project(line, cwd, at)
+            if project is not None:
+                self._project(project, path, kind, at)
+                return
             found = _parse_requirement(line, at, cwd)
             if is_http(path) and found.source is not None and found.source.path is not None:
                 raise UsageError(f"`{line}`: a file from elsewhere names one on this machine", where=at)
@@ -189,13 +196,24 @@ class _Whole:
         if nested is None:
             self._indexes += [_index(one, at) for one in tokens if one.flag and one.flag.name in _INDEX_OPTIONS]
             self._links += self._find_links(tokens, path, at)
-            rest = [one for one in tokens if one.flag and one.flag.name != "--find-links"]
+            for value in values_of(tokens, "--editable"):
+                project = read_project(value, self._reader.cwd, at, editable=True)
+                if project is not None:
+                    self._project(project, path, kind, at)
+            rest = [one for one in tokens if one.flag and one.flag.name not in ("--find-links", "--editable")]
             if rest:
                 self._lines.setdefault(kind, []).append(" ".join(map(_written, rest)))
         elif len(tokens) == 1:
             self._nested(nested, path, kind, at, inside)
         else:
             raise UsageError(f"`{nested.spelled}` shares its line with other options", where=at)
+
+    def _project(self, project: Project, path: str, kind: str, at: str) -> None:
+        if is_http(path):
+            raise UsageError(f"`{project.path}`: a file from elsewhere names a folder on this machine", where=at)
+        if kind != REQUIREMENTS:
+            raise UsageError(f"`{project.path}`: a folder in a {kind} file is refused", where=at)
+        self._projects.append(project)
 
     def _find_links(self, tokens: Sequence[Token], path: str, at: str) -> tuple[Links, ...]:
         values = values_of(tokens, "--find-links")
@@ -227,9 +245,29 @@ def _relative(named: str, path: str) -> str:
     return os.path.join(os.path.dirname(local_path(path)), named)
 
 
-def read_words(words: Sequence[str], cwd: str) -> tuple[Requested, ...]:
-    """Understand the requirements on the command line, archives included. Raises `UsageError` for everything else."""
-    return tuple(_requested(word, COMMAND_LINE, (), cwd) for word in words)
+def read_words(words: Sequence[str], cwd: str) -> tuple[tuple[Requested, ...], tuple[Project, ...]]:
+    """Understand the requirements on the command line, archives and folders included.
+
+    Raises `UsageError` for everything else.
+    """
+    folders = {word: read_project(word, cwd, COMMAND_LINE) for word in words}
+    requested = tuple(_requested(word, COMMAND_LINE, (), cwd) for word in words if folders[word] is None)
+    return requested, tuple(one for one in folders.values() if one is not None)
+
+
+def editable_projects(values: Sequence[str], cwd: str) -> tuple[Project, ...]:
+    """Understand what `-e` names on the command line. Raises `UsageError` for all but folders."""
+    found = (read_project(value, cwd, COMMAND_LINE, editable=True) for value in values)
+    return tuple(one for one in found if one is not None)
+
+
+def requested_by(projects: Sequence[Project], tool: str, cwd: str) -> tuple[Requested, ...]:
+    """Return what folders ask for in their `pyproject.toml`. Raises `UsageError` for what leads past the gateway."""
+    return tuple(
+        Requested(one, os.path.relpath(os.path.join(project.path, "pyproject.toml"), cwd))
+        for project in projects
+        for one in asked_by(project, tool)
+    )
 
 
 def check_names(words: Sequence[str]) -> None:

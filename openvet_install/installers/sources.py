@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 ARCHIVES = (
     *(".whl", ".zip", ".egg", ".exe", ".tar", ".tgz", ".tbz", ".txz", ".tlz", ".gz", ".bz2", ".xz", ".lz", ".lzma"),
 )
-_VCS = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+VCS = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
+SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _EXTRAS = re.compile(r"(.+?)(\[[^\]/\\]*\])")
 _NAMED = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*@\s*(\S.*)")
 _SHA256 = re.compile(r"sha256=([0-9a-fA-F]{64})")
@@ -87,9 +87,9 @@ def read_source(text: str, cwd: str) -> tuple[Requirement, Source] | None:
     named = _NAMED.fullmatch(text)
     name, extras, place = named.groups() if named is not None else (None, None, text)
     place, marker = _split_marker(place)
-    if _VCS.match(place):
-        raise UsageError(f"`{_shown(text)}`: version control as a source is refused: {WHY_NO_VCS}")
-    url = _SCHEME.match(place) is not None and not (len(place) > 1 and place[1] == ":")
+    if VCS.match(place):
+        raise UsageError(f"`{shown(text)}`: version control as a source is refused: {WHY_NO_VCS}")
+    url = SCHEME.match(place) is not None and not (len(place) > 1 and place[1] == ":")
     if named is None and not url and not _is_path(place):
         return None
     if extras is None and (match := _EXTRAS.fullmatch(place)):
@@ -100,9 +100,9 @@ def read_source(text: str, cwd: str) -> tuple[Requirement, Source] | None:
         own, version, _tags = parse_filename(source.filename)
         found = Requirement(f"{name or own}{extras or ''}=={version}{f'; {marker}' if marker else ''}")
     except (FilenameError, InvalidRequirement) as error:
-        raise UsageError(f"`{_shown(text)}`: {error}") from error
+        raise UsageError(f"`{shown(text)}`: {error}") from error
     if canonicalize_name(found.name) != own:
-        raise UsageError(f"`{_shown(text)}`: the file is one of {own}")
+        raise UsageError(f"`{shown(text)}`: the file is one of {own}")
     return found, source
 
 
@@ -120,7 +120,7 @@ def read_links(values: Sequence[str], cwd: str, origin: str, base: str | None = 
         inside = os.path.join(base, path) if base is not None else path
         path = os.path.abspath(os.path.join(cwd, inside if os.path.exists(os.path.join(cwd, inside)) else path))
         if not os.path.isdir(path):
-            raise UsageError(f"`--find-links`: `{_shown(value)}` is neither a folder nor an http or https page")
+            raise UsageError(f"`--find-links`: `{shown(value)}` is neither a folder nor an http or https page")
         found.append(Links(origin, path=path))
     return tuple(found)
 
@@ -131,13 +131,13 @@ def local_path(text: str) -> str:
         return text
     parts = urlsplit(text)
     if parts.netloc not in ("", "localhost"):
-        raise UsageError(f"`{_shown(text)}`: a `file:` URL of another host")
+        raise UsageError(f"`{shown(text)}`: a `file:` URL of another host")
     return unquote(parts.path)
 
 
 def _split_marker(text: str) -> tuple[str, str]:
     """Take the marker off: behind `; ` of a URL, behind `;` of a path."""
-    place, _, marker = text.partition("; " if _SCHEME.match(text) else ";")
+    place, _, marker = text.partition("; " if SCHEME.match(text) else ";")
     return place.strip(), marker.strip()
 
 
@@ -150,7 +150,7 @@ def _from_url(url: str, text: str, fragment: str) -> Source:
     if fragment:
         match = _SHA256.fullmatch(fragment)
         if match is None:
-            raise UsageError(f"`{_shown(text)}`: of a fragment only `#sha256=…` is understood")
+            raise UsageError(f"`{shown(text)}`: of a fragment only `#sha256=…` is understood")
         sha256 = match[1].lower()
     scheme = url.partition(":")[0].lower()
     if scheme == "file":
@@ -161,7 +161,7 @@ def _from_url(url: str, text: str, fragment: str) -> Source:
     except ValueError:
         good = False
     if not good or not url.isascii() or not url.isprintable() or "\\" in url:
-        raise UsageError(f"`{_shown(text)}` is not an http, https or file URL")
+        raise UsageError(f"`{shown(text)}` is not an http, https or file URL")
     clean = urlunsplit((*parts[:4], ""))
     return Source(filename_of(url), url=clean + (f"#sha256={sha256}" if sha256 else ""), sha256=sha256)
 
@@ -173,13 +173,14 @@ def _from_path(path: str, text: str, cwd: str) -> Source:
 def _on_disk(path: str, text: str, sha256: str | None) -> Source:
     path = os.path.abspath(path)
     if os.path.isdir(path):
-        raise UsageError(f"`{_shown(text)}`: folders are not gated yet")
+        raise UsageError(f"`{shown(text)}`: a folder has no place here")
     if not os.path.isfile(path):
-        raise UsageError(f"`{_shown(text)}`: no such file")
+        raise UsageError(f"`{shown(text)}`: no such file")
     return Source(os.path.basename(path), path=path, sha256=sha256)
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
+    """Return what a person wrote, without login and cut to length."""
     before, mark, after = text.partition("://")
     authority, slash, path = after.partition("/")
     text = before + mark + authority.rpartition("@")[2] + slash + path if mark else text

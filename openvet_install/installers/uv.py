@@ -35,7 +35,14 @@ from openvet_install.installers.commands import (
 )
 from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
-from openvet_install.installers.requirements import Reader, check_names, no_way_out, read_words
+from openvet_install.installers.requirements import (
+    Reader,
+    check_names,
+    editable_projects,
+    no_way_out,
+    read_words,
+    requested_by,
+)
 from openvet_install.installers.sources import read_links
 from openvet_install.installers.target import inspect, probe_uv
 from openvet_install.installers.tokens import CARRY, Token, Tokeniser, has, last_of, refuse, values_of
@@ -87,7 +94,7 @@ def plan(
     if not os.path.isdir(cwd):
         raise UsageError(f"`--directory`: no folder `{cwd}`")
     tokens = [*_judged(flag_table("uv", command.words), tokens, found.judged), *tokens]
-    typed = read_words([token.spelled for token in tokens if token.flag is None], cwd)
+    typed, folders = read_words([token.spelled for token in tokens if token.flag is None], cwd)
     check_names(values_of(tokens, "--upgrade-package"))
     child, unusable = _usable(found.child)
     typed_indexes = _typed_indexes(tokens)
@@ -128,7 +135,12 @@ def plan(
         helper = find_uv(environ, cwd, avoid=[str(target.prefix)])
     options = [part for token in tokens if _handed_on(token) for part in token.canonical()]
     options += [part for token in where for part in token.canonical()]
-    requested = (*typed, *requested_of(inputs, REQUIREMENTS))
+    projects = (
+        *folders,
+        *editable_projects(values_of(tokens, "--editable"), cwd),
+        *(one for source in inputs for one in source.projects),
+    )
+    requested = (*typed, *requested_of(inputs, REQUIREMENTS), *requested_by(projects, "uv", cwd))
     return Plan(
         tool="uv",
         version=probe.version,
@@ -142,6 +154,7 @@ def plan(
             *_break_system(tokens, found.judged),
             f"--python={probe.python}",
             *links,
+            *projects,
             *inputs,
             *words_of(typed),
         ),

@@ -61,7 +61,7 @@ PIP_INSTALL = (
     *GLOBAL,
     *INDEX,
     Flag(("--requirements", "-r", "--requirement"), True, JUDGE),
-    Flag(("--editable", "-e"), True, LATER, "local projects"),
+    Flag(("--editable", "-e"), True, JUDGE),
     Flag(("--no-editable",), False, CARRY),
     Flag(("--no-editable-package",), True, CARRY),
     Flag(("--constraints", "-c", "--constraint"), True, JUDGE),

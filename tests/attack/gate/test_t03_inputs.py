@@ -44,7 +44,7 @@ def test_a_file_swapped_after_we_read_it(stage, tool):
 
 
 FORMS = [
-    ["-i", "file://D", "evil"], ["--extra-index-url", "file://D", "evil"], ["-e", "../d"], ["../d"], ["."],
+    ["-i", "file://D", "evil"], ["--extra-index-url", "file://D", "evil"], ["-e", "../d"], ["../d"],
     ["git+file://D"], ["evil @ git+https://h.example/x"], ["-f", "../d/evil-1.0.tar.gz", "evil"],
 ]  # fmt: skip
 

@@ -63,8 +63,8 @@ def test_a_planted_copy_or_link_is_not_followed(plan, write, tmp_path):
             "-r other.txt",
             "-r https://h/r.txt",
             "-r file://h/r.txt",
-            "-e .",
-            "--editable=.",
+            "-e none",
+            "--editable=none",
             "--trusted-host h",
             "-i file:///d",
         ),
@@ -75,7 +75,7 @@ def test_a_planted_copy_or_link_is_not_followed(plan, write, tmp_path):
             "evil @ file:///d/evil-1.0.tar.gz",
         ),
         *("evil @ git+file:///d", "./evil.whl", "/d/evil.whl", "evil.whl", "dir/", "file:dir", "https://h/evil.whl"),
-        *("git+ssh://git@h/evil.git", "evil[x] @ https://h/evil.whl ; python_version > '3'", "six \\\n-e ."),
+        *("git+ssh://git@h/evil.git", "evil[x] @ https://h/evil.whl ; python_version > '3'", "six \\\n-e none"),
     ],
 )
 def test_lines_that_bring_in_something_else(plan, write, line):
@@ -98,9 +98,9 @@ def test_lines_that_bring_in_something_else(plan, write, line):
         ),
         *(
             ["./evil.whl"],
-            ["-e", "."],
-            ["-e."],
-            ["."],
+            ["-e", "none"],
+            ["-enone"],
+            ["./none"],
             ["evil @ file:d"],
             ["git+file:///d"],
             ["evil.tar.gz"],
@@ -124,7 +124,7 @@ def test_forms_on_the_command_line(plan, project, argv):
 BAD = [
     "evil @ file:///d/evil-1.0.tar.gz",
     "./evil.whl",
-    "-e .",
+    "-e none",
     "-f none",
     "--trusted-host h",
     "-i file:///d",

@@ -4,14 +4,13 @@ import pytest
 
 from openvet_install.errors import InstallError
 from openvet_install.installers import pip, pip_config
-from openvet_install.installers.commands import links_of
+from openvet_install.installers.commands import links_of, projects_of
 
 PLACES = ["machine", "legacy", "user", "site", "variable"]
 UPSTREAM = {"proxy": "http://evil", "trusted-host": "evil", "cert": "/evil.pem", "client-cert": "/evil.pem"}
 REFUSED = {
     "no-proxy-env": "true",
     "isolated": "true",
-    "editable": "/evil",
     "target": "/evil",
     "python": "/evil",
     "use-feature": "fast-deps",
@@ -72,16 +71,17 @@ def test_files_are_read_for_the_user_and_refused_to_the_project(place, project, 
 
 
 @pytest.mark.parametrize("where", PLACES)
-def test_folders_of_archives_are_the_user_s_to_name(place, project, where):
-    path, variables = place(where, f"[global]\nfind-links = {project}\n")
+@pytest.mark.parametrize("key", ["find-links", "editable"])
+def test_folders_are_the_user_s_to_name(place, project, where, key):
+    path, variables = place(where, f"[global]\n{key} = {project}\n")
     if where == "site":
         with pytest.raises(InstallError) as caught:
             pip.plan(["install", "six"], variables, str(project))
-        assert (caught.value.exit_code, caught.value.where) == (78, f"{path}:2, key `find-links`")
+        assert (caught.value.exit_code, caught.value.where) == (78, f"{path}:2, key `{key}`")
         return
     found = pip.plan(["install", "six"], variables, str(project))
-    assert [one.path for one in links_of(found.argv)] == [str(project)]
-    assert "PIP_FIND_LINKS" not in found.environment
+    assert [one.path for one in (*links_of(found.argv), *projects_of(found.argv))] == [str(project)]
+    assert not {"PIP_FIND_LINKS", "PIP_EDITABLE"} & set(found.environment)
 
 
 @pytest.mark.parametrize("spelled", ["no_proxy_env", "NO-PROXY-ENV", "--no-proxy-env", "No_Proxy_Env"])

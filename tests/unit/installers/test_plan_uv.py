@@ -93,7 +93,7 @@ def test_indexes(plan, write):
         ("pip install x --no-verify-hashes", "`--no-verify-hashes` is refused"),
         ("pip install x --cache-dir d", "`--cache-dir` is refused"),
         ("pip install x --allow-python-downloads", "`--allow-python-downloads` is refused"),
-        ("pip install -e .", "`-e` is not gated yet"),
+        ("pip install -e none", "`none` is no folder: only folders can be installed as editable"),
         ("pip install x --offline", "`--offline` is not gated yet"),
         ("pip install x --find-links d", "`--find-links`: `d` is neither a folder nor an http or https page"),
         ("pip install x --index ./w", "`--index`: `./w` is not an http or https URL"),

@@ -1,0 +1,130 @@
+"""Folders that people install as they are (`.`, `-e DIR`), and what their `pyproject.toml` asks for (T04, T05)."""
+
+# Paths stay strings, as the tools read and print them.
+# ruff: noqa: PTH100, PTH112, PTH113, PTH118
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from openvet_install.errors import UsageError
+from openvet_install.installers.sources import SCHEME, VCS, WHY_NO_VCS, local_path, shown
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_BYTES = 4 * 1024 * 1024
+_NAMED = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*@\s*(\S.*)")
+_EXTRAS = re.compile(r"(.+?)(\[[^\]/\\]*\])")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A folder that a person named: `path` is absolute; `extras` as in `[a,b]`, or empty; `origin` says where."""
+
+    path: str
+    editable: bool
+    extras: str
+    origin: str
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What the tool gets among its options."""
+        return (f"--editable={self.path}{self.extras}",) if self.editable else (f"{self.path}{self.extras}",)
+
+    @property
+    def url(self) -> str:
+        """The address that the tool writes down."""
+        return Path(self.path).as_uri()
+
+
+def read_project(text: str, cwd: str, origin: str, *, editable: bool = False) -> Project | None:
+    """Read a folder named by path or `file:` URL; None for everything that is none, unless it had to be `editable`.
+
+    Raises `UsageError`.
+    """
+    place, extras = text.strip(), ""
+    if (named := _NAMED.fullmatch(place)) is not None:
+        extras, place = named[1] or "", named[2]
+    if editable and VCS.match(place):
+        raise UsageError(f"`{shown(text)}`: version control as a source is refused: {WHY_NO_VCS}", where=origin)
+    if not extras and (match := _EXTRAS.fullmatch(place)) is not None:
+        place, extras = match.groups()
+    if not SCHEME.match(place) or place[:5].lower() == "file:":
+        path = os.path.abspath(os.path.join(cwd, local_path(place)))
+        looks = editable or os.sep in place or place.startswith(".") or place[:5].lower() == "file:"
+        if looks and os.path.isdir(path):
+            return Project(path, editable, extras.replace(" ", ""), origin)
+    if editable:
+        raise UsageError(f"`{shown(text)}` is no folder: only folders can be installed as editable", where=origin)
+    return None
+
+
+def asked_by(project: Project, tool: str) -> tuple[Requirement, ...]:
+    """Return what a project's `pyproject.toml` says that it needs, to build and to run; what is dynamic is not known.
+
+    Raises `UsageError` for requirements that lead past the gateway: the project itself is trusted, these are not.
+    """
+    path = os.path.join(project.path, "pyproject.toml")
+    text = _pyproject(path, project.origin)
+    found = []
+    for line in _lines(text, project.extras):
+        try:
+            requirement = Requirement(line)
+        except InvalidRequirement:
+            continue  # the tool's to complain about
+        if requirement.url is not None:
+            raise UsageError(f"`{shown(line)}`: a direct reference of a local project is refused", where=path)
+        found.append(requirement)
+    sources = _table(_table(text, "tool"), "uv").get("sources")
+    if tool == "uv" and sources:
+        raise UsageError("`tool.uv.sources` of a local project is not gated yet", where=path, hint="--no-sources")
+    return tuple(found)
+
+
+def name_of(project: Project) -> str | None:
+    """Return the normalised name that the project gives itself, None when that is not known before a build."""
+    name = _table(_pyproject(os.path.join(project.path, "pyproject.toml"), project.origin), "project").get("name")
+    return str(canonicalize_name(name)) if isinstance(name, str) else None
+
+
+def _pyproject(path: str, origin: str) -> dict[str, Any]:
+    if not os.path.isfile(path):
+        return {}
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123 - a path as people write it
+            raw = stream.read(MAX_BYTES + 1)
+        return tomllib.loads(raw.decode()) if len(raw) <= MAX_BYTES else {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(f"cannot read `{path}`: {error}", where=origin) from error
+
+
+def _lines(text: dict[str, Any], extras: str) -> Iterator[str]:
+    project, build = _table(text, "project"), _table(text, "build-system")
+    yield from _strings(build.get("requires"))
+    yield from _strings(project.get("dependencies"))
+    optional = _table(project, "optional-dependencies")
+    for name in filter(None, re.split(r"[\[\],\s]+", extras)):
+        yield from _strings(optional.get(name))
+
+
+def _table(text: dict[str, Any], key: str) -> dict[str, Any]:
+    found = text.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _strings(value: object) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []

@@ -1,0 +1,152 @@
+"""T01, T04, T05, T60: folders are installed under `local-projects` only, and nothing comes in through them unjudged."""
+
+import json
+
+import pytest
+
+from tests.support.attacks import BOTH, PIP, UV, backend, everything, evil_sdist, plain, site, stopped
+from tests.support.stage import BENIGN, WARN, YES
+from tests.support.wheels import make_sdist
+
+
+def folder(stage, where="project", name="mine", *, code="", more="", build=(), requires=()):
+    """A project with a backend of its own that writes the marker."""
+    place = stage.folder / where
+    place.mkdir(exist_ok=True)
+    source = backend(stage, name, "1.0", f"open({str(stage.marker)!r}, 'w').close()\n{code}", requires=requires)
+    (place / "local_backend.py").write_text(source + "\nbuild_editable = build_wheel\n")
+    (place / "pyproject.toml").write_text(
+        f'[build-system]\nrequires = {json.dumps(list(build))}\nbuild-backend = "local_backend"\nbackend-path = ["."]\n'
+        f'[project]\nname = "{name}"\nversion = "1.0"\ndependencies = {json.dumps(list(requires))}\n{more}'
+    )
+    return place
+
+
+@pytest.mark.parametrize(
+    "words", [["."], ["-e", "."], ["-e", "file://D"], ["-r", "r.txt"], ["mine @ file://D"]], ids=" ".join
+)
+@BOTH
+def test_a_project_of_ours_is_installed_and_what_it_needs_is_judged(stage, tool, words):
+    place = folder(stage, requires=["good"], build=["helper"])
+    for name in ("good", "helper"):
+        stage.wheel(name, "1.0", YES)
+        stage.wheel(name, "2.0")
+    stage.policy()
+    (stage.project / "r.txt").write_text("-e .\n")
+    ended = stage.run(*tool, *[word.replace("D", str(place)) if "file://D" in word else word for word in words])
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"good": "1.0", "mine": "1.0"}
+    assert stage.marker.exists()
+    assert ended.report["files"][0]["reason"] != ("local-project", "good")
+    assert {one["reason"] for one in ended.report["files"]} == {"approved", "local-project"}
+    assert not [one.path for one in stage.index.requests if "2.0" in one.path]
+
+
+@pytest.mark.parametrize("words", [["../other"], ["-e", "../other"], ["-r", "r.txt"], ["./link"]], ids=" ".join)
+@pytest.mark.parametrize("text", [WARN, WARN + 'local-projects = ["/"]\n', WARN + 'local-projects = [".."]\n'])
+def test_other_folders_are_refused_before_anything_starts(stage, words, text):
+    place = folder(stage, "other")
+    (stage.project / "link").symlink_to(place)
+    (stage.project / "r.txt").write_text("-e ../other\n")
+    assert plain(stage, PIP, *words) == 0
+    stage.marker.unlink()
+    assert plain(stage, PIP, "--no-deps", "--force-reinstall", *words) == 0
+    stage.marker.unlink()
+    stage.run("openvet-pip", "uninstall", "-y", "mine")
+    stage.policy(text)
+    before = everything(stage)
+    for tool in (PIP, UV):
+        ended = stage.run(*tool, *words)
+        stopped(stage, ended, 64, before=before)
+        assert "local-projects" in ended.err
+
+
+@BOTH
+def test_no_build_requirement_of_a_project_runs_unapproved(stage, tool):
+    folder(stage, build=["evil"])
+    stage.sdist("evil", "1.0")
+    stage.policy()
+    before = everything(stage)
+    ended = stage.run(*tool, ".")
+    stopped(stage, ended, 77, before=before)
+    assert "pypi:evil@1.0" in ended.err
+
+
+@pytest.mark.parametrize("place", ["build", "requires"])
+@BOTH
+def test_no_project_leads_to_another_folder(stage, tool, place):
+    path = evil_sdist(stage)
+    folder(stage, **{place: [f"evil @ {path.as_uri()}"]})
+    stage.policy(WARN)
+    before = everything(stage)
+    ended = stage.run(*tool, ".")
+    stopped(stage, ended, 64, before=before)
+    assert "direct reference" in ended.err
+
+
+def test_uv_sources_of_a_project_are_refused(stage):
+    path = evil_sdist(stage)
+    place = folder(stage, requires=["evil"], more=f'[tool.uv.sources]\nevil = {{ path = "{path}" }}\n')
+    stage.policy(WARN)
+    before = everything(stage)
+    stopped(stage, stage.run(*UV, str(place)), 64, 78, before=before)
+
+
+def test_what_a_dynamic_project_brings_in_from_a_folder_is_found(stage):
+    path = evil_sdist(stage)
+    place = folder(stage)
+    source = (place / "local_backend.py").read_text()
+    assert "Requires-Dist" not in (place / "pyproject.toml").read_text()
+    (place / "local_backend.py").write_text(source + "\n" + make_lie(path))
+    stage.policy(WARN)
+    ended = stage.run(*PIP, ".")
+    assert ended.code == 65, ended.err
+    assert "`evil` 1.0" in ended.err
+
+
+def make_lie(path):
+    """Code that rewrites the wheel just built, so that its metadata names a file."""
+    return f"""
+_inner = build_wheel
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    import os, zipfile
+    name = _inner(folder, config_settings, None)
+    path = os.path.join(folder, name)
+    with zipfile.ZipFile(path) as old:
+        files = {{one: old.read(one) for one in old.namelist()}}
+    key = next(one for one in files if one.endswith("METADATA"))
+    files[key] = files[key].replace(b"Name: mine", b"Name: mine\\nRequires-Dist: evil @ {path.as_uri()}")
+    with zipfile.ZipFile(path, "w") as new:
+        for one, body in files.items():
+            new.writestr(one, body)
+    return name
+for hook in ("prepare_metadata_for_build_wheel", "prepare_metadata_for_build_editable"):
+    globals().pop(hook, None)
+"""
+
+
+def test_a_look_alike_of_a_project_is_found(stage):
+    """A build in the same run writes a distribution that says it came from the project's folder."""
+    place = folder(stage, code=(
+        "import os\n"
+        "for name in ('mine_too-1.0', 'evil-1.0'):\n"
+        "    os.makedirs(f'{SITE}/{name}.dist-info', exist_ok=True)\n"
+        "    open(f'{SITE}/{name}.dist-info/METADATA', 'w').write('Name: ' + name[:-4] + '\\nVersion: 1.0\\n')\n"
+        "    open(f'{SITE}/{name}.dist-info/RECORD', 'w').write('')\n"
+        "    open(f'{SITE}/{name}.dist-info/direct_url.json', 'w').write('{\"url\": \"file://' "
+        "        + FOLDER + '/project\"}')\n"
+    ))  # fmt: skip
+    stage.policy(WARN)
+    ended = stage.run(*PIP, str(place))
+    assert ended.code == 65, ended.err
+    assert "evil" in ended.err
+    assert site(stage)
+
+
+def test_an_unaudited_sdist_beside_a_folder_stays_out(stage):
+    folder(stage)
+    path = stage.folder / "evil-1.0.tar.gz"
+    path.write_bytes(make_sdist("evil", "1.0", marker=stage.marker))
+    stage.policy(BENIGN)
+    before = everything(stage)
+    stopped(stage, stage.run(*PIP, ".", str(path)), 77, before=before)
