@@ -126,6 +126,15 @@ class Rules:
         subject = file.subject
         return () if subject is None else tuple(dict.fromkeys(self.policy.effective(subject)))
 
+    def needs_audit(self, name: str) -> bool:
+        """Tell whether no file of a package is shown about which the logs are silent, siblings of a no included."""
+        return self.mode is Mode.BLOCK and name not in self._forgiven_names
+
+    @cached_property
+    def _forgiven_names(self) -> frozenset[str]:
+        known = frozenset(one.package for one in self.baseline.values())
+        return known.union(one.package for one in self.exemptions)
+
     @cached_property
     def _default_names(self) -> tuple[str, ...]:
         return tuple(sorted(name for name, one in self.policy.requirements.items() if one.default))
@@ -362,12 +371,22 @@ def _releases(decisions: Sequence[Decision]) -> list[_Release]:
     return list(found.values())
 
 
+def _rank(version: Version) -> tuple[bool, Version]:
+    return not version.is_prerelease, version
+
+
+def best_shown(decisions: Iterable[Decision]) -> Version | None:
+    """Return the version that a resolver with no other wishes would take; None if nothing is shown."""
+    shown = {one.file.version for one in decisions if one.shown and one.file.yanked is False}
+    return max(map(Version, shown), key=_rank, default=None)
+
+
 def _too_old(decisions: list[Decision], rules: Sequence[Rules], exact: frozenset[str]) -> list[Decision]:
     releases = _releases(decisions)
     shown = [one for one in releases if one.shown]
     if not shown or len(shown) == len(releases):
         return decisions
-    best = max(shown, key=lambda one: (not one.version.is_prerelease, one.version))
+    best = max(shown, key=lambda one: _rank(one.version))
     above = [one for one in releases if one.version > best.version and one.uploaded and not one.version.is_prerelease]
     if best.uploaded is None or not above:
         return decisions

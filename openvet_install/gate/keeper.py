@@ -9,22 +9,25 @@ import ipaddress
 import socket
 import threading
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 from openvet_install.archive import ArchiveError, open_archive
-from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken, decide, settle
+from openvet_install.decide import Action, Decision, Reason, ReasonClass, best_shown, broken, decide, settle
 from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.files import File, FilenameError, filename_of, parse_filename
 from openvet_install.gate.model import Trouble
 from openvet_install.gate.once import Once
 from openvet_install.gateway import Refusal, Released
+from openvet_install.gateway.unread import Unread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from openvet_install.archive import Contents
@@ -76,6 +79,7 @@ class Keeper:
         self._opened: Once[Contents] = Once()
         self._assumed: set[str] = set()
         self._unread: dict[str, set[str]] = {}
+        self._left: dict[str, list[Unread]] = {}
         self.ahead: Callable[[Contents], None] = lambda _contents: None
         self.pages: dict[str, dict[str, Decision]] = {}
         self.released: dict[str, Release] = {}
@@ -95,9 +99,10 @@ class Keeper:
         with self._lock:
             return host in self._private or any(host == origin_of(url)[1] for url in self._named)
 
-    def wanted(self, project: str) -> None:
-        """See every file: what is withheld is told with its age."""
-        del project
+    def wanted(self, project: str) -> frozenset[str] | None:
+        """Name the files of a project that could be shown, where every policy wants an audit of each; else None."""
+        needed = all(one.needs_audit(project) for one in self._rules)
+        return self._knowledge.audited(project) if needed else None
 
     def decisions(self) -> dict[str, list[Decision]]:
         """Return the decisions about every page that was asked for, by normalised name."""
@@ -119,7 +124,7 @@ class Keeper:
         projects: dict[str, list[File]] = {page.project: []} if page.project is not None else {}
         for file in page.files:
             projects.setdefault(file.name, []).append(file)
-        decisions = [one for name, files in projects.items() for one in self.judge(name, files)]
+        decisions = [one for name, files in projects.items() for one in self.judge(name, files, page.unread)]
         shown = {one.file.url for one in decisions if one.shown}
         origins = {origin_of(url) for url in shown}
         inside = self._is_near(urlsplit(page.url).hostname or "")
@@ -131,16 +136,49 @@ class Keeper:
                 self._private |= {host for _scheme, host, _port in origins}
         return replace(page, files=tuple(file for file in page.files if file.url in shown))
 
-    def judge(self, project: str, files: Sequence[File]) -> list[Decision]:
-        """Decide about all files of a project that one place offers, and note it. Raises what the logs raise."""
+    def judge(self, project: str, files: Sequence[File], unread: Unread | None = None) -> list[Decision]:
+        """Decide about all files of a project that one place offers, and note it. Raises what the logs raise.
+
+        `unread` are what the place also offers and nothing could show; what of it is newer decides whether the best
+        that is left is too old.
+        """
         decided = [self._decide(self._hashed(file)) for file in files]
+        best = best_shown(decided)
+        if unread is not None and best is not None:
+            decided += [self._decide(file) for file in unread.above(best)]
         decisions = settle(decided, self._rules, self._exact.get(project, frozenset()))
         with self._lock:
-            known = self.pages.setdefault(project, {})
-            for one in decisions:
-                known[one.file.url] = one
-                self._by_url[one.file.url] = one
+            self._note(project, decisions)
+            if unread is not None:
+                self._left.setdefault(project, []).append(unread)
         return decisions
+
+    def _note(self, project: str, decisions: Iterable[Decision]) -> None:
+        known = self.pages.setdefault(project, {})
+        for one in decisions:
+            known[one.file.url] = one
+            self._by_url[one.file.url] = one
+
+    def read_above(self, chosen: Mapping[str, str]) -> None:
+        """Judge what pages list above the versions that were taken: it may have been held back."""
+        for name, version in chosen.items():
+            self._read_on(name, partial(_above, Version(version)))
+
+    def read_all(self) -> None:
+        """Judge everything that pages list, for words about what was withheld."""
+        for name in list(self._left):
+            self._read_on(name, Unread.files)
+
+    def _read_on(self, project: str, read: Callable[[Unread], Iterable[File]]) -> None:
+        with self._lock:
+            known = dict(self.pages.get(project, {}))
+            left = list(self._left.get(project, ()))
+        files = {file.url: file for unread in left for file in read(unread) if file.url not in known}
+        if files:
+            decisions = [*known.values(), *map(self._decide, files.values())]
+            settled = settle(decisions, self._rules, self._exact.get(project, frozenset()))
+            with self._lock:
+                self._note(project, settled)
 
     def take(self, decision: Decision, blob: Blob) -> bool:
         """Open a copy of an archive of this machine that was judged; an invalid one is noted as broken."""
@@ -275,6 +313,10 @@ class Keeper:
         with self._lock:
             self.broken[url] = decision
         return self._refusal(url, decision)
+
+
+def _above(version: Version, unread: Unread) -> tuple[File, ...]:
+    return unread.above(version)
 
 
 def _private_addresses(host: str) -> bool:

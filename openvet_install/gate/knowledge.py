@@ -185,6 +185,15 @@ class Knowledge:
         }
         return tuple(sorted(found))
 
+    def audited(self, name: str) -> frozenset[str]:
+        """Return the sha256 (lower-case hex) of a package's files of which some log says anything, at either head."""
+        return frozenset(
+            digest
+            for source in self._sources
+            for head in source.heads
+            for digest in self._package(source, head, name).by_sha256
+        )
+
     def variants(self, name: str, version: str, sha256: str) -> tuple[str, ...]:
         """Return the variants under which the logs know these bytes of a release."""
         found = {

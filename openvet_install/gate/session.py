@@ -176,9 +176,14 @@ def _behind_the_gate(
     result.strays = list(found.strays)
     result.installed, result.nothing_changed = tuple(sorted(found.new)), found.nothing
     result.preinstalled = found.untouched
+    sent = [one.decision for one in keeper.gone_out()] + found.cached
+    if every or ended is None or ended.code:
+        keeper.read_all()
+    else:
+        keeper.read_above({**{one.file.name: one.file.version for one in sent}, **found.new})
     seen = Seen(
         pages=keeper.decisions(),
-        sent=[one.decision for one in keeper.gone_out()] + found.cached,
+        sent=sent,
         refused=list(keeper.refused.values()),
         broken=list(keeper.broken.values()),
         faults=keeper.faults + [_told(one) for one in faults if isinstance(one, InvalidError)],

@@ -81,7 +81,7 @@ class Gatekeeper(Protocol):
     def wanted(self, project: str) -> Container[str] | None:
         """Return the sha256 (lower-case hex) that could be shown of a project, or None to see every file.
 
-        Only to make large pages quick: `page` still decides, and sees the other names in `Page.skipped`.
+        Only to make large pages quick: `page` still decides, and may read on in `Page.unread`.
         """
 
     def page(self, page: Page) -> Page:

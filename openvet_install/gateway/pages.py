@@ -20,6 +20,7 @@ from openvet_install.errors import InvalidError
 from openvet_install.files import File, FilenameError, parse_filename
 from openvet_install.gateway.addresses import AddressError, join
 from openvet_install.gateway.anchors import HtmlError, anchors
+from openvet_install.gateway.unread import Unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator
@@ -35,6 +36,7 @@ MAX_FILES = 100_000  # links of one page
 MAX_FILENAME = 512  # characters
 MAX_TEXT = 1000  # characters of a requires-python or yank reason
 MAX_SIZE = 1 << 50  # bytes that a page may claim
+_ENOUGH = 20  # entries that tell a project's page from a list of links
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _FRAGMENT_SHA256 = re.compile(r"(?:^|&)sha256=([0-9a-fA-F]{64})(?:&|$)", re.ASCII)
@@ -52,8 +54,8 @@ class Page:
 
     `url` is where it came from, `index` the URL of the index it belongs to, both canonical. `project` is
     the normalised name, None for a flat list of links. `advertise` says whether wheels are rendered with
-    `core-metadata`, to be answered from the opened wheel. `skipped` are file names that were left out
-    unread because their sha256 was not wanted (`parse_page`); they are as the source wrote them.
+    `core-metadata`, to be answered from the opened wheel. `unread` are entries that were left out because
+    their sha256 was not wanted (`parse_page`).
     """
 
     url: str
@@ -61,7 +63,7 @@ class Page:
     project: str | None
     files: tuple[File, ...]
     advertise: bool = True
-    skipped: tuple[str, ...] = ()
+    unread: Unread | None = None
 
 
 def parse_page(body: bytes, content_type: str, url: str, *, index: str, wanted: Wanted | None = None) -> Page:
@@ -70,7 +72,7 @@ def parse_page(body: bytes, content_type: str, url: str, *, index: str, wanted: 
     Dropped are links that are not http(s), names that `parse_filename` refuses or whose project is not
     the page's, and JSON entries whose `filename` is not the end of their URL. Of several entries with one
     URL the first counts. Nothing of a URL survives beyond its canonical form. `wanted` maps a project to
-    the sha256 (lower-case hex) worth reading, None for all: entries that state another one are skipped, which
+    the sha256 (lower-case hex) worth reading, None for all: entries that state another one stay unread, which
     makes large pages about three times as fast; entries without a sha256 are always read.
     """
     media, _, parameters = content_type.partition(";")
@@ -152,28 +154,20 @@ def _parse_json(body: bytes, url: str, index: str, wanted: Wanted | None) -> Pag
     project = canonicalize_name(name)
     if not _PROJECT.fullmatch(project):
         raise PageError(f"the page {url} is for a project with no possible name")
-    skipped: list[str] = []
-    entries = _unwanted_out(files, wanted(project) if wanted else None, skipped)
-    kept = _collect(_json_files(entries, url, index, project), url)
-    return Page(url=url, index=index, project=project, files=kept, skipped=tuple(skipped))
+    kept, left = _unwanted_out(files, wanted(project) if wanted else None)
+
+    def read(entries: list[Any]) -> tuple[File, ...]:
+        return _collect(_json_files(entries, url, index, project), url)
+
+    return Page(url=url, index=index, project=project, files=read(kept), unread=Unread(left, read) if left else None)
 
 
-def _unwanted_out(entries: list[Any], wanted: Container[str] | None, skipped: list[str]) -> list[Any]:
-    """Leave out JSON entries that state a sha256 nobody wants, and note their names."""
+def _unwanted_out(entries: list[Any], wanted: Container[str] | None) -> tuple[list[Any], list[tuple[str, Any]]]:
+    """Split JSON entries: those to read, and (file name, entry) of those that state a sha256 nobody wants."""
     if wanted is None:
-        return entries
-    try:
-        digests = [entry["hashes"]["sha256"] for entry in entries]
-        if not digests or "".join(digests).islower():
-            skipped += [
-                entry["filename"] for entry, digest in zip(entries, digests, strict=True) if digest not in wanted
-            ]
-            if all(type(name) is str for name in skipped):
-                return [entry for entry, digest in zip(entries, digests, strict=True) if digest in wanted]
-    except (KeyError, TypeError):
-        pass  # entries that are not all alike are looked at one by one
-    skipped.clear()
+        return entries, []
     kept: list[Any] = []
+    left: list[tuple[str, Any]] = []
     for entry in entries:
         try:
             digest, filename = entry["hashes"]["sha256"], entry["filename"]
@@ -184,8 +178,8 @@ def _unwanted_out(entries: list[Any], wanted: Container[str] | None, skipped: li
         if known or type(filename) is not str:
             kept.append(entry)
         else:
-            skipped.append(filename)
-    return kept
+            left.append((filename, entry))
+    return kept, left
 
 
 def _json_files(entries: list[Any], url: str, index: str, project: str) -> Iterator[File]:
@@ -237,28 +231,46 @@ def _parse_html(text: str, url: str, index: str, wanted: Wanted | None) -> Page:
     except AddressError as error:
         raise PageError(f"the page {url} has a base that is not http or https") from error
     segment = canonicalize_name(unquote(urlsplit(url).path.rstrip("/").rpartition("/")[2]))
-    skipped: list[str] = []
     hashes = wanted(segment) if wanted and _PROJECT.fullmatch(segment) else None
-    files = _collect(_html_files(found, here, index, hashes, skipped), url)
-    if any(file.name == segment for file in files):
+    kept, left = _unwanted_anchors(found, hashes)
+    files = _collect(_html_files(kept, here, index), url)
+
+    def read(entries: list[Any]) -> tuple[File, ...]:
+        return tuple(file for file in _collect(_html_files(entries, here, index), url) if file.name == segment)
+
+    if any(file.name == segment for file in files) or read([entry for _, entry in left[:_ENOUGH]]):
         files = tuple(file for file in files if file.name == segment)
-        return Page(url=url, index=index, project=segment, files=files, skipped=tuple(skipped))
-    project = segment if not files and _PROJECT.fullmatch(segment) else None
-    return Page(url=url, index=index, project=project, files=files, skipped=tuple(skipped))
+        return Page(url=url, index=index, project=segment, files=files, unread=Unread(left, read) if left else None)
+    flat = _collect(_html_files(found, here, index), url)
+    project = segment if not flat and _PROJECT.fullmatch(segment) else None
+    return Page(url=url, index=index, project=project, files=flat)
 
 
-def _html_files(
-    found: list[dict[str, str]], base: str, index: str, wanted: Container[str] | None, skipped: list[str]
-) -> Iterator[File]:
+def _unwanted_anchors(
+    found: list[dict[str, str]], wanted: Container[str] | None
+) -> tuple[list[dict[str, str]], list[tuple[str, dict[str, str]]]]:
+    """Split anchors as `_unwanted_out` does entries."""
+    if wanted is None:
+        return found, []
+    kept: list[dict[str, str]] = []
+    left: list[tuple[str, dict[str, str]]] = []
+    for anchor in found:
+        link, _, fragment = anchor.get("href", "").strip().partition("#")
+        digest = _FRAGMENT_SHA256.search(fragment)
+        if digest is None or digest[1].lower() in wanted:
+            kept.append(anchor)
+        else:
+            left.append((_tail(link), anchor))
+    return kept, left
+
+
+def _html_files(found: list[dict[str, str]], base: str, index: str) -> Iterator[File]:
     names = _names()
     for anchor in found:
         href = anchor.get("href", "").strip()
         link, _, fragment = href.partition("#")
         digest = _FRAGMENT_SHA256.search(fragment)
         sha256 = digest[1].lower() if digest else None
-        if wanted is not None and sha256 is not None and sha256 not in wanted:
-            skipped.append(_tail(link))
-            continue
         requires = anchor.get("data-requires-python") or None
         if not link or (requires is not None and not _is_text(requires)):
             continue

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from packaging.version import Version
 
 from openvet_install.errors import ConfigError
 from openvet_install.gateway import Blob, replies
@@ -106,7 +107,9 @@ def test_of_a_large_page_only_what_is_wanted_is_read():
     body = f'{{"meta":{{"api-version":"1.1"}},"name":"a","files":[{files}]}}'.encode()
     page = parse_page(body, JSON, "https://a.test/simple/a/", index="i", wanted=lambda _: {f"{7:064x}"})
     assert len(page.files) == 1
-    assert len(page.skipped) == 3699
+    assert len(page.unread) == 3699
+    assert len(page.unread.files()) == 3699
+    assert {file.version for file in page.unread.above(Version("1.3696"))} == {"1.3697", "1.3698", "1.3699"}
     assert json.loads(render_json(page))["files"][0]["filename"] == "a-1.7-py3-none-any.whl"
 
 
