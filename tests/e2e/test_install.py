@@ -198,7 +198,7 @@ def test_a_requirements_file_is_read_with_its_markers_hashes_and_comments(stage,
 @BOTH
 def test_any_other_line_of_a_requirements_file_is_64_with_its_place(stage, tool):
     stage.policy()
-    (stage.project / "req.txt").write_text("goodlib\n-e .\nhttps://host.example/x-1.0.tar.gz\n")
+    (stage.project / "req.txt").write_text("goodlib\n--trusted-host host.example\n--use-feature fast-deps\n")
     ended = stage.run(*tool, "-r", "req.txt")
     assert ended.code == 64
     assert "req.txt:2" in ended.err
