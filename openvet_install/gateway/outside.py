@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -71,9 +72,7 @@ class Outside:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
                 context.load_verify_locations(self.bundle, self.folder)
             else:
-                import truststore  # noqa: PLC0415 - only where the system decides
-
-                context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+                context = _system_context()
             if self.client_certificate:
                 context.load_cert_chain(self.client_certificate)
         except (OSError, ssl.SSLError) as error:
@@ -95,6 +94,20 @@ class Outside:
             if proxy_bypass_environment(f"{host}:{port}", {"no": self.no_proxy}):
                 return None
         return proxy
+
+
+def _system_context() -> ssl.SSLContext:
+    """Return a context with the system's trust: OpenSSL's own places where they hold something, else truststore's.
+
+    truststore reads the roots again for each connection and lets one handshake through at a time.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
+    if sys.platform == "linux" and context.cert_store_stats()["x509_ca"]:
+        return context
+    import truststore  # noqa: PLC0415 - only where the system decides
+
+    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def check_proxy(url: str) -> str:
