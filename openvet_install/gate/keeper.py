@@ -11,7 +11,7 @@ import threading
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
@@ -48,6 +48,16 @@ class Release:
     contents: Contents
 
 
+class Ahead(Protocol):
+    """Something that prepares what comes next; it must not hold anybody up."""
+
+    def judged(self, project: str, decisions: Sequence[Decision]) -> None:
+        """Hear of a judged page."""
+
+    def opened(self, contents: Contents) -> None:
+        """Hear of a released file."""
+
+
 class Keeper:
     """Implements the gateway's `Gatekeeper`; called from many threads at once."""
 
@@ -64,7 +74,7 @@ class Keeper:
         """Take (scheme, host, port) of the configured indexes and the pinned versions by name.
 
         `named` are files that people gave by URL: their hosts are asked for them and for nothing else.
-        `ahead` may be set to something that looks at what a released file asks for.
+        `ahead` may be set to something that looks at what comes next.
         """
         self._knowledge = knowledge
         self._rules = rules
@@ -80,7 +90,7 @@ class Keeper:
         self._assumed: set[str] = set()
         self._unread: dict[str, set[str]] = {}
         self._left: dict[str, list[Unread]] = {}
-        self.ahead: Callable[[Contents], None] = lambda _contents: None
+        self.ahead: Ahead | None = None
         self.pages: dict[str, dict[str, Decision]] = {}
         self.released: dict[str, Release] = {}
         self.served: dict[str, Release] = {}
@@ -151,7 +161,13 @@ class Keeper:
             self._note(project, decisions)
             if unread is not None:
                 self._left.setdefault(project, []).append(unread)
+        if self.ahead is not None:
+            self.ahead.judged(project, decisions)
         return decisions
+
+    def contents(self, blob: Blob, filename: str) -> Contents:
+        """Open a whole local copy, once in a run; raises `ArchiveError` for what must not be released."""
+        return self._opened.get((blob.sha256, filename), lambda: open_archive(Path(blob.path), filename))
 
     def _note(self, project: str, decisions: Iterable[Decision]) -> None:
         known = self.pages.setdefault(project, {})
@@ -241,12 +257,13 @@ class Keeper:
     def _open(self, url: str, decision: Decision, blob: Blob) -> Released | Refusal:
         filename = decision.file.filename
         try:
-            contents = self._opened.get((blob.sha256, filename), lambda: open_archive(Path(blob.path), filename))
+            contents = self.contents(blob, filename)
         except ArchiveError as error:
             return self._break(url, broken(decision.file, Reason.ARCHIVE_INVALID, error.what))
         with self._lock:
             self.released[url] = Release(decision, contents)
-        self.ahead(contents)
+        if self.ahead is not None:
+            self.ahead.opened(contents)
         return Released(blob, contents.metadata if decision.file.is_wheel else None)
 
     def sent(self, url: str) -> None:

@@ -13,11 +13,11 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from openvet_install.errors import EXIT_INVALID, InstallError, InvalidError, UndecidedError
+from openvet_install.gate.foresight import Foresight
 from openvet_install.gate.forgiven import account
 from openvet_install.gate.keeper import Keeper, origin_of
 from openvet_install.gate.knowledge import Knowledge
@@ -42,7 +42,6 @@ from openvet_install.openvet.store import Store
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from openvet_install.archive import Contents
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.commands import Plan, Requested
     from openvet_install.installers.environment import UpstreamSettings
@@ -87,17 +86,27 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         sandbox = stack.enter_context(Sandbox(chosen.isolation))
         result.isolation = (sandbox.isolation.state, sandbox.isolation.reason or None)
         folders = stack.enter_context(usable_folders(environ, result.warnings))
+        upstream = Upstream(outside_of(plan.upstream))
+        stack.callback(upstream.close)
+        threading.Thread(target=upstream.warm, name="openvet-warm", daemon=True).start()
         try:
             knowledge = knowledge_of(chosen, environ, folders, stack)
         except LogStopsError as error:
             return stopped(result, error)
         result.warnings += knowledge.warnings
-        outside = outside_of(plan.upstream)
         if plan.upstream.ca_file or plan.upstream.client_cert:
-            outside.context()  # a file that cannot be read is told before anything starts
+            upstream.ready()  # a file that cannot be read is told before anything starts
         compared = stack.enter_context(target_of(plan.target.prefix, folders.state / "targets", result.warnings))
         _behind_the_gate(
-            plan, chosen, result, folders=folders, knowledge=knowledge, sandbox=sandbox, beyond=stack, every=every
+            plan,
+            chosen,
+            result,
+            folders=folders,
+            knowledge=knowledge,
+            sandbox=sandbox,
+            upstream=upstream,
+            beyond=stack,
+            every=every,
         )
         compared()
     return result
@@ -119,6 +128,7 @@ def _behind_the_gate(
     folders: Folders,
     knowledge: Knowledge,
     sandbox: Sandbox,
+    upstream: Upstream,
     beyond: ExitStack,
     every: bool,
 ) -> None:
@@ -138,11 +148,11 @@ def _behind_the_gate(
     before = snapshot(places)
     with ExitStack() as stack:
         folder = stack.enter_context(private_folder())
-        upstream = Upstream(outside_of(plan.upstream))
         gateway = stack.enter_context(Gateway(keeper, blobs=blobs, upstream=upstream, folder=folder))
         ended, cache = None, None
         if not has_archives(plan) or importlib.import_module("openvet_install.gate.local").admit(plan, keeper, folder):
-            _look_ahead(plan, keeper, gateway)
+            if len(plan.indexes) == 1:
+                Foresight(plan, keeper, gateway, blobs).start()
             if plan.tool == "uv":
                 cache = _uv_cache(folders.cache / "uv", plan, chosen, knowledge, folder / "uv")
                 beyond.callback(cache.close)
@@ -205,29 +215,6 @@ def _load() -> None:
     with suppress(ImportError):  # it shows again, and is told, where it is needed
         for name in ("openvet.log", "gate.after", "gate.outcome"):
             importlib.import_module(f"openvet_install.{name}")
-
-
-def _look_ahead(plan: Plan, keeper: Keeper, gateway: Gateway) -> None:
-    """Get pages early that the tool is sure to ask for; only where one index is asked for everything anyway."""
-    if len(plan.indexes) != 1:
-        return
-    index = plan.indexes[0].url.rstrip("/")
-
-    def ask(requirements: Iterable[Requirement]) -> None:
-        markers = plan.target.environment
-        with suppress(ValueError):  # what cannot be read here is the tool's to complain about
-            names = [
-                canonicalize_name(one.name)
-                for one in requirements
-                if one.marker is None or one.marker.evaluate({**markers, "extra": ""})
-            ]
-            gateway.prefetch(f"{index}/{name}/" for name in names)
-
-    def ahead(contents: Contents) -> None:
-        ask(Requirement(line) for line in contents.requires)
-
-    keeper.ahead = ahead
-    ask(one.requirement for one in plan.requested if one.source is None)
 
 
 def _exact(requested: Iterable[Requested]) -> dict[str, frozenset[str]]:

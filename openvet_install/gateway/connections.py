@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 import weakref
 from contextlib import suppress
 from ipaddress import ip_address
+from queue import LifoQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -29,6 +31,7 @@ POOL = 10  # connections per origin
 CONNECT_TIMEOUT = 10.0  # seconds for one address
 READ_TIMEOUT = 30.0  # seconds between two pieces of an answer
 MAX_ORIGINS = 256  # pools kept
+PATIENCE = 0.02  # seconds
 
 
 class Door:
@@ -123,6 +126,24 @@ def manager(
     return pools
 
 
+class Patient(LifoQueue[Any]):
+    """A pool's connections, None for one that is yet to be made: while others are in use, wait a moment for them.
+
+    A new connection costs several round trips, and one in use is often free again after a single one.
+    """
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # noqa: FBT001, FBT002 - the queue's own
+        """Return what the pool's queue would, after at most `PATIENCE`."""
+        deadline = time.monotonic() + PATIENCE
+        with self.not_empty:
+            while self.queue and self.queue[-1] is None and len(self.queue) < self.maxsize:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self.not_empty.wait(left)
+        return super().get(block, timeout)
+
+
 class _Cut:
     """Keeps a second handle of the socket, so that another thread can end it even inside TLS."""
 
@@ -185,8 +206,8 @@ def _pool_classes(door: Door, *, checked: bool) -> dict[str, type]:
     plain = type("Plain", (_CheckedPlain if checked else _Plain,), {"door": door})
     secure = type("Secure", (_CheckedSecure if checked else _Secure,), {"door": door})
     return {
-        "http": type("PlainPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain}),
-        "https": type("SecurePool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": secure}),
+        "http": type("PlainPool", (urllib3.HTTPConnectionPool,), {"ConnectionCls": plain, "QueueCls": Patient}),
+        "https": type("SecurePool", (urllib3.HTTPSConnectionPool,), {"ConnectionCls": secure, "QueueCls": Patient}),
     }
 
 

@@ -102,7 +102,11 @@ class Upstream:
     def warm(self) -> None:
         """Import and read what the first request needs; a fault shows at that request."""
         with suppress(Exception):
-            self._manager(None)
+            self.ready()
+
+    def ready(self) -> None:
+        """As `warm`; raises `ConfigError` for a trust store or client certificate that cannot be read."""
+        self._manager(None)
 
     def close(self) -> None:
         """End all connections; requests under way fail."""
