@@ -45,7 +45,7 @@ def run(options: WrapperOptions) -> int:
     if (folder / CONFIG_TOML).exists():
         guard = read_guard(folder)
         terminal.line(f"openvet's user file: {folder / CONFIG_TOML}")
-        terminal.line(f"  guard.strict = {_toml(guard.strict)}{GAP}guard.exclude = {_toml(list(guard.exclude))}")
+        terminal.line(f"  guard.strict = {toml(guard.strict)}{GAP}guard.exclude = {toml(list(guard.exclude))}")
     for warning in chosen.warnings:
         terminal.line(f"openvet: warning: {plain(warning, 300)}")
     return 0
@@ -75,10 +75,10 @@ def _keys(policy: PolicyFile, chosen: Setting) -> Iterator[tuple[str, str]]:
             if shown == ("mode",) and (instead := chosen.mode_places[policy.scope]) != policy.settings.said.get("mode"):
                 yield (
                     f'mode = "{chosen.modes[policy.scope].value}"',
-                    f"{instead} ({document.place(path)}: {_toml(value)})",
+                    f"{instead} ({document.place(path)}: {toml(value)})",
                 )
             else:
-                yield f"{plain(spell(shown), 300)} = {plain(_toml(value), 300)}", plain(place, 300)
+                yield f"{plain(spell(shown), 300)} = {plain(toml(value), 300)}", plain(place, 300)
     base = Settings()
     for one in fields(Settings):
         key = one.name.replace("_", "-")
@@ -86,7 +86,7 @@ def _keys(policy: PolicyFile, chosen: Setting) -> Iterator[tuple[str, str]]:
             continue
         instead = chosen.mode_places[policy.scope] if key == "mode" else None
         value = chosen.modes[policy.scope].value if key == "mode" else getattr(base, one.name)
-        yield f"{key} = {_toml(value)}", instead or "default"
+        yield f"{key} = {toml(value)}", instead or "default"
 
 
 def _leaves(document: Document) -> Iterator[tuple[Path_, Any]]:
@@ -103,7 +103,8 @@ def _leaves(document: Document) -> Iterator[tuple[Path_, Any]]:
     yield from walk((), document.data)
 
 
-def _toml(value: Any) -> str:
+def toml(value: Any) -> str:
+    """Write a value of a policy as TOML, without logins."""
     import tomlkit  # noqa: PLC0415 - only here
 
     if isinstance(value, timedelta):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from openvet_install.cli import reports
 from openvet_install.cli.ending import die_of
-from openvet_install.cli.policy import read_setting
+from openvet_install.cli.policy import introduce, read_setting
 from openvet_install.errors import InstallError
 from openvet_install.gate.model import Outcome, Run, Trouble
 from openvet_install.installers.commands import without_login
@@ -53,6 +53,8 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
     from openvet_install.gate import session  # noqa: PLC0415 - see `_load`
 
     terminal = Terminal.of(sys.stderr, os.environ)
+    for line in introduce(chosen, os.environ):
+        terminal.line(line)
     for name in plan.dropped:
         terminal.line(f"openvet: note: {name} has no effect in a gated run")
     result = session.run(plan, chosen, os.environ, every=bool(options.reports))

@@ -106,6 +106,12 @@ def _suggest(arguments: argparse.Namespace, options: WrapperOptions) -> int:
     return adopt.suggest(options, logs=arguments.log, python=arguments.python)
 
 
+def _completion(arguments: argparse.Namespace, _options: WrapperOptions) -> int:
+    from openvet_install.cli import completion  # noqa: PLC0415
+
+    return completion.run(arguments.shell)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser; nothing is abbreviated."""
     root = _Parser(prog="openvet-install", description=__doc__, allow_abbrev=False)
@@ -164,6 +170,8 @@ def parser() -> argparse.ArgumentParser:
     exempt.add_argument("--owner", metavar="WHO", help="default: OPENVET_INSTALL_OWNER, else git's user.email")
     exempt.add_argument("--sdist", action="store_true", help="cover the source distribution too: its code will run")
     exempt.add_argument("--audit", metavar="HEX", help="lift this one no: not in this version")
+    completion = command("completion", "print a completion script for a shell, to be sourced", _completion)
+    completion.add_argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
     suggest = command("suggest", "say what to audit next: runtime first, then a delta, then the smallest", _suggest)
     suggest.add_argument(
         "--log", metavar="URL", action="append", default=[], help="what this log would clear, unpinned"

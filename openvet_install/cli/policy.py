@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.config import policies
+from openvet_install.gate.heads import pinned
 from openvet_install.gate.setting import setting
+from openvet_install.gate.state import Folders, replace_file
+from openvet_install.installers.commands import without_login
+from openvet_install.report.terminal import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from openvet_install.cli.options import WrapperOptions
     from openvet_install.gate.setting import Setting
+
+MAX_INTRODUCED = 500
 
 
 def now() -> datetime:
@@ -27,4 +36,30 @@ def read_setting(project: Path | None, options: WrapperOptions) -> Setting:
     return setting(found, mode=options.mode, variables=options.variables, now=moment, offline=options.offline)
 
 
-__all__ = ["now", "read_setting"]
+def introduce(chosen: Setting, environ: Mapping[str, str]) -> list[str]:
+    """Return the lines that name a project's policy at its first use here, if it is the only one (threat T52).
+
+    Again whenever its logs or operators change. Where nothing can be remembered it is told each time.
+    """
+    if [one.scope for one in chosen.policies] != ["project"]:
+        return []
+    (policy,) = chosen.policies
+    told = [f"openvet: note: first use of {plain(str(policy.path), 1000)}, the only policy here"]
+    for settings, _pin, walked in pinned(policy):
+        operators = ", ".join(walked.operators if walked is not None else settings.operators) or "not yet known"
+        where = plain(without_login(settings.url), 300)
+        told.append(f"openvet: note: log {plain(settings.name)}, {where}, operator {plain(operators, 500)}")
+    digest = hashlib.sha256("\n".join(told).encode()).hexdigest()
+    path = Folders.of(environ).state / "introduced"
+    try:
+        known = path.read_text("utf-8").splitlines() if path.exists() else []
+        if digest in known:
+            return []
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replace_file(path, "".join(f"{one}\n" for one in [*known[-MAX_INTRODUCED:], digest]).encode())
+    except (OSError, UnicodeDecodeError):
+        pass
+    return told
+
+
+__all__ = ["introduce", "now", "read_setting"]

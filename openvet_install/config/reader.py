@@ -34,6 +34,7 @@ INSTALL_KEYS = (
     "isolation", "log", "publisher", "exempt", "trust-root",
 )  # fmt: skip
 EXEMPT_KEYS = ("package", "version", "index", "hashes", "sdist", "audit", "owner", "reason", "until")
+LOG_KEYS = ("operators", "signers", "mirrors", "expect")
 MATCHER_KEYS = ("registry", "package", "version", "variant", "hash")
 MAX_FILE_BYTES = 4 * 1024 * 1024
 EXEMPT_LIMIT = timedelta(days=366)
@@ -217,7 +218,7 @@ def _logs(root: Table, install_root: Table) -> dict[str, LogSettings]:
     for name, table in root.tables("log"):
         table.only(("url",))
         extra = ours.pop(name, Table(root.document, (), {}))
-        extra.only(("operators", "signers", "mirrors", "expect"))
+        extra.only(LOG_KEYS)
         found[name] = LogSettings(
             name=name,
             url=table.required("url", str, ""),

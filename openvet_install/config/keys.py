@@ -1,0 +1,37 @@
+"""What each key of `[install]` means, for `docs/reference.md`; a test holds it to what the reader takes."""
+
+from __future__ import annotations
+
+INSTALL = {
+    "mode": "what silence does: `block` stops it, `warn` passes and tells it, `record` tells it in reports only",
+    "sdists": "`audited`: as wheels; `never`: no source distribution is taken",
+    "local-projects": "folders of your own that may be installed as they are",
+    "heads": "`locked`: a yes counts from the pin only, a no from the newest head at once; `latest`: both at once",
+    "check-every": "how old a look at the heads of the logs may be; also how late bad news may arrive",
+    "stale-after": "a log out of reach for longer ends the run with 69",
+    "cooldown": "silent files younger than this are held back even in warn mode; an audit lifts it",
+    "max-lag": "a release this much older than the newest is not silently fallen back to",
+    "carry": "`content`: an audited file with the same content counts; not enforced by this version",
+    "isolation": "network isolation of the child: `auto`, `require` or `off`",
+    "log": "`[install.log.NAME]`: what `[log.NAME]` cannot say",
+    "publisher": "`[[install.publisher]]`: provenance; not enforced by this version",
+    "exempt": "`[[install.exempt]]`: silence about one release is forgiven until a day",
+    "trust-root": "provenance; not enforced by this version",
+}
+LOG = {
+    "operators": "fingerprints of the first operator key of generation 0, 1, …: the trust anchor",
+    "signers": "extra auditor keys that are not in the log's keyset",
+    "mirrors": "the same log elsewhere, for when the first does not answer",
+    "expect": "warn when the newest commit is older",
+}
+EXEMPT = {
+    "package": "the package",
+    "version": "the release; with `index`, where no hash is known",
+    "index": "the index that must list it, with `version`",
+    "hashes": "`sha256:…` of the files",
+    "sdist": "cover source distributions too: their code runs",
+    "audit": "lift one no; not enforced by this version",
+    "owner": "who answers for it",
+    "reason": "why",
+    "until": "the last day, in UTC; at most a year ahead",
+}
