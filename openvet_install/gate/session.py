@@ -23,6 +23,7 @@ from openvet_install.gate.keeper import Keeper, origin_of
 from openvet_install.gate.knowledge import Knowledge
 from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen, Trouble
 from openvet_install.gate.named import files_named
+from openvet_install.gate.outputs import Output
 from openvet_install.gate.places import UvCache, target_of
 from openvet_install.gate.projects import check_projects
 from openvet_install.gate.state import Folders, Looks, usable_folders
@@ -36,6 +37,7 @@ from openvet_install.installers.choice import helpers_path
 from openvet_install.installers.commands import has_archives, pages_of, private_folder, projects_of, typed_addresses
 from openvet_install.installers.environment import gateway_variables
 from openvet_install.installers.installed import Places, snapshot
+from openvet_install.installers.projects import name_of
 from openvet_install.installers.sandbox import Sandbox
 from openvet_install.openvet.store import Store
 
@@ -146,6 +148,7 @@ def _behind_the_gate(
     )
     blobs = BlobStore(folders.cache / "files")
     before = snapshot(places)
+    output = Output.of(plan.output)
     with ExitStack() as stack:
         folder = stack.enter_context(private_folder())
         gateway = stack.enter_context(Gateway(keeper, blobs=blobs, upstream=upstream, folder=folder))
@@ -183,7 +186,8 @@ def _behind_the_gate(
         typed=typed_addresses(plan, folder),
         projects=projects_of(plan.argv),
     )
-    result.strays = list(found.strays)
+    own = filter(None, map(name_of, projects_of(plan.argv)))
+    result.strays = [*found.strays, *output.strays(keeper, own)]
     result.installed, result.nothing_changed = tuple(sorted(found.new)), found.nothing
     result.preinstalled = found.untouched
     sent = [one.decision for one in keeper.gone_out()] + found.cached

@@ -92,6 +92,12 @@ def is_own(python: str) -> bool:
     return prefix_of(python) == os.path.realpath(sys.prefix)
 
 
+def is_inside_own(folder: str) -> bool:
+    """Whether a folder, links resolved, lies in the environment that we run in."""
+    own = os.path.realpath(sys.prefix)
+    return os.path.commonpath([own, os.path.realpath(folder)]) == own
+
+
 def prefix_of(python: str) -> str:
     """Return the real path of the virtual environment of an interpreter, else of its installation."""
     folder = os.path.dirname(os.path.dirname(os.path.abspath(python)))

@@ -134,7 +134,8 @@ class Plan:
     in `argv` stands for private copies. `environment` is the child's before `gateway_variables`. `requested` is what
     people want, `limits` what their constraints allow of it. `dropped`: names of variables, or places of keys,
     without effect here, to be named once. `trusted`: `host:port` of plain-http indexes that the user trusts (pip
-    needs to be told). `selects`: a file says which files of a release to take. `argv` and `environment` may hold
+    needs to be told). `selects`: a file says which files of a release to take. `output`: the folder that gets
+    archives instead of the target, absolute. `argv` and `environment` may hold
     logins: not in `repr()`.
     """
 
@@ -158,6 +159,7 @@ class Plan:
     dry_run: bool = False
     requires_hashes: bool = False
     selects: bool = False
+    output: str | None = None
 
     def command(self, folder: Path) -> tuple[str, ...]:
         """Write the private copies into `folder` (of this run, 0700) and return the whole command."""
@@ -296,9 +298,10 @@ def names_sdist(requested: Iterable[Requested]) -> bool:
     return any(one.source is not None and not one.source.filename.endswith(".whl") for one in requested)
 
 
-def words_of(typed: Sequence[Requested]) -> tuple[str | Requested, ...]:
-    """Return what stands behind the options of a command."""
-    return ("--", *(one.word() if one.source is None else one for one in typed)) if typed else ()
+def words_of(typed: Sequence[Requested], first: tuple[str, ...] = ()) -> tuple[str | Requested, ...]:
+    """Return what stands behind the options of a command, `first` in front of it."""
+    words = (*first, *(one.word() if one.source is None else one for one in typed))
+    return ("--", *words) if words else ()
 
 
 def with_files(indexes: Sequence[Index], inputs: Iterable[Input]) -> tuple[Index, ...]:

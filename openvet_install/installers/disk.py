@@ -133,6 +133,13 @@ def stamps_below(folder: str) -> dict[str, Stamp]:
     return stamps
 
 
+def stamps_in(folder: str) -> dict[str, Stamp]:
+    """Stamp every file and link of a folder, by path, not those of folders in it."""
+    stamps: dict[str, Stamp] = {}
+    _walk(folder, stamps, deep=False)
+    return stamps
+
+
 def _walk(folder: str, stamps: dict[str, Stamp], *, deep: bool) -> None:
     waiting = [folder]
     while waiting:

@@ -36,7 +36,10 @@ PIP: dict[str, str] = {
         CARRY,
     ),
     "PYPI_URL": CARRY,
-    **dict.fromkeys(("PYTHON", "REQUIREMENT", "CONSTRAINT", "BUILD_CONSTRAINT", "FIND_LINKS", "EDITABLE"), JUDGE),
+    **dict.fromkeys(
+        ("PYTHON", "REQUIREMENT", "CONSTRAINT", "BUILD_CONSTRAINT", "FIND_LINKS", "EDITABLE", "DEST", "WHEEL_DIR"),
+        JUDGE,
+    ),
     "TRUSTED_HOST": UPSTREAM,
     "CERT": UPSTREAM,
     "CLIENT_CERT": UPSTREAM,

@@ -1,13 +1,14 @@
-"""`pip install` under the gate: argv, variables and files of pip become a `Plan`; everything else stops in words."""
+"""pip's gated commands: argv, variables and files of pip become a `Plan`; everything else stops in words."""
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import pip_config, pip_flags
-from openvet_install.installers.choice import pip_program, target_python
+from openvet_install.installers.choice import is_inside_own, own_environment, pip_program, target_python
 from openvet_install.installers.commands import (
     COMMAND_LINE,
     CONSTRAINTS,
@@ -27,7 +28,14 @@ from openvet_install.installers.commands import (
 )
 from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
-from openvet_install.installers.requirements import Reader, editable_projects, no_way_out, read_words, requested_by
+from openvet_install.installers.requirements import (
+    Reader,
+    check_names,
+    editable_projects,
+    no_way_out,
+    read_words,
+    requested_by,
+)
 from openvet_install.installers.sources import read_links
 from openvet_install.installers.target import inspect
 from openvet_install.installers.tokens import CARRY, Token, Tokeniser, has, last_of, refuse, values_of
@@ -62,14 +70,15 @@ def plan(
     table = flag_table("pip", command.words)
     tokens = [*command.before, *reader.all(table)]
     for token in tokens:
-        refuse(token, tool="pip", command="pip install")
-    typed, folders = read_words([token.spelled for token in tokens if token.flag is None], cwd)
+        refuse(token, tool="pip", command=f"pip {command.words[0]}")
+    words, plain = _command(command.words, [token.spelled for token in tokens if token.flag is None])
+    typed, folders = read_words(plain, cwd)
     found = sort_environment("pip", environ)
     python = last_of(tokens, "--python")
     target = inspect(target_python(python or found.judged.get("PIP_PYTHON"), environ, cwd), found.child)
     if target.version[:2] < _OLDEST_PYTHON:
         raise ConfigError(f"pip {pip_flags.VERSION} does not support Python {'.'.join(map(str, target.version))}")
-    config = pip_config.read(environ, str(target.prefix))
+    config = pip_config.read(environ, str(target.prefix), command.words[0])
     tokens = [*_judged(table, {**config.judged, **found.judged}), *tokens]
     child, unusable = _usable({**config.variables, **found.child})
     origins = {name: place for name, place in config.origins.items() if name not in found.child}
@@ -87,6 +96,7 @@ def plan(
     read = Reader(cwd, environ, partial(fetch, upstream=upstream)).read
     inputs = tuple(part for kind, flag in INPUT_FLAGS["pip"].items() for part in read(values_of(tokens, flag), kind))
     indexes = with_files(indexes, inputs)
+    output = _output(words, tokens, cwd)
     links = read_links(values_of(tokens, "--find-links"), cwd, COMMAND_LINE)
     links += tuple(one for source in inputs for one in source.links)
     projects = (
@@ -95,14 +105,18 @@ def plan(
         *(one for source in inputs for one in source.projects),
     )
     requested = (*typed, *requested_of(inputs, REQUIREMENTS), *requested_by(projects, "pip", cwd))
+    if words == ("lock",) and (
+        any(one.path for one in links) or any(one.source and one.source.path for one in requested)
+    ):
+        raise UsageError("`pip lock` with archives on this machine is not gated: the lock would name our copies")
     return Plan(
         tool="pip",
         version=pip_flags.VERSION,
-        words=command.words,
+        words=words,
         typed=tuple(map(without_login, argv)),
         program=pip_program(str(target.python)),
         helper=None,
-        argv=(*_argv(command.words, tokens), *links, *projects, *inputs, *words_of(typed)),
+        argv=(*_argv(command.words, tokens, output), *links, *projects, *inputs, *words_of(typed, words[1:])),
         cwd=cwd,
         target=target,
         requested=requested,
@@ -115,6 +129,7 @@ def plan(
         trusted=_trusted(indexes, upstream.insecure_hosts),
         dry_run=has(tokens, "--dry-run") or _true(child, "PIP_DRY_RUN"),
         requires_hashes=has(tokens, "--require-hashes") or _true(child, "PIP_REQUIRE_HASHES") or require_hashes(inputs),
+        output=output,
         selects=choose_files(inputs) or names_sdist(requested),
     )
 
@@ -126,14 +141,37 @@ def _judged(table: Mapping[str, Flag], variables: Mapping[str, str]) -> list[Tok
         flag = table.get("--" + name.removeprefix("PIP_").lower().replace("_", "-"))
         if flag is not None and flag.name in _LISTS:
             found += [Token(flag, name, part) for part in value.split()]
+        elif flag is not None and flag.name in pip_flags.OUTPUTS.values():
+            found.append(Token(flag, name, value))
     return found
 
 
 _LISTS = (*INPUT_FLAGS["pip"].values(), "--find-links", "--editable")
 
 
-def _argv(words: tuple[str, ...], tokens: Sequence[Token]) -> tuple[str, ...]:
-    options: list[str] = []
+def _command(words: tuple[str, ...], typed: list[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Split the second word off where pip's command has one."""
+    if words != ("index",):
+        return words, typed
+    if typed[:1] != ["versions"]:
+        raise UsageError(f"`pip index {' '.join(typed[:1])}` is not a command of pip {pip_flags.VERSION}")
+    check_names(typed[1:])
+    return ("index", "versions"), typed[1:]
+
+
+def _output(words: tuple[str, ...], tokens: Sequence[Token], cwd: str) -> str | None:
+    """Return the folder that gets archives. Raises `UsageError` when it is in our own environment."""
+    flag = pip_flags.OUTPUTS.get(words[0])
+    if flag is None:
+        return None
+    folder = os.path.abspath(os.path.join(cwd, last_of(tokens, flag) or "."))  # noqa: PTH100, PTH118 - as pip does
+    if is_inside_own(folder):
+        raise own_environment(folder)
+    return folder
+
+
+def _argv(words: tuple[str, ...], tokens: Sequence[Token], output: str | None) -> tuple[str, ...]:
+    options = [f"{pip_flags.OUTPUTS[words[0]]}={output}"] if output is not None else []
     for token in tokens:
         if token.flag is not None and (token.flag.column == CARRY or token.flag.name in _HANDED_ON):
             options += token.canonical()

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 MACHINE_FOLDER = "/etc"
 MAX_FILE_BYTES = 1024 * 1024
 _INDEXES = ("index-url", "extra-index-url", "pypi-url")
-_SECTIONS = ("global", "install")
 _NAME = "pip.conf"
 
 # Where a key of a file has another column than the flag of that name.
@@ -34,12 +33,13 @@ _IN_FILES = {
     "proxy": UPSTREAM,
     "cache-dir": OURS,
     "use-deprecated": OURS,
+    "config-settings": LATER,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipConfig:
-    """What the files say for `pip install`: variables for the child, and what belongs to the way out.
+    """What the files say for a command: variables for the child, and what belongs to the way out.
 
     `origins`: for each variable the file that said it. `judged`: variables that are read, not handed on. `ignored`:
     places of keys without effect here. Values may hold
@@ -91,15 +91,18 @@ def files(environ: Mapping[str, str], prefix: str) -> list[tuple[str, bool]]:
     return found
 
 
-def read(environ: Mapping[str, str], prefix: str) -> PipConfig:
-    """Read and judge all of them. Raises `ConfigError`, or `FaultsError` of them: file, line and key of each."""
-    judge = _Judge()
+def read(environ: Mapping[str, str], prefix: str, command: str = "install") -> PipConfig:
+    """Read and judge all of them for a command.
+
+    Raises `ConfigError`, or `FaultsError` of them: file, line and key of each.
+    """
+    judge = _Judge(command)
     for path, project in files(environ, prefix):
         try:
             judge.entries += _read_file(path, project=project)
         except ConfigError as fault:
             judge.faults.append(fault)
-    for section in _SECTIONS:
+    for section in ("global", command):
         for entry in judge.entries:
             if entry.section == section and entry.value:
                 judge.judge(entry)
@@ -120,7 +123,7 @@ def read(environ: Mapping[str, str], prefix: str) -> PipConfig:
 class _Judge:
     """Collects what the entries say, section by section: later ones win, as in pip."""
 
-    def __init__(self) -> None:
+    def __init__(self, command: str) -> None:
         self.entries: list[_Entry] = []
         self.faults: list[InstallError] = []
         self.variables: dict[str, str] = {}
@@ -128,7 +131,7 @@ class _Judge:
         self.judged: dict[str, str] = {}
         self.upstream: dict[str, str] = {}
         self.ignored: list[str] = []
-        self._table = index(pip_flags.INSTALL)
+        self._table = index(pip_flags.GATED[command])
 
     def judge(self, entry: _Entry) -> None:
         flag = self._table.get(f"--{entry.key}")

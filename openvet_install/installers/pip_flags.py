@@ -86,7 +86,7 @@ INSTALL = (
     Flag(("--use-pep517",), False, CARRY),
     Flag(("--check-build-dependencies",), False, CARRY),
     Flag(("--break-system-packages",), False, CARRY),
-    Flag(("--config-settings", "-C"), True, LATER, "settings for build backends"),
+    Flag(("--config-settings", "-C"), True, CARRY),
     Flag(("--compile",), False, CARRY),
     Flag(("--no-compile",), False, CARRY),
     Flag(("--no-warn-script-location",), False, CARRY),
@@ -99,6 +99,35 @@ INSTALL = (
     Flag(("--group",), True, LATER, "dependency groups"),
     Flag(("--no-clean",), False, CARRY),
 )
+
+_BY_NAME = {flag.name: flag for flag in INSTALL}
+
+
+def _as_install(*names: str) -> tuple[Flag, ...]:
+    return (*GENERAL, *INDEX, *SELECTION, *(_BY_NAME[name] for name in names))
+
+
+_RESOLVING = (
+    *("--requirement", "--constraint", "--build-constraint", "--requirements-from-script", "--no-deps", "--only-deps"),
+    *("--src", "--require-hashes", "--no-require-hashes", "--progress-bar", "--no-build-isolation", "--use-pep517"),
+    *("--check-build-dependencies", "--ignore-requires-python", "--group", "--no-clean"),
+)
+_PLATFORM = ("--platform", "--python-version", "--implementation", "--abi")
+
+DOWNLOAD = (
+    *_as_install(*_RESOLVING, *_PLATFORM),
+    Flag(("--dest", "--destination-dir", "--destination-directory", "-d"), True, JUDGE),
+)
+WHEEL = (
+    *_as_install(*_RESOLVING, "--editable", "--config-settings"),
+    Flag(("--wheel-dir", "-w"), True, JUDGE),
+    Flag(("--no-verify",), False, CARRY),
+)
+LOCK = (
+    *_as_install(*_RESOLVING, "--editable", "--config-settings"),
+    Flag(("--output", "-o"), True, CARRY),
+)
+INDEX_COMMAND = (*_as_install(*_PLATFORM, "--ignore-requires-python"), Flag(("--json",), False, CARRY))
 
 _TYPED = "give it on the command line"
 
@@ -193,14 +222,13 @@ PASSING: dict[str, tuple[Flag, ...]] = {
 # First words after the command that pass; every other one is refused.
 PASSING_WORDS: dict[str, tuple[str, ...]] = {"config": ("list", "get", "debug")}
 
-GATED = {"install": INSTALL}
+GATED = {"install": INSTALL, "download": DOWNLOAD, "wheel": WHEEL, "lock": LOCK, "index": INDEX_COMMAND}
+
+# Where a command puts archives, by the flag; the working folder is meant where nothing is said.
+OUTPUTS = {"download": "--dest", "wheel": "--wheel-dir"}
 
 # Known commands that are neither: the answer in words.
 REFUSED = {
-    "lock": "`pip lock` is not gated yet",
-    "download": "`pip download` is not gated yet",
-    "wheel": "`pip wheel` is not gated yet",
-    "index": "`pip index` is not gated yet",
     "search": "`pip search` is refused: it asks an index",
 }
 

@@ -245,7 +245,7 @@ def test_versions_pass_through(stage):
     "command",
     [
         ("openvet-uv", "publish"), ("openvet-uv", "sync"), ("openvet-uv", "tool", "run", "x"),
-        ("openvet-pip", "download", "x"), ("openvet-pip", "no-such-command"), ("openvet-pip", "list", "--outdated"),
+        ("openvet-pip", "no-such-command"), ("openvet-pip", "list", "--outdated"),
     ],
     ids=" ".join,
 )  # fmt: skip

@@ -110,7 +110,7 @@ class Stage:
     def command(self, *argv: str) -> tuple[list[str], Path]:
         report = self.folder / "report.json"
         report.unlink(missing_ok=True)
-        gated = argv[0] == "openvet-pip" and argv[1:2] == ("install",)
+        gated = argv[0] == "openvet-pip" and argv[1:2] in (("install",), ("download",), ("wheel",), ("lock",))
         gated = gated or (argv[0] == "openvet-uv" and argv[1:3] == ("pip", "install"))
         more = [f"--openvet-report=json:{report}"] if gated else []
         return [str(PROGRAMS / argv[0]), *argv[1:], *more], report

@@ -69,10 +69,6 @@ def test_gated(tool, line, words, rest):
 @pytest.mark.parametrize(
     ("tool", "line", "words"),
     [
-        ("pip", "download x", "`pip download` is not gated yet"),
-        ("pip", "wheel x", "`pip wheel` is not gated yet"),
-        ("pip", "lock", "`pip lock` is not gated yet"),
-        ("pip", "index versions x", "`pip index` is not gated yet"),
         ("pip", "search x", "`pip search` is refused: it asks an index"),
         ("pip", "instal x", "`instal` is not a command of pip 26.3"),
         ("pip", "list --outdated", "`--outdated` is refused: it asks the index, which is not gated here"),

@@ -1,0 +1,66 @@
+"""Folders that `pip download` and `pip wheel` fill: what is new there was released, or built (threats T20, T22)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openvet_install.archive import ArchiveError, open_archive
+from openvet_install.gate.model import Stray
+from openvet_install.installers import disk
+from openvet_install.installers.disk import Stamp, stamps_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from openvet_install.gate.keeper import Keeper
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A folder before the run, files by path; what lies deeper is not looked at, pip puts nothing there."""
+
+    folder: str | None
+    before: Mapping[str, Stamp]
+
+    @classmethod
+    def of(cls, folder: str | None) -> Output:
+        """Look at it; a folder that is not there, or none, is empty."""
+        return cls(folder, _files(folder))
+
+    def strays(self, keeper: Keeper, projects: Iterable[str]) -> Iterator[Stray]:
+        """Remove what is new and neither released nor built from what was, and tell it.
+
+        `projects` are the names of folders that may be built as they are.
+        """
+        released = {one.decision.file.sha256 for one in keeper.opened()}
+        built = {(one.contents.name, one.contents.version) for one in keeper.opened() if one.contents.kind == "sdist"}
+        for path, stamp in _files(self.folder).items():
+            if self.before.get(path) == stamp or disk.sha256(path) in released:
+                continue
+            if stamp.regular and _built(path, built, frozenset(projects)):
+                continue
+            name = Path(path).name
+            try:
+                Path(path).unlink()
+                done = "it was removed"
+            except OSError as error:
+                done = f"it cannot be removed: {error.strerror}"
+            text = f"`{name!a}` was written there and not released; {done}"
+            yield Stray(name=name, version=None, path=path, reason="unexpected-file", text=text)
+
+
+def _files(folder: str | None) -> dict[str, Stamp]:
+    return stamps_in(folder) if folder is not None else {}
+
+
+def _built(path: str, built: set[tuple[str, str]], projects: frozenset[str]) -> bool:
+    """Tell whether it is a sound wheel of a release whose sdist went out, or of a project of ours."""
+    if not path.endswith(".whl"):
+        return False
+    try:
+        contents = open_archive(Path(path), Path(path).name)
+    except ArchiveError:
+        return False
+    return (contents.name, contents.version) in built or contents.name in projects
