@@ -64,7 +64,7 @@ def baseline(options: WrapperOptions, *, owner: str | None, until: str | None, g
         after = grown(left, silent, chosen.now.date(), _owner(owner) if _news(left, silent) else "", last)
     content = render(after).encode()
     if first or path.read_bytes() != content:
-        replace_file(path, content)
+        _replace(path, content)
     terminal = Terminal.of(sys.stdout, os.environ)
     terminal.line(_wrote(after, policy.baseline))
     if waiting := len(silent) - len(after):
@@ -185,8 +185,15 @@ def _append(policy: PolicyFile, entry: str) -> tuple[Path, int]:
                 (Path(folder) / one.name).write_bytes(one.read_bytes())
         (Path(folder) / path.name).write_text(after, "utf-8")
         read_policy("project", Path(folder) / path.name, now().date())
-    replace_file(path, after.encode())
+    _replace(path, after.encode())
     return path, before.count("\n") + 2
+
+
+def _replace(path: Path, content: bytes) -> None:
+    try:
+        replace_file(path, content)
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
 
 
 def suggest(options: WrapperOptions, *, logs: Sequence[str], python: str | None) -> int:

@@ -46,6 +46,7 @@ def _raise(number: int, _frame: object) -> NoReturn:
 
 def guarded(command: Callable[[], int]) -> int:
     """Turn every error into words on stderr and an exit code; ended by a signal, clean up and die of it."""
+    _fill_streams()
     try:
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is signal.SIG_DFL:
@@ -64,6 +65,18 @@ def guarded(command: Callable[[], int]) -> int:
         return EXIT_BUG
     except Exception as error:  # noqa: BLE001 - our bug must never look like the tool's success
         return _bug(error)
+
+
+def _fill_streams() -> None:
+    """Put the null device where a standard stream was closed: the next file that is opened must not take its place."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is not None:
+            continue
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        if nowhere != number:
+            os.dup2(nowhere, number)
+            os.close(nowhere)
+        setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))
 
 
 def _tell(error: InstallError) -> None:
