@@ -219,8 +219,11 @@ def _blocked(terminal: Terminal, run: Run, policies: dict[str, Policy]) -> None:
     told = sorted(_in_the_way(run), key=lambda one: Version(one.decision.file.version), reverse=True)
     for name in run.stopping[:1]:
         first = next((one for one in told if one.decision.file.name == name), None)
+        old = next(
+            (one for one in told if one.decision.file.name == name and one.decision.reason is Reason.TOO_OLD), None
+        )
         if first is not None:
-            _hints(terminal, first.decision)
+            _hints(terminal, first.decision, _pinning(run, old.decision) if old is not None else None)
 
 
 def _in_the_way(run: Run) -> list[Judged]:
@@ -289,15 +292,20 @@ def _rest(rest: Sequence[Judged]) -> str:
     return ", ".join(parts)
 
 
-def _hints(terminal: Terminal, decision: Decision) -> None:
+def _hints(terminal: Terminal, decision: Decision, pinning: str | None) -> None:
     file = decision.file
     if decision.reason in (Reason.UNAUDITED, Reason.NOT_ASSERTED):
         terminal.line(f"hint: openvet audit new {shlex.quote(subject_of(decision))}")
-        terminal.line(
-            f"hint: openvet-install exempt {shlex.quote(f'{file.name}=={file.version}')} --until 14d --reason '…'"
-        )
+        exempt = f"openvet-install exempt {shlex.quote(f'{file.name}=={file.version}')} --until 14d --reason '…'"
+        terminal.line(f"hint: {pinning or exempt}")
     else:
         terminal.line(f"hint: openvet-install explain {shlex.quote(f'{file.name}=={file.version}')}")
+
+
+def _pinning(run: Run, old: Decision) -> str:
+    """Return the command with the old release pinned: an exact pin is no silent fall."""
+    words = [word for word in run.command[1:3] if word in ("pip", "install", "add")]
+    return " ".join([f"openvet-{run.command[0]}", *words, shlex.quote(f"{old.file.name}=={old.file.version}")])
 
 
 def _warned(terminal: Terminal, run: Run) -> None:

@@ -1,0 +1,91 @@
+"""warn, record, cooldown, max-lag and the variables, through the real wrappers (journeys 3 and 6)."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from tests.support.stage import BENIGN, NO, WARN, YES
+
+
+def aged(days):
+    return {"upload_time": (datetime.now(timezone.utc) - timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")}
+
+
+@pytest.mark.parametrize("tool", ["openvet-pip install", "openvet-uv pip install"])
+def test_record_passes_silence_and_says_so_in_reports_only(stage, tool):
+    stage.wheel("silent", "1.0")
+    stage.wheel("bad", "1.0", NO)
+    stage.policy(BENIGN + 'mode = "record"\n')
+    ended = stage.run(*tool.split(), "silent")
+    assert (ended.code, ended.ours) == (0, [])
+    assert ended.report["outcome"] == "warned"
+    assert ended.report["files"][0]["reason"] == "unaudited"
+    assert stage.run(*tool.split(), "bad").code == 77
+
+
+def test_warn_says_what_block_would_do_and_counts_the_baseline(stage):
+    stage.wheel("silent", "1.1")
+    stage.wheel("silent", "1.0", YES)
+    digest = stage.wheel("known", "1.0")
+    stage.policy(WARN)
+    (stage.project / "openvet.baseline.toml").write_text(
+        f'version = 1\n[[release]]\npackage = "known"\nversion = "1.0"\nowner = "o"\n'
+        f'until = {(datetime.now(timezone.utc) + timedelta(days=90)).date()}\nhashes = ["sha256:{digest}"]\n'
+    )
+    ended = stage.run("openvet-pip", "install", "silent", "known")
+    assert ended.code == 0, ended.err
+    line = (stage.project / "openvet.toml").read_text().splitlines().index('mode = "warn"') + 1
+    said = f'(mode = "warn", openvet.toml:{line}); 1 baseline'
+    assert (
+        ended.ours
+        == [
+            f"openvet: warned, 1 of 2 packages is not approved {said}",
+            "! pypi:silent@1.1?py3-none-any    unaudited    command line",
+            'mode = "block" would withhold it; newest approved: silent none',
+        ]
+        or ended.ours[-1] == 'mode = "block" would withhold it; newest approved: silent 1.0'
+    )
+    assert ended.ours[0].endswith(said)
+    assert ended.report["baseline"] == {"used": 1, "grown": 0}
+
+
+@pytest.mark.parametrize("tool", ["openvet-pip install", "openvet-uv pip install"])
+def test_the_cooldown_holds_back_in_warn_mode_and_an_audit_lifts_it(stage, tool):
+    stage.wheel("lib", "1.0", offered=aged(400))
+    stage.wheel("lib", "2.0", offered=aged(1))
+    stage.wheel("seen", "2.0", YES, offered=aged(1))
+    stage.policy(WARN + 'cooldown = "7d"\n')
+    ended = stage.run(*tool.split(), "lib", "seen")
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"lib": "1.0", "seen": "2.0"}
+    assert ended.ours[-1] == "openvet: held back: lib 1.0, newest 2.0 is too-young, 1 day old"
+
+
+@pytest.mark.parametrize("tool", ["openvet-pip install", "openvet-uv pip install"])
+def test_max_lag_refuses_a_silent_fall_and_a_pin_is_none(stage, tool):
+    stage.wheel("lib", "1.0", YES, offered=aged(1000))
+    stage.wheel("lib", "2.0", offered=aged(1))
+    stage.policy()
+    ended = stage.run(*tool.split(), "lib")
+    assert ended.code == 77
+    assert ended.ours[0] == "openvet: blocked, nothing installed; what is approved of lib is too old to fall back to"
+    assert ended.ours[-2:] == [
+        "hint: openvet audit new 'pypi:lib@2.0?py3-none-any'",
+        f"hint: {tool} lib==1.0",
+    ]
+    assert stage.run(*tool.split(), "lib==1.0").code == 0
+
+
+def test_variables_do_what_the_options_do(stage):
+    stage.wheel("silent", "1.0")
+    stage.policy()
+    report = stage.project / "r.jsonl"
+    env = {"OPENVET_INSTALL_MODE": "warn", "OPENVET_INSTALL_REPORT": f"jsonl:{report}"}
+    assert stage.run("openvet-install", "explain", "silent", env=env).code == 0
+    ended = stage.run("openvet-pip", "install", "silent", env={"OPENVET_INSTALL_MODE": "warn"})
+    assert ended.code == 0
+    assert ended.report["environment"] == ["OPENVET_INSTALL_MODE"]
+    assert 'mode = "warn", OPENVET_INSTALL_MODE' in ended.ours[0]
+    away = {"OPENVET_INSTALL_PROJECT": str(stage.folder / "nowhere")}
+    assert stage.run("openvet-pip", "install", "silent", env=away).code == 78
+    assert stage.run("openvet-pip", "install", "silent", env={"OPENVET_INSTALL_OFFLINE": "perhaps"}).code == 64
