@@ -37,7 +37,10 @@ PIP: dict[str, str] = {
     ),
     "PYPI_URL": CARRY,
     **dict.fromkeys(
-        ("PYTHON", "REQUIREMENT", "CONSTRAINT", "BUILD_CONSTRAINT", "FIND_LINKS", "EDITABLE", "DEST", "WHEEL_DIR"),
+        (
+            *("PYTHON", "REQUIREMENT", "CONSTRAINT", "BUILD_CONSTRAINT", "GROUP", "FIND_LINKS", "EDITABLE", "DEST"),
+            "WHEEL_DIR",
+        ),
         JUDGE,
     ),
     "TRUSTED_HOST": UPSTREAM,
@@ -45,10 +48,7 @@ PIP: dict[str, str] = {
     "CLIENT_CERT": UPSTREAM,
     "PROXY": UPSTREAM,
     **dict.fromkeys(
-        (
-            *("GROUP", "TARGET", "PREFIX"),
-            *("ROOT", "USER", "SRC", "CONFIG_SETTINGS", "NO_BUILD_ISOLATION", "USE_FEATURE"),
-        ),
+        (*("TARGET", "PREFIX", "ROOT", "USER", "SRC", "CONFIG_SETTINGS", "NO_BUILD_ISOLATION", "USE_FEATURE"),),
         LATER,
     ),
     **dict.fromkeys(

@@ -27,6 +27,7 @@ from openvet_install.installers.commands import (
     words_of,
 )
 from openvet_install.installers.environment import sort_environment, upstream_settings
+from openvet_install.installers.groups import read_groups
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
 from openvet_install.installers.requirements import (
     Reader,
@@ -95,6 +96,7 @@ def plan(
     )
     read = Reader(cwd, environ, partial(fetch, upstream=upstream)).read
     inputs = tuple(part for kind, flag in INPUT_FLAGS["pip"].items() for part in read(values_of(tokens, flag), kind))
+    inputs += read_groups(values_of(tokens, "--group"), cwd, "pip")
     indexes = with_files(indexes, inputs)
     output = _output(words, tokens, cwd)
     links = read_links(values_of(tokens, "--find-links"), cwd, COMMAND_LINE)
@@ -146,7 +148,7 @@ def _judged(table: Mapping[str, Flag], variables: Mapping[str, str]) -> list[Tok
     return found
 
 
-_LISTS = (*INPUT_FLAGS["pip"].values(), "--find-links", "--editable")
+_LISTS = (*INPUT_FLAGS["pip"].values(), "--find-links", "--editable", "--group")
 
 
 def _command(words: tuple[str, ...], typed: list[str]) -> tuple[tuple[str, ...], list[str]]:

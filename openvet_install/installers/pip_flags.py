@@ -96,7 +96,7 @@ INSTALL = (
     Flag(("--progress-bar",), True, CARRY),
     Flag(("--root-user-action",), True, CARRY),
     Flag(("--report",), True, CARRY),
-    Flag(("--group",), True, LATER, "dependency groups"),
+    Flag(("--group",), True, JUDGE),
     Flag(("--no-clean",), False, CARRY),
 )
 

@@ -79,7 +79,7 @@ def asked_by(project: Project, tool: str) -> tuple[Requirement, ...]:
     Raises `UsageError` for requirements that lead past the gateway: the project itself is trusted, these are not.
     """
     path = os.path.join(project.path, "pyproject.toml")
-    text = _pyproject(path, project.origin)
+    text = pyproject(path, project.origin)
     found = []
     for line in _lines(text, project.extras):
         try:
@@ -89,19 +89,24 @@ def asked_by(project: Project, tool: str) -> tuple[Requirement, ...]:
         if requirement.url is not None:
             raise UsageError(f"`{shown(line)}`: a direct reference of a local project is refused", where=path)
         found.append(requirement)
-    sources = _table(_table(text, "tool"), "uv").get("sources")
-    if tool == "uv" and sources:
-        raise UsageError("`tool.uv.sources` of a local project is not gated yet", where=path, hint="--no-sources")
+    refuse_sources(text, tool, path)
     return tuple(found)
+
+
+def refuse_sources(text: dict[str, Any], tool: str, path: str) -> None:
+    """Raise `UsageError` when uv would take something from elsewhere than the indexes."""
+    if tool == "uv" and _table(_table(text, "tool"), "uv").get("sources"):
+        raise UsageError("`tool.uv.sources` of a local project is not gated yet", where=path, hint="--no-sources")
 
 
 def name_of(project: Project) -> str | None:
     """Return the normalised name that the project gives itself, None when that is not known before a build."""
-    name = _table(_pyproject(os.path.join(project.path, "pyproject.toml"), project.origin), "project").get("name")
+    name = _table(pyproject(os.path.join(project.path, "pyproject.toml"), project.origin), "project").get("name")
     return str(canonicalize_name(name)) if isinstance(name, str) else None
 
 
-def _pyproject(path: str, origin: str) -> dict[str, Any]:
+def pyproject(path: str, origin: str) -> dict[str, Any]:
+    """Return a `pyproject.toml`, empty when there is none. Raises `UsageError` for one that cannot be read."""
     if not os.path.isfile(path):
         return {}
     try:

@@ -273,7 +273,7 @@ def requested_by(projects: Sequence[Project], tool: str, cwd: str) -> tuple[Requ
 def check_names(words: Sequence[str]) -> None:
     """Raise `UsageError` for everything that is no requirement by name."""
     for word in words:
-        _requirement(word)
+        by_name(word)
 
 
 def _decode(raw: bytes, path: str, kind: str) -> str:
@@ -365,7 +365,7 @@ def _requested(text: str, origin: str, hashes: tuple[str, ...], cwd: str) -> Req
     found = read_source(text, cwd)
     if found is not None:
         return Requested(found[0], origin, hashes, found[1])
-    return Requested(_requirement(text), origin, hashes)
+    return Requested(by_name(text), origin, hashes)
 
 
 def _hash(text: str, origin: str) -> str:
@@ -376,7 +376,8 @@ def _hash(text: str, origin: str) -> str:
     return f"{algorithm}:{digits.lower()}"
 
 
-def _requirement(text: str) -> Requirement:
+def by_name(text: str) -> Requirement:
+    """Read one requirement by name. Raises `UsageError` for everything else."""
     shown = without_login(text)
     shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
     try:

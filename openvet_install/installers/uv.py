@@ -34,6 +34,7 @@ from openvet_install.installers.commands import (
     words_of,
 )
 from openvet_install.installers.environment import sort_environment, upstream_settings
+from openvet_install.installers.groups import read_groups
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
 from openvet_install.installers.requirements import (
     Reader,
@@ -115,6 +116,7 @@ def plan(
     )
     read = Reader(cwd, environ, partial(fetch, upstream=upstream), stdin=True).read
     inputs = tuple(part for kind, flag in INPUT_FLAGS["uv"].items() for part in read(values_of(tokens, flag), kind))
+    inputs += read_groups(values_of(tokens, "--group"), cwd, "uv")
     indexes = with_files(indexes, inputs)
     links = read_links(values_of(tokens, "--find-links"), cwd, COMMAND_LINE)
     links += tuple(one for source in inputs for one in source.links)

@@ -71,7 +71,7 @@ PIP_INSTALL = (
     Flag(("--extra",), True, LATER, "extras of local projects"),
     Flag(("--all-extras",), False, LATER, "extras of local projects"),
     Flag(("--no-all-extras",), False, CARRY),
-    Flag(("--group",), True, LATER, "dependency groups"),
+    Flag(("--group",), True, JUDGE),
     Flag(("--upgrade", "-U"), False, CARRY),
     Flag(("--no-upgrade",), False, CARRY),
     Flag(("--upgrade-package", "-P"), True, JUDGE),

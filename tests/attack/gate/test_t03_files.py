@@ -172,3 +172,56 @@ def test_build_constraints_hold_for_a_build(stage, tool):
     assert ended.code == 0, ended.err
     assert not [one.path for one in stage.index.requests if "helper-2.0" in one.path]
     assert [one.path for one in stage.index.requests if "helper-1.0" in one.path]
+
+
+GROUPS = """[dependency-groups]
+dev = ["good<2", {include-group = "more"}]
+more = ["other"]
+bad = ["evil @ file://D"]
+loop = [{include-group = "loop"}]
+"""
+
+
+@pytest.mark.parametrize("value", ["dev", "pyproject.toml:dev", "../project/pyproject.toml:dev"])
+@BOTH
+def test_a_dependency_group_is_judged(stage, tool, value):
+    for name, version, claims in (
+        ("good", "1.0", YES),
+        ("good", "2.0", YES),
+        ("other", "1.0", YES),
+        ("other", "2.0", None),
+    ):
+        stage.wheel(name, version, claims)
+    stage.policy()
+    (stage.project / "pyproject.toml").write_text(GROUPS)
+    ended = stage.run(*tool, "--group", value)
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"good": "1.0", "other": "1.0"}
+
+
+@pytest.mark.parametrize("value", ["bad", "loop", "none", "elsewhere/pyproject.toml:dev", "r.txt:dev"])
+@BOTH
+def test_no_group_leads_elsewhere(stage, tool, value):
+    path = evil_sdist(stage)
+    stage.policy(WARN)
+    (stage.project / "pyproject.toml").write_text(GROUPS.replace("D", str(path)))
+    before = everything(stage)
+    stopped(stage, stage.run(*tool, "--group", value), 64, before=before)
+
+
+def test_sources_of_uv_for_a_group_are_refused(stage):
+    path = evil_sdist(stage)
+    stage.policy(WARN)
+    (stage.project / "pyproject.toml").write_text(GROUPS + f'[tool.uv.sources]\ngood = {{ path = "{path}" }}\n')
+    before = everything(stage)
+    stopped(stage, stage.run(*UV, "--group", "dev"), 64, 78, before=before)
+
+
+def test_a_group_that_a_variable_names_is_read_by_us(stage):
+    stage.wheel("good", "1.0", YES)
+    stage.wheel("other", "1.0", YES)
+    stage.policy()
+    (stage.project / "pyproject.toml").write_text(GROUPS)
+    ended = stage.run(*PIP, env={"PIP_GROUP": "dev"})
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"good": "1.0", "other": "1.0"}

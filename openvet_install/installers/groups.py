@@ -1,0 +1,51 @@
+"""Dependency groups of a `pyproject.toml` (PEP 735), read once and handed over as a private file of requirements."""
+
+# Paths stay strings, as the tools read and print them.
+# ruff: noqa: PTH118
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from openvet_install.errors import UsageError
+from openvet_install.installers.commands import Input, Requested
+from openvet_install.installers.projects import pyproject, refuse_sources
+from openvet_install.installers.requirements import by_name
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FILE = "pyproject.toml"
+
+
+def read_groups(values: Sequence[str], cwd: str, tool: str) -> tuple[Input, ...]:
+    """Read `NAME` or `PATH:NAME`, as pip and uv do, with the groups that a group includes.
+
+    Raises `UsageError` for groups that are not there, and for requirements that are not by name.
+    """
+    found = []
+    for value in values:
+        named, _, name = value.rpartition(":")
+        path = os.path.join(cwd, named or _FILE)
+        if os.path.basename(path) != _FILE:  # noqa: PTH119 - a path as people write it
+            raise UsageError(f"`--group {value}`: the file must be a {_FILE}")
+        if not os.path.isfile(path):  # noqa: PTH113 - as above
+            raise UsageError(f"`--group {value}`: no file `{named or _FILE}`")
+        origin = f"{named or _FILE}, group {name}"
+        text = pyproject(path, origin)
+        refuse_sources(text, tool, path)
+        groups = text.get("dependency-groups")
+        from packaging.dependency_groups import resolve_dependency_groups  # noqa: PLC0415 - for `--group` only
+
+        try:
+            lines = resolve_dependency_groups(groups if isinstance(groups, dict) else {}, name)
+        except Exception as error:
+            first = getattr(error, "exceptions", (error,))[0]
+            raise UsageError(f"`--group {value}`: {first}", where=path) from error
+        try:
+            found.append(Input(origin, tuple(Requested(by_name(line), origin) for line in lines)))
+        except UsageError as fault:
+            fault.where = origin
+            raise
+    return tuple(found)
