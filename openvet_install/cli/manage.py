@@ -112,6 +112,12 @@ def _completion(arguments: argparse.Namespace, _options: WrapperOptions) -> int:
     return completion.run(arguments.shell)
 
 
+def _doctor(arguments: argparse.Namespace, options: WrapperOptions) -> int:
+    from openvet_install.cli import doctor  # noqa: PLC0415
+
+    return doctor.clean_store() if arguments.clean_store else doctor.run(options, python=arguments.python)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser; nothing is abbreviated."""
     root = _Parser(prog="openvet-install", description=__doc__, allow_abbrev=False)
@@ -170,6 +176,9 @@ def parser() -> argparse.ArgumentParser:
     exempt.add_argument("--owner", metavar="WHO", help="default: OPENVET_INSTALL_OWNER, else git's user.email")
     exempt.add_argument("--sdist", action="store_true", help="cover the source distribution too: its code will run")
     exempt.add_argument("--audit", metavar="HEX", help="lift this one no: not in this version")
+    doctor = command("doctor", "say what a run would find here: tools, target, logs, store", _doctor)
+    doctor.add_argument("--python", metavar="PATH", help="the target's interpreter or environment")
+    doctor.add_argument("--clean-store", action="store_true", help="only empty the stores of what no process uses")
     completion = command("completion", "print a completion script for a shell, to be sourced", _completion)
     completion.add_argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
     suggest = command("suggest", "say what to audit next: runtime first, then a delta, then the smallest", _suggest)

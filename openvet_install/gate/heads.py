@@ -77,7 +77,7 @@ def late(settings: LogSettings, timestamp: int, now: datetime) -> str | None:
     if age <= settings.expect.total_seconds():
         return None
     expected = _days(settings.expect.total_seconds())
-    return f'{settings.name}: its newest commit is {_ago(age)} old, expect = "{expected}"; its host may hide news'
+    return f'{settings.name}: its newest commit is {ago(age)} old, expect = "{expected}"; its host may hide news'
 
 
 class Heads:
@@ -185,12 +185,12 @@ class Heads:
         limit = policy.settings.stale_after
         age = None if checked is None else self._now - checked
         if age is None or age > limit:
-            since = "was never seen from here" if age is None else f"not seen for {_ago(age.total_seconds())}"
+            since = "was never seen from here" if age is None else f"not seen for {ago(age.total_seconds())}"
             cause = error.what if error is not None and not self._offline else None
             raise UndecidedError(f'{name} {since}, stale-after = "{_days(limit.total_seconds())}"', where=cause)
         if error is not None and checked is not None and not self._offline:
             self.warnings.append(
-                f"{name} out of reach for {_ago((self._now - checked).total_seconds())}, "
+                f"{name} out of reach for {ago((self._now - checked).total_seconds())}, "
                 f"using its last verified head {source.pin[:12]}"
             )
 
@@ -236,7 +236,8 @@ def _days(seconds: float) -> str:
     return f"{int(seconds // 86400)}d" if seconds >= 86400 else f"{int(seconds)}s"
 
 
-def _ago(seconds: float) -> str:
+def ago(seconds: float) -> str:
+    """Return a length of time in words: the largest unit that fits."""
     for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= size:
             count = int(seconds // size)

@@ -108,6 +108,11 @@ class Knowledge:
         )
 
     @property
+    def newest_commit(self) -> int | None:
+        """When the newest commit of all logs was made, say their signers (Unix seconds); None without logs."""
+        return max((source.log.commit(source.newest).timestamp for source in self._sources), default=None)
+
+    @property
     def heads(self) -> tuple[str, ...]:
         """What changes whenever a log says something else: one line per log."""
         return tuple(f"{one.scope} {one.settings.url} {one.pin} {one.newest}" for one in self._sources)

@@ -40,7 +40,7 @@ class UvCache:
     def __init__(self, folder: Path, parts: Iterable[str], spare: Path) -> None:
         """`folder` holds all of them; `spare` is a path in this run's own folder that may be made."""
         private_folder(folder)
-        _prune(folder)
+        prune(folder, CACHE_DAYS * _DAY_SECONDS)
         name = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
         self._seal = folder / f"{name}.seal"
         self._lock = _lock(folder / f"{name}.lock")
@@ -126,9 +126,11 @@ def _locked(file: IO[bytes]) -> bool:
 
 
 def _lock(path: Path) -> IO[bytes] | None:
+    """Take a lock; None if another run has it, or removed the file while we waited for nothing."""
     file = _open(path)
-    if _locked(file):
-        return file
+    with suppress(FileNotFoundError):
+        if _locked(file) and os.path.samestat(os.fstat(file.fileno()), path.lstat()):
+            return file
     file.close()
     return None
 
@@ -138,12 +140,33 @@ def _read(path: Path) -> str | None:
     return raw.decode("ascii", "replace") if raw is not None else None
 
 
-def _prune(folder: Path) -> None:
-    """Remove caches that no run has used for a while."""
-    for other in folder.iterdir():
+def prune(folder: Path, unused: float) -> int:
+    """Remove uv's caches that no run has used for `unused` seconds; return the bytes freed."""
+    freed = 0
+    for path in folder.glob("*.lock"):
+        cache = path.with_suffix("")
         with suppress(OSError):
-            if other.is_dir() and time.time() - other.lstat().st_mtime > CACHE_DAYS * _DAY_SECONDS:
-                lock = _lock(other.with_suffix(".lock"))
-                if lock is not None:
-                    with lock:
-                        shutil.rmtree(other)
+            if time.time() - (cache if cache.exists() else path).lstat().st_mtime < unused:
+                continue
+            lock = _lock(path)
+            if lock is None:
+                continue
+            with lock:
+                size = weight(cache)[1]
+                if cache.exists():
+                    shutil.rmtree(cache)
+                path.with_suffix(".seal").unlink(missing_ok=True)
+                path.unlink()
+                freed += size
+    return freed
+
+
+def weight(folder: Path) -> tuple[int, int]:
+    """Return how many files lie below a folder, and their bytes; what goes away meanwhile is not counted."""
+    count = size = 0
+    for where, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                size += os.lstat(os.path.join(where, name)).st_size  # noqa: PTH118
+                count += 1
+    return count, size

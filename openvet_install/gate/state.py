@@ -7,7 +7,8 @@ import os
 import re
 import tempfile
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 APP = "openvet-install"
+TRIM_SECONDS = 86_400
 _HEAD = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -60,10 +62,22 @@ def usable_folders(environ: Mapping[str, str], warnings: list[str]) -> Iterator[
     except OSError as error:
         warnings.append(f"{wanted.cache} cannot be written ({error.strerror}); nothing is kept for the next run")
     else:
+        _trim(wanted.cache)
         yield wanted
         return
     with tempfile.TemporaryDirectory(prefix="openvet-cache-") as folder:
         yield Folders(Path(folder), wanted.state)
+
+
+def _trim(cache: Path) -> None:
+    """Keep the stores bounded: looked at once a day, when a run begins."""
+    stamp = cache / "trimmed"
+    with suppress(OSError):
+        if not stamp.exists() or time.time() - stamp.stat().st_mtime > TRIM_SECONDS:
+            from openvet_install.gate import stores  # noqa: PLC0415 - once a day
+
+            stamp.touch(mode=0o600)
+            stores.trim(cache)
 
 
 class Looks:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
 import stat
 import tempfile
 import time
+import weakref
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -49,6 +51,9 @@ class BlobStore:
         self._temporary = folder / "tmp"
         for one in (folder, self._temporary):
             private_folder(one)
+        held = _lock(folder, fcntl.LOCK_SH)
+        if held is not None:
+            weakref.finalize(self, os.close, held)
         self._sweep()
 
     def find(self, sha256: str) -> Blob | None:
@@ -131,6 +136,47 @@ class BlobStore:
             with suppress(FileNotFoundError):
                 if time.time() - path.lstat().st_mtime > STALE:
                     path.unlink()
+
+
+def prune(folder: Path, max_bytes: int) -> int | None:
+    """Delete the files that were stored first until at most `max_bytes` are left; return the bytes freed.
+
+    None, and nothing deleted, while any process has the store open: it may be about to hand a file out.
+    """
+    held = _lock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    if held is None:
+        return None
+    try:
+        found = []
+        for path in folder.glob("??/*"):
+            if path.parent.is_symlink() or not _SHA256.fullmatch(path.name):
+                continue  # not ours to delete
+            with suppress(OSError):
+                status = path.lstat()
+                found.append((status.st_mtime, status.st_size, path))
+        before = left = sum(size for _, size, _ in found)
+        for _, size, path in sorted(found):
+            if left <= max_bytes:
+                break
+            with suppress(OSError):
+                path.unlink()
+                left -= size
+        for path in (folder / "tmp").glob("*"):
+            path.unlink(missing_ok=True)
+        return before - left
+    finally:
+        os.close(held)
+
+
+def _lock(folder: Path, how: int) -> int | None:
+    """Lock a store; return the descriptor that holds it, or None if it cannot be had."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, how)
+    except OSError:
+        os.close(handle)
+        return None
+    return handle
 
 
 def private_folder(folder: Path) -> None:

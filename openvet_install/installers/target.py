@@ -165,6 +165,14 @@ def probe_uv(uv: str, flags: Sequence[str], environ: Mapping[str, str], cwd: str
     return Probe(version[1], _interpreter(Path(cwd, found[2].strip()), found[1]))
 
 
+def uv_version(uv: str, environ: Mapping[str, str], cwd: str) -> str:
+    """Ask a uv for its version. Raises `ConfigError` if it does not start or is outside the versions of our table."""
+    said = _VERSION.search(_ask([uv, "--version"], environ, cwd).stdout.decode(errors="replace") + "\n")
+    version = said[1] if said else ""
+    check_version(uv, version)
+    return version
+
+
 def check_version(uv: str, version: str) -> None:
     """Raise `ConfigError` unless our table describes this uv."""
     try:

@@ -192,6 +192,16 @@ class Store:
             self._ask("PRAGMA wal_checkpoint(TRUNCATE)")
             return max(0, before - self._size())
 
+    def clear(self) -> int:
+        """Delete all objects and return the bytes freed; notes stay: they tell where bad news was seen."""
+        with self._lock:
+            self.flush()
+            before = self._size()
+            self._ask("DELETE FROM objects")
+            self._give_back()
+            self._ask("PRAGMA wal_checkpoint(TRUNCATE)")
+            return max(0, before - self._size())
+
     def close(self) -> None:
         """Write what is left and close; safe to call twice."""
         with self._lock:

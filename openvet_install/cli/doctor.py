@@ -1,0 +1,173 @@
+"""`doctor`: what a run would find here, one line each: `✓` good, `!` worth knowing (0), `✘` ends a run.
+
+A check is a function in `CHECKS`: it yields findings, and an `InstallError` that it raises is its `✘`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openvet_install import __version__
+from openvet_install.cli import check
+from openvet_install.cli.policy import now, read_setting
+from openvet_install.errors import ConfigError, InstallError
+from openvet_install.gate import stores
+from openvet_install.gate.heads import ago
+from openvet_install.gate.session import knowledge_of
+from openvet_install.gate.state import Folders, usable_folders
+from openvet_install.installers.choice import find_uv
+from openvet_install.installers.environment import sort_environment
+from openvet_install.installers.target import uv_version
+from openvet_install.report.terminal import Terminal, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from openvet_install.cli.options import WrapperOptions
+    from openvet_install.gate.setting import Setting
+
+    Check = Callable[["Asked"], Iterator["Finding"]]
+
+GOOD, NOTE, FAULT = "✓", "!", "✘"
+_IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy"}
+_LINE_CHARACTERS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line; `code` is what a run would end with, 0 unless the sign is `✘`."""
+
+    sign: str
+    text: str
+    code: int = 0
+
+
+@dataclass
+class Asked:
+    """What the checks look at; the policies are read once."""
+
+    options: WrapperOptions
+    python: str | None
+
+    @cached_property
+    def setting(self) -> Setting:
+        """The policies that hold here. Raises what a run would raise."""
+        return read_setting(Path(self.options.project) if self.options.project else None, self.options)
+
+    def settled(self) -> Setting | None:
+        """Return the policies, or None where `_policy` has told already why there are none."""
+        try:
+            return self.setting
+        except InstallError:
+            return None
+
+
+def run(options: WrapperOptions, *, python: str | None) -> int:
+    """Print a line for each finding; return 0, or the exit code of the first fault in the order of a run."""
+    terminal = Terminal.of(sys.stdout, os.environ)
+    asked, code = Asked(options, python), 0
+    for one in CHECKS:
+        for found in _findings(one, asked):
+            terminal.line(f"{found.sign} {plain(found.text, _LINE_CHARACTERS)}")
+            code = code or found.code
+    return code
+
+
+def clean_store() -> int:
+    """Empty the stores of what no running process uses, and say how much that was."""
+    terminal = Terminal.of(sys.stdout, os.environ)
+    cleaned = stores.empty(Folders.of(os.environ).cache)
+    terminal.line(f"{GOOD} store: {_size(cleaned.freed)} freed")
+    if cleaned.busy:
+        terminal.line(f"{NOTE} package files stay: a running process uses them")
+    return 0
+
+
+def _findings(one: Check, asked: Asked) -> Iterator[Finding]:
+    try:
+        yield from one(asked)
+    except InstallError as error:
+        where = f" ({error.where})" if error.where else ""
+        hint = f"; hint: {error.hint}" if error.hint else ""
+        yield Finding(FAULT, f"{error.what}{where}{hint}", error.exit_code)
+
+
+def _policy(asked: Asked) -> Iterator[Finding]:
+    _ = asked.setting
+    yield from ()
+
+
+def _tools(asked: Asked) -> Iterator[Finding]:
+    uv = find_uv(os.environ, str(Path.cwd()))
+    for path, reason in uv.skipped:
+        yield Finding(NOTE, f"uv at {path} is passed over: {reason}")
+    told = uv_version(uv.path, sort_environment("uv", os.environ).child, str(Path.cwd()))
+    try:
+        pip = version("pip")
+    except PackageNotFoundError as error:
+        raise ConfigError("our own pip is missing", hint="install openvet-install again") from error
+    tools = f"openvet-install {__version__}, pip {pip} (ours), uv {told} ({'ours' if uv.ours else 'first on PATH'})"
+    try:
+        target = check.target_of(asked.python)
+    except InstallError:
+        yield Finding(GOOD, tools)
+        raise
+    python = _IMPLEMENTATIONS.get(target.implementation, target.implementation)
+    yield Finding(GOOD, f"{tools}; target {_shown(target.prefix)}, {python} {'.'.join(map(str, target.version))}")
+
+
+def _logs(asked: Asked) -> Iterator[Finding]:
+    chosen = asked.settled()
+    if chosen is None:
+        return
+    if not any(policy.logs for policy in chosen.policies):
+        yield Finding(NOTE, "no policy names a log: nothing can be approved by an audit")
+        return
+    with ExitStack() as stack:
+        knowledge = knowledge_of(chosen, os.environ, stack.enter_context(usable_folders(os.environ, [])), stack)
+        logs = dict.fromkeys((one.name, one.head, one.newest) for one in knowledge.logs)
+        heads = [f"{name} {head[:12]}" + (f" (newest {new[:12]})" if new != head else "") for name, head, new in logs]
+        seen = [one.checked for one in knowledge.logs if one.checked is not None]
+        looked = f", seen {ago((now() - min(seen)).total_seconds())} ago" if seen else ", never seen from here"
+        day = datetime.fromtimestamp(min(knowledge.newest_commit or 0, 32_503_680_000), timezone.utc).date()
+        yield Finding(GOOD, f"logs: {', '.join(heads)}{looked}, newest commit {day}")
+        for warning in knowledge.warnings:
+            yield Finding(NOTE, warning)
+
+
+def _store(_asked: Asked) -> Iterator[Finding]:
+    warnings: list[str] = []
+    with usable_folders(os.environ, warnings):
+        pass
+    for warning in warnings:
+        yield Finding(NOTE, warning)
+    found = stores.kept(Folders.of(os.environ).cache)
+    used = "never used" if found.used is None else f"last used {ago(now().timestamp() - found.used)} ago"
+    yield Finding(
+        GOOD,
+        f"store: {found.objects} objects of logs, {_size(found.object_bytes)}; {found.files} package files, "
+        f"{_size(found.file_bytes)}; caches of uv, {_size(found.cache_bytes)}; {used}",
+    )
+
+
+CHECKS: tuple[Check, ...] = (_policy, _tools, _logs, _store)
+
+
+def _shown(prefix: Path) -> str:
+    here = Path.cwd()
+    return f"./{prefix.relative_to(here)}" if prefix.is_relative_to(here) else str(prefix)
+
+
+def _size(size: int) -> str:
+    for unit, factor in (("GB", 1 << 30), ("MB", 1 << 20), ("kB", 1 << 10)):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} bytes"

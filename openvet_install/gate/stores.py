@@ -1,0 +1,83 @@
+"""What runs keep on this machine for later runs: how much it is, how it stays bounded, how it is emptied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from openvet_install.gate import places
+from openvet_install.gateway import blobs
+from openvet_install.openvet.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OBJECTS_MAX = 2 << 30  # bytes of the database of logs' objects
+FILES_MAX = 10 << 30  # bytes of package files
+DATABASE = "objects.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Counts and bytes of each store; `used` is when the objects were last written to (Unix seconds), None: never."""
+
+    objects: int
+    object_bytes: int
+    files: int
+    file_bytes: int
+    caches: int
+    cache_bytes: int
+    used: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cleaned:
+    """Bytes freed, and whether running processes kept the package files."""
+
+    freed: int
+    busy: bool
+
+
+def kept(cache: Path) -> Kept:
+    """Count what the cache folder holds; nothing is made that is not there."""
+    database = cache / "objects" / DATABASE
+    objects = object_bytes = 0
+    used = None
+    if database.exists():
+        written = [one.stat().st_mtime for one in database.parent.glob(f"{DATABASE}*")]
+        used = max(written, default=None)
+        with Store(cache / "objects") as store:
+            stats = store.stats()
+            objects, object_bytes = sum(stats.objects.values()), stats.size_bytes
+    stored = [places.weight(folder) for folder in (cache / "files").glob("??")]
+    caches = [one for one in (cache / "uv").glob("*") if one.is_dir() and not one.is_symlink()]
+    return Kept(
+        objects,
+        object_bytes,
+        sum(count for count, _ in stored),
+        sum(size for _, size in stored),
+        len(caches),
+        sum(places.weight(one)[1] for one in caches),
+        used,
+    )
+
+
+def trim(cache: Path) -> None:
+    """Bring the stores below their bounds, oldest first; what running processes use stays."""
+    if (cache / "objects" / DATABASE).exists():
+        with Store(cache / "objects") as store:
+            store.clean(OBJECTS_MAX)
+    if (cache / "files").is_dir():
+        blobs.prune(cache / "files", FILES_MAX)
+
+
+def empty(cache: Path) -> Cleaned:
+    """Empty the stores of everything that no running process uses; the next run pays with time only."""
+    freed, busy = 0, False
+    if (cache / "objects" / DATABASE).exists():
+        with Store(cache / "objects") as store:
+            freed += store.clear()
+    if (cache / "files").is_dir():
+        pruned = blobs.prune(cache / "files", 0)
+        freed, busy = freed + (pruned or 0), pruned is None
+    return Cleaned(freed + places.prune(cache / "uv", 0), busy)

@@ -1,0 +1,98 @@
+"""`doctor`: a line for each thing, `!` keeps 0, `✘` ends as a run would."""
+
+import re
+
+from tests.support.stage import YES
+
+
+def doctor(stage, *more, **options):
+    ended = stage.run("openvet-install", "doctor", *more, **options)
+    assert not ended.err, ended.err
+    return ended.code, ended.out.splitlines()
+
+
+def good(stage):
+    stage.wheel("fine", "1.0", YES)
+    stage.policy()
+
+
+def test_a_good_machine(stage):
+    good(stage)
+    code, lines = doctor(stage)
+    assert code == 0
+    tools, logs, store = (line for line in lines if line.startswith("✓"))
+    assert re.fullmatch(
+        r"✓ openvet-install \S+, pip 26\.\d\S*? \(ours\), uv 0\.\d+\.\d+ \((ours|first on PATH)\); "
+        r"target \S+/environment, CPython 3\.\d+\.\d+",
+        tools,
+    )
+    head = stage.log.head[:12]
+    assert re.fullmatch(rf"✓ logs: alice {head}, seen less than a minute ago, newest commit \d{{4}}-\d\d-\d\d", logs)
+    assert re.match(r"✓ store: [1-9]\d* objects of logs, \d+\.\d [kM]B; 0 package files", store)
+
+
+def test_a_newer_head_is_named(stage):
+    good(stage)
+    pinned = stage.log.head[:12]
+    stage.wheel("later", "1.0", YES)
+    code, lines = doctor(stage)
+    assert code == 0
+    assert any(f"alice {pinned} (newest {stage.log.head[:12]})" in line for line in lines)
+
+
+def test_no_policy_is_78_and_the_rest_is_still_told(stage):
+    code, lines = doctor(stage)
+    assert code == 78
+    assert lines[0].startswith("✘ no policy")
+    assert any(line.startswith("✓ openvet-install") for line in lines)
+    assert any(line.startswith("✓ store") for line in lines)
+
+
+def test_a_target_that_is_none_is_64(stage):
+    good(stage)
+    code, lines = doctor(stage, "--python", "nowhere")
+    assert code == 64
+    assert any(line.startswith("✘ `--python nowhere`") for line in lines)
+    assert any(line.startswith("✓ logs") for line in lines)
+
+
+def test_a_log_out_of_reach_ends_as_a_run_would(stage):
+    good(stage)
+    stage.logs.stop()
+    code, lines = doctor(stage)
+    assert code == stage.run("openvet-pip", "install", "fine").code == 69
+    assert any(line.startswith("✘ alice was never seen") for line in lines), lines
+
+
+def test_a_forked_log_is_65(stage):
+    good(stage)
+    other = stage.log.fork("other", at=0)
+    other.publish("else", "1", claims=YES)
+    stage.log.become(other)
+    code, lines = doctor(stage)
+    assert code == stage.run("openvet-pip", "install", "fine").code == 65
+    assert any(line.startswith("✘") and "forked" in line for line in lines), lines
+
+
+def test_a_uv_that_others_can_write_is_named(stage, tmp_path):
+    good(stage)
+    uv = tmp_path / "bin" / "uv"
+    uv.parent.mkdir()
+    uv.write_text("#!/bin/sh\nexit 1\n")
+    uv.chmod(0o777)
+    path = f"{uv.parent}:{stage.variables['PATH']}"
+    code, lines = doctor(stage, env={"PATH": path})
+    assert code == 0
+    assert any(line.startswith(f"! uv at {uv} is passed over: others can write") for line in lines)
+
+
+def test_clean_store_needs_no_policy_and_the_next_run_works(stage):
+    good(stage)
+    assert stage.run("openvet-pip", "install", "fine").code == 0
+    files = stage.folder / "cache" / "openvet-install" / "files"
+    assert list(files.glob("??/*"))
+    code, lines = doctor(stage, "--clean-store")
+    assert code == 0
+    assert re.fullmatch(r"✓ store: \d+(\.\d [kMG]B| bytes) freed", lines[0])
+    assert not list(files.glob("??/*"))
+    assert stage.run("openvet-pip", "install", "--force-reinstall", "fine").code == 0
