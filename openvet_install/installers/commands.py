@@ -135,8 +135,8 @@ class Plan:
     people want, `limits` what their constraints allow of it. `dropped`: names of variables, or places of keys,
     without effect here, to be named once. `trusted`: `host:port` of plain-http indexes that the user trusts (pip
     needs to be told). `selects`: a file says which files of a release to take. `output`: the folder that gets
-    archives instead of the target, absolute. `argv` and `environment` may hold
-    logins: not in `repr()`.
+    archives instead of the target, absolute. `bare_files`: requirement files
+    stand without a flag. `argv` and `environment` may hold logins: not in `repr()`.
     """
 
     tool: str
@@ -160,6 +160,7 @@ class Plan:
     requires_hashes: bool = False
     selects: bool = False
     output: str | None = None
+    bare_files: bool = False
 
     def command(self, folder: Path) -> tuple[str, ...]:
         """Write the private copies into `folder` (of this run, 0700) and return the whole command."""
@@ -179,7 +180,8 @@ class Plan:
                 continue
             path = folder / f"{item.kind}-{len(found)}.txt"
             write_private(path, item.text(folder))
-            found.append(f"{INPUT_FLAGS[self.tool][item.kind]}={path}")
+            bare = self.bare_files and item.kind == REQUIREMENTS
+            found.append(str(path) if bare else f"{INPUT_FLAGS[self.tool][item.kind]}={path}")
         return tuple(found)
 
 

@@ -1,7 +1,7 @@
-"""`uv pip install` under the gate: argv, variables and files of uv become a `Plan`; everything else stops in words."""
+"""`uv pip install` and `uv pip sync` under the gate: argv, variables and files of uv become a `Plan`."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH112, PTH118
+# ruff: noqa: PTH100, PTH112, PTH118, PTH119
 
 from __future__ import annotations
 
@@ -90,12 +90,11 @@ def plan(
     for token in tokens:
         refuse(token, tool="uv", command=said)
     found = sort_environment("uv", environ)
-    cwd = os.path.join(cwd, last_of(tokens, "--directory") or found.judged.get("UV_WORKING_DIR") or "")
-    cwd = os.path.abspath(cwd)
-    if not os.path.isdir(cwd):
-        raise UsageError(f"`--directory`: no folder `{cwd}`")
+    cwd = _working_folder(tokens, found.judged, cwd)
     tokens = [*_judged(flag_table("uv", command.words), tokens, found.judged), *tokens]
-    typed, folders = read_words([token.spelled for token in tokens if token.flag is None], cwd)
+    words = [token.spelled for token in tokens if token.flag is None]
+    files = _files(words) if command.words == _SYNC else []
+    typed, folders = read_words([] if files else words, cwd)
     check_names(values_of(tokens, "--upgrade-package"))
     child, unusable = _usable(found.child)
     typed_indexes = _typed_indexes(tokens)
@@ -108,14 +107,11 @@ def plan(
         no_config=has(where, "--no-config"),
     )
     indexes = _indexes(tokens, typed_indexes, child, config)
-    upstream = upstream_settings(
-        "uv",
-        environ,
-        cert=last_of(tokens, "--cert"),
-        system_certs=config.system_certs or has(tokens, "--system-certs") or has(tokens, "--native-tls"),
-    )
+    system_certs = config.system_certs or has(tokens, "--system-certs") or has(tokens, "--native-tls")
+    upstream = upstream_settings("uv", environ, cert=last_of(tokens, "--cert"), system_certs=system_certs)
     read = Reader(cwd, environ, partial(fetch, upstream=upstream), stdin=True).read
     inputs = tuple(part for kind, flag in INPUT_FLAGS["uv"].items() for part in read(values_of(tokens, flag), kind))
+    inputs += tuple(read(files, REQUIREMENTS))
     inputs += read_groups(values_of(tokens, "--group"), cwd, "uv")
     indexes = with_files(indexes, inputs)
     links = read_links(values_of(tokens, "--find-links"), cwd, COMMAND_LINE)
@@ -175,7 +171,28 @@ def plan(
         requires_hashes=has(tokens, "--require-hashes")
         or child.get("UV_REQUIRE_HASHES", "").lower() in _TRUE
         or require_hashes(inputs, listed=False),
+        bare_files=bool(files),
     )
+
+
+def _working_folder(tokens: Sequence[Token], judged: Mapping[str, str], cwd: str) -> str:
+    found = os.path.abspath(os.path.join(cwd, last_of(tokens, "--directory") or judged.get("UV_WORKING_DIR") or ""))
+    if not os.path.isdir(found):
+        raise UsageError(f"`--directory`: no folder `{found}`")
+    return found
+
+
+_SYNC = ("pip", "sync")
+
+
+def _files(words: Sequence[str]) -> list[str]:
+    """Return the files that `uv pip sync` is given. Raises `UsageError` for a kind that is not gated yet."""
+    if not words:
+        raise UsageError("`uv pip sync` needs a file of requirements")
+    for word in words:
+        if word.endswith(".toml") or os.path.basename(word) in ("setup.py", "setup.cfg"):
+            raise UsageError(f"`{word}`: only files of requirements are gated here yet")
+    return list(words)
 
 
 _FILE_VARIABLES = {
@@ -191,7 +208,7 @@ def _judged(table: Mapping[str, Flag], tokens: Sequence[Token], judged: Mapping[
     found = [
         Token(table[flag], name, part)
         for name, flag in _FILE_VARIABLES.items()
-        if not has(tokens, flag)
+        if flag in table and not has(tokens, flag)
         for part in judged.get(name, "").split()
     ]
     if not has(tokens, "--find-links"):

@@ -133,7 +133,27 @@ PIP_INSTALL = (
     Flag(("--cert",), True, UPSTREAM),
 )
 
-GATED: dict[tuple[str, ...], tuple[Flag, ...]] = {("pip", "install"): PIP_INSTALL}
+_NOT_OF_SYNC = frozenset(
+    {
+        *("--deps", "--no-deps", "--editable", "--no-editable", "--no-editable-package", "--exact", "--inexact"),
+        *("--overrides", "--excludes", "--fork-strategy", "--resolution", "--no-build-isolation-package"),
+        *("--disable-pip-version-check", "--pre", "--prerelease", "--prerelease-package", "--requirements"),
+        *("--upgrade", "--no-upgrade", "--upgrade-group", "--upgrade-package"),
+    }
+)
+
+PIP_SYNC = (
+    *(flag for flag in PIP_INSTALL if flag.name not in _NOT_OF_SYNC),
+    Flag(("--allow-empty-requirements",), False, CARRY),
+    Flag(("--no-allow-empty-requirements",), False, CARRY),
+    Flag(("--python-executable",), True, NEVER, "use `--python`"),
+    Flag(("--client-cert",), True, NEVER, "a client certificate belongs in SSL_CLIENT_CERT: the gateway uses it"),
+    Flag(("--config",), True, NEVER, "use `--config-file`"),
+    Flag(("--pip-args",), True, NEVER, "uv has no use for it"),
+    Flag(("--ask", "-a"), False, NEVER, "uv has no use for it"),
+)
+
+GATED: dict[tuple[str, ...], tuple[Flag, ...]] = {("pip", "install"): PIP_INSTALL, ("pip", "sync"): PIP_SYNC}
 
 # Commands that pass without a gate (threats 3.1), by their words.
 PASSING = frozenset(
@@ -201,7 +221,6 @@ NOT_YET = frozenset(
         ("venv",),
         ("build",),
         ("pip", "compile"),
-        ("pip", "sync"),
         ("tool", "run"),
         ("tool", "uvx"),
         ("tool", "install"),

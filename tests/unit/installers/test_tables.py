@@ -89,6 +89,11 @@ def test_uv_options_of_pip_install(completion):
     assert {name: ours[name] for name in ours if name not in UV_ALIASES} == _uv_options(completion, ("pip", "install"))
 
 
+def test_uv_options_of_pip_sync(completion):
+    ours = _ours(uv_flags.PIP_SYNC)
+    assert {name: ours[name] for name in ours if name not in UV_ALIASES} == _uv_options(completion, ("pip", "sync"))
+
+
 @pytest.mark.parametrize("alias", sorted(UV_ALIASES))
 def test_uv_hidden_aliases_mean_what_we_think(alias):
     ended = subprocess.run([UV, "pip", "install", alias], check=False, capture_output=True, text=True)
@@ -121,7 +126,7 @@ def test_every_uv_command_has_its_place(completion):
 
 
 def test_columns_are_the_known_ones():
-    for table in (pip_flags.INSTALL, uv_flags.PIP_INSTALL):
+    for table in (pip_flags.INSTALL, *uv_flags.GATED.values()):
         assert {flag.column for flag in table} <= set(COLUMNS)
 
 
