@@ -41,14 +41,14 @@ class TaggedHash:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> TaggedHash:
-        """Read the canonical bytes: algorithm, `:`, raw digest. Raises `SubjectError`."""
+        """Read the canonical bytes: algorithm, `:`, raw digest, which may be empty here. Raises `SubjectError`."""
         tag, colon, digest = data.partition(b":")
         try:
             algorithm = tag.decode()
         except UnicodeDecodeError as error:
             msg = "the algorithm of a hash is not UTF-8"
             raise SubjectError(msg) from error
-        if not colon or not digest:
+        if not colon:
             msg = "not the bytes of a tagged hash"
             raise SubjectError(msg)
         return cls(_no_nul(algorithm).translate(_UPPER), digest)

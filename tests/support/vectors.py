@@ -47,6 +47,11 @@ def load(section: str) -> Any:
     return _document()[section]
 
 
+def sections() -> dict[str, Any]:
+    """Return the whole of vectors.json."""
+    return dict(_document())
+
+
 def named(section: str) -> dict[str, Any]:
     """Return the entries of a section by their name."""
     return {one["name"]: one for one in load(section)}

@@ -85,6 +85,18 @@ def test_tagged_hashes(case):
     assert (str(found), bytes(found).hex()) == (case["canonical"], case["bytes"])
 
 
+@pytest.mark.parametrize("case", load("tagged_hash_bytes"), ids=lambda case: case["bytes"][:40])
+def test_tagged_hashes_in_messages(case):
+    raw = bytes.fromhex(case["bytes"])
+    if not case["valid"]:
+        with pytest.raises(SubjectError):
+            TaggedHash.from_bytes(raw)
+        return
+    found = TaggedHash.from_bytes(raw)
+    assert str(found) == case["canonical"]
+    assert bytes(found).lower() == raw.lower()
+
+
 @pytest.mark.parametrize("case", load("subjects"), ids=lambda case: ascii(case["text"])[:60])
 def test_subjects(case):
     if not case["valid"]:
