@@ -1,6 +1,6 @@
 """The fuzzer finds what is planted, and finds nothing else; every seed keeps its target's promises.
 
-`$OPENVET_FUZZ_SECONDS` is the time for each target (default 5, two at a time; CI says 20).
+`$OPENVET_FUZZ_SECONDS` is the time for each target (default 5, two at a time; CI says 60).
 """
 
 from __future__ import annotations
