@@ -86,7 +86,6 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
     )
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(chosen.isolation))
-        result.isolation = (sandbox.isolation.state, sandbox.isolation.reason or None)
         folders = stack.enter_context(usable_folders(environ, result.warnings))
         upstream = Upstream(outside_of(plan.upstream))
         stack.callback(upstream.close)
@@ -99,6 +98,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         if plan.upstream.ca_file or plan.upstream.client_cert:
             upstream.ready()  # a file that cannot be read is told before anything starts
         compared = stack.enter_context(target_of(plan.target.prefix, folders.state / "targets", result.warnings))
+        result.isolation = sandbox.settle()
         _behind_the_gate(
             plan,
             chosen,
@@ -151,7 +151,9 @@ def _behind_the_gate(
     output = Output.of(plan.output)
     with ExitStack() as stack:
         folder = stack.enter_context(private_folder())
-        gateway = stack.enter_context(Gateway(keeper, blobs=blobs, upstream=upstream, folder=folder))
+        gateway = stack.enter_context(
+            Gateway(keeper, blobs=blobs, upstream=upstream, folder=folder, inside=sandbox.listener)
+        )
         ended, cache = None, None
         if not has_archives(plan) or importlib.import_module("openvet_install.gate.local").admit(plan, keeper, folder):
             if len(plan.indexes) == 1:

@@ -62,8 +62,19 @@ class Gateway:
     of them in it the run cannot count as good.
     """
 
-    def __init__(self, keeper: Gatekeeper, *, blobs: BlobStore, upstream: Upstream, folder: Path) -> None:
-        """Take a private (0700) folder of this run, a store and the outward side, which is closed at the end."""
+    def __init__(
+        self,
+        keeper: Gatekeeper,
+        *,
+        blobs: BlobStore,
+        upstream: Upstream,
+        folder: Path,
+        inside: socket.socket | None = None,
+    ) -> None:
+        """Take a private (0700) folder of this run, a store and the outward side, which is closed at the end.
+
+        `inside` listens in the child's own network: then nothing listens in ours. It is closed at the end, too.
+        """
         self._blobs = blobs
         self._keeper = keeper
         self._upstream = upstream
@@ -71,6 +82,7 @@ class Gateway:
         self._answers = Answers(keeper, blobs, upstream)
         self._lock = threading.Lock()
         self._connections: dict[threading.Thread, socket.socket] = {}
+        self._inside = inside
         self._listener: socket.socket | None = None
         self._threads: list[threading.Thread] = []
         self._closing = False
@@ -108,9 +120,9 @@ class Gateway:
         handle = os.open(self.bundle, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with open(handle, "wb") as file:  # noqa: PTH123 - a handle
             file.write(self._authority.bundle)
-        self._listener = socket.create_server((HOST, 0), backlog=BACKLOG)
+        self._listener = self._inside or socket.create_server((HOST, 0), backlog=BACKLOG)
         self.port = self._listener.getsockname()[1]
-        self._upstream.bind(private=self._keeper.private, own_port=self.port)
+        self._upstream.bind(private=self._keeper.private, own_port=0 if self._inside else self.port)
         self._threads = [
             threading.Thread(target=self._listen, args=(self._listener,), name="openvet-listen", daemon=True),
             threading.Thread(target=self._upstream.warm, name="openvet-warm", daemon=True),

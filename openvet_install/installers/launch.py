@@ -1,9 +1,11 @@
 """Becomes the tool: dies with us, and lives in a network of its own when wanted. Started as a script, with `-I -S`.
 
-argv: the descriptor of a unix socket to our process, its pid, `namespace` or `plain`. For a namespace it answers once,
-with a JSON object and a socket that listens on the namespace's own 127.0.0.1: whoever holds that socket serves inside;
-there is no other way out, and nothing to pump. Then it reads one JSON object (argv, env, cwd) to the end of
-the stream and becomes that program; the stream closes, or carries the reason why it could not.
+argv: the descriptor of a unix socket to our process, its pid, `namespace` or `plain`. For a namespace it says so when
+it is in one, waits for one byte that says its ids are mapped, and sends a socket that listens on the namespace's own
+127.0.0.1: whoever holds that socket serves inside; there is no other way out, and nothing to pump. Answers are JSON
+objects: `error` alone means that nothing has changed, with `ended` that this launcher is of no use any more.
+Then it reads one JSON object (argv, env, cwd, hide) to the end of the stream and becomes that program; the stream
+closes, or carries the reason why it could not.
 """
 
 from __future__ import annotations
@@ -18,11 +20,14 @@ import struct
 import sys
 
 _PR_SET_PDEATHSIG = 1
+_CLONE_NEWNS = 0x00020000
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP = 1
+_MS_NOSUID_NODEV = 0x2 | 0x4
+_MS_BIND = 0x1000
 _BACKLOG = 128
 
 
@@ -32,17 +37,33 @@ def _check(result: int, what: str) -> None:
         raise OSError(number, f"{what}: {os.strerror(number)}")
 
 
-def _write(path: str, text: str) -> None:
-    with open(path, "w") as stream:  # noqa: PTH123 - pathlib would double this script's start
-        stream.write(text)
+def _die_with(libc: ctypes.CDLL, parent: int) -> None:
+    """End when our process does, also if it has done so already."""
+    if sys.platform == "linux":
+        _check(libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0), "prctl")
+        if os.getppid() != parent:
+            os._exit(127)
 
 
-def _own_network(libc: ctypes.CDLL) -> socket.socket:
-    uid, gid = os.geteuid(), os.getegid()
-    _check(libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET), "unshare")
-    _write("/proc/self/setgroups", "deny")
-    _write("/proc/self/uid_map", f"{uid} {uid} 1")
-    _write("/proc/self/gid_map", f"{gid} {gid} 1")
+def _own_network(libc: ctypes.CDLL, parent: socket.socket) -> None:
+    """Say that we are in a network of our own, and send a socket that listens in it."""
+    try:
+        _check(libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET), "unshare")
+    except OSError as error:
+        parent.sendall(json.dumps({"error": error.strerror or str(error)}).encode())
+        return
+    try:
+        parent.sendall(b"{}")
+        if parent.recv(1) != b"+":
+            os._exit(127)
+        with _listener() as listener:
+            socket.send_fds(parent, [b"{}"], [listener.fileno()])
+    except OSError as error:
+        parent.sendall(json.dumps({"error": error.strerror or str(error), "ended": True}).encode())
+        os._exit(127)
+
+
+def _listener() -> socket.socket:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         request = struct.pack("16sH14x", b"lo", 0)
         flags = struct.unpack("16sH14x", fcntl.ioctl(control, _SIOCGIFFLAGS, request))[1]
@@ -53,24 +74,30 @@ def _own_network(libc: ctypes.CDLL) -> socket.socket:
     return listener
 
 
+def _hide(libc: ctypes.CDLL, places: list[str]) -> None:
+    """Lay an empty folder over each folder and nothing over each socket, for us and our children only."""
+    if not places:
+        return
+    _check(libc.unshare(_CLONE_NEWNS), "unshare")
+    for place in places:
+        path = os.fsencode(place)
+        if os.path.isdir(place):  # noqa: PTH112 - pathlib would double this script's start
+            done = libc.mount(b"none", path, b"tmpfs", _MS_NOSUID_NODEV, b"size=1m,mode=0700")
+        else:
+            done = libc.mount(b"/dev/null", path, None, _MS_BIND, None)
+        _check(done, f"hide {place}")
+
+
 def main() -> None:
     """Run the steps above; ends with 127 when the program cannot be started."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     parent = socket.socket(fileno=int(sys.argv[1]))
     parent.set_inheritable(False)
     libc = ctypes.CDLL(None, use_errno=True)
-    if sys.platform == "linux":
-        _check(libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0), "prctl")
-        if os.getppid() != int(sys.argv[2]):
-            os._exit(127)
+    _die_with(libc, int(sys.argv[2]))
     if sys.argv[3] == "namespace":
-        try:
-            listener = _own_network(libc)
-        except OSError as error:
-            parent.sendall(json.dumps({"error": error.strerror or str(error)}).encode())
-        else:
-            socket.send_fds(parent, [b"{}"], [listener.fileno()])
-            listener.close()
+        _own_network(libc, parent)
+        _die_with(libc, int(sys.argv[2]))  # new credentials may have cleared it
     with parent.makefile("rb") as stream:
         raw = stream.read()
     if not raw:
@@ -78,6 +105,7 @@ def main() -> None:
     order = json.loads(raw)
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
+        _hide(libc, order["hide"])
         os.chdir(order["cwd"])
         os.execve(order["argv"][0], order["argv"], order["env"])  # noqa: S606 - the tool itself, no shell
     except OSError as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.errors import ConfigError
 
@@ -34,14 +35,17 @@ _MAX_ANSWER_BYTES = 4096
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP)
 _PR_SET_CHILD_SUBREAPER = 36
 _ORPHANS_SECONDS = 5.0
+_LISTENING = (
+    *("/run/user", "/run/dbus", "/run/docker.sock", "/var/run/docker.sock", "/run/docker", "/run/containerd"),
+    *("/run/podman", "/run/crio", "/tmp/.X11-unix"),  # noqa: S108 - hidden, not used
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Isolation:
+class Isolation(NamedTuple):
     """Whether the child has a network of its own: `state` is `on` or `off`, `reason` says why it is off."""
 
     state: str
-    reason: str
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,55 +68,73 @@ class Ended:
 class Sandbox:
     """One child. Make it early, in the main thread: the child dies when the thread that made it ends.
 
-    `isolation`: `auto`, `require` or `off`. `serve_inside`: the caller can serve on `listener`, a socket that listens
-    inside the child's network; without that no network of its own is tried. Raises `ConfigError` (78) when `require`
-    cannot be had, before anything of the tool has started.
+    `isolation`: `auto`, `require` or `off`. Call `settle` before `run`: with a network of its own, whoever serves
+    the child accepts on `listener`, which listens inside.
     """
 
-    def __init__(self, isolation: str = AUTO, *, serve_inside: bool = False) -> None:
-        """Start the launcher; with a network of its own also wait until that is ready (milliseconds)."""
+    def __init__(self, isolation: str = AUTO) -> None:
+        """Start the launcher."""
         self.listener: socket.socket | None = None
-        wanted = isolation != OFF and serve_inside and sys.platform == "linux"
-        self._parent, child = socket.socketpair()
+        self._wanted = isolation
         self._others = _children()
         _adopt(orphans=True)
-        with child:
-            script = Path(__file__).with_name("launch.py")
-            mode = "namespace" if wanted else "plain"
-            self._process = subprocess.Popen(  # noqa: S603 - our own script, with our own Python
-                [sys.executable, "-I", "-S", str(script), str(child.fileno()), str(os.getpid()), mode],
-                pass_fds=[child.fileno()],
-                env={},
-            )
-        self.isolation = Isolation(OFF, _why_not(isolation, serve_inside=serve_inside))
-        if wanted:
-            self.isolation = self._wait_for_network()
-        if isolation == REQUIRE and self.isolation.state != ON:
-            self.close()
-            raise ConfigError(
-                f'isolation = "require" cannot be had here: {self.isolation.reason}', hint='isolation = "auto"'
-            )
+        self._alone = isolation != OFF and sys.platform == "linux"
+        self._parent, self._process = _launch("namespace" if self._alone else "plain")
 
-    def _wait_for_network(self) -> Isolation:
+    def settle(self) -> Isolation:
+        """Wait (milliseconds) until it is known whether the child has a network of its own; once.
+
+        Raises `ConfigError` (78) when `require` cannot be had, before anything of the tool has started.
+        """
+        found = Isolation(OFF, "switched off" if self._wanted == OFF else "only Linux has it")
+        if self._alone:
+            found = self._own_network()
+        if self._wanted == REQUIRE and found.state != ON:
+            raise ConfigError(f'isolation = "require" cannot be had here: {found.reason}', hint='isolation = "auto"')
+        self._alone = found.state == ON
+        return found
+
+    def _own_network(self) -> Isolation:
+        """Map the launcher's ids and take its listener; a launcher that stopped half way is replaced."""
         self._parent.settimeout(READY_SECONDS)
         try:
-            raw, descriptors, _flags, _address = socket.recv_fds(self._parent, _MAX_ANSWER_BYTES, 1)
-        except OSError as error:
-            return Isolation(OFF, f"the launcher did not answer: {error}")
+            answer, _ = self._answer()
+            if "error" in answer:
+                return Isolation(OFF, f"no user namespaces here: {answer['error']}")
+            _map_ids(self._process.pid)
+            self._parent.sendall(b"+")
+            answer, listener = self._answer()
+            if listener is not None:
+                self.listener = listener
+                return Isolation(ON)
+            reason = str(answer["error"])
+        except (OSError, EOFError) as error:
+            reason = str(error)
         finally:
             self._parent.settimeout(None)
-        if not descriptors:
-            return Isolation(OFF, str(json.loads(raw or b"{}").get("error", "the launcher ended")))
-        self.listener = socket.socket(fileno=descriptors[0])
-        return Isolation(ON, "")
+        self._end()
+        self._parent, self._process = _launch("plain")
+        return Isolation(OFF, f"no network of its own here: {reason}")
+
+    def _answer(self) -> tuple[dict[str, str], socket.socket | None]:
+        raw, descriptors, _flags, _address = socket.recv_fds(self._parent, _MAX_ANSWER_BYTES, 1)
+        if not raw:
+            raise EOFError("the launcher ended")
+        return json.loads(raw), socket.socket(fileno=descriptors[0]) if descriptors else None
 
     def run(self, command: Sequence[str], *, env: Mapping[str, str], cwd: str) -> Ended:
         """Become the tool and wait for it; once. stdin, stdout and stderr are ours.
 
         Ctrl-C reaches the tool by itself (same process group): we wait for it. SIGTERM and SIGHUP are handed on.
+        With `require`, runtime folders and the sockets of agents and engines are hidden from it (threat T50).
         Raises `ConfigError` when the program cannot be started.
         """
-        order = {"argv": list(command), "env": dict(env), "cwd": cwd}
+        hide = _hidden(os.environ) if self._wanted == REQUIRE else []
+        for place in hide:
+            for path in (cwd, env.get("TMPDIR", ""), command[0]):
+                if Path(os.path.realpath(path)).is_relative_to(place):
+                    raise ConfigError(f'isolation = "require" hides {place}, and {path} is in it', hint="move it")
+        order = {"argv": list(command), "env": dict(env), "cwd": cwd, "hide": hide}
         with self._signals() as received:
             answer = b""
             # A signal may end the launcher before it becomes the tool; how it ended says the rest.
@@ -160,12 +182,15 @@ class Sandbox:
     def close(self) -> None:
         """End the launcher if it never became the tool, and close what is open; may be called twice."""
         _adopt(orphans=False)
+        self._end()
+        if self.listener is not None:
+            self.listener.close()
+
+    def _end(self) -> None:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
         self._parent.close()
-        if self.listener is not None:
-            self.listener.close()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -196,15 +221,46 @@ def _children() -> frozenset[int]:
     return frozenset(found)
 
 
-def run(command: Sequence[str], *, env: Mapping[str, str], cwd: str, isolation: str = AUTO) -> Ended:
-    """Run one command from start to end, without a network of its own; see `Sandbox`."""
+def _launch(mode: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+    """Start a launcher; return our end of the socket to it, and its process."""
+    parent, child = socket.socketpair()
+    with child:
+        script = Path(__file__).with_name("launch.py")
+        process = subprocess.Popen(  # noqa: S603 - our own script, with our own Python
+            [sys.executable, "-I", "-S", str(script), str(child.fileno()), str(os.getpid()), mode],
+            pass_fds=[child.fileno()],
+            env={},
+        )
+    return parent, process
+
+
+def _map_ids(pid: int) -> None:
+    """Give a process in a new user namespace the ids that we have ourselves: all of them if we may, else our own.
+
+    Without a mapping of other people's files root could not write to them. Raises OSError.
+    """
+    for kind, own in (("uid", os.geteuid()), ("gid", os.getegid())):
+        mapped = Path(f"/proc/{pid}/{kind}_map")
+        ranges = [line.split() for line in Path(f"/proc/self/{kind}_map").read_text("ascii").splitlines()]
+        try:
+            mapped.write_text("".join(f"{first} {first} {count}\n" for first, _outside, count in ranges), "ascii")
+        except PermissionError:
+            if kind == "gid":
+                Path(f"/proc/{pid}/setgroups").write_text("deny", "ascii")
+            mapped.write_text(f"{own} {own} 1", "ascii")
+
+
+def _hidden(environ: Mapping[str, str]) -> list[str]:
+    """Return where other programs of the user listen: canonical paths that are there, without what lies in another."""
+    told = [environ.get("XDG_RUNTIME_DIR", ""), environ.get("SSH_AUTH_SOCK", "")]
+    told += [environ.get("DOCKER_HOST", "").removeprefix("unix://")]
+    told += re.findall(r"unix:path=([^,;]+)", environ.get("DBUS_SESSION_BUS_ADDRESS", ""))
+    found = {os.path.realpath(path) for path in (*told, *_LISTENING) if path.startswith("/") and Path(path).exists()}
+    return sorted(path for path in found if not any(path.startswith(f"{other}/") for other in found))
+
+
+def run(command: Sequence[str], *, env: Mapping[str, str], cwd: str, isolation: str = OFF) -> Ended:
+    """Run one command from start to end; see `Sandbox`."""
     with Sandbox(isolation) as sandbox:
+        sandbox.settle()
         return sandbox.run(command, env=env, cwd=cwd)
-
-
-def _why_not(isolation: str, *, serve_inside: bool) -> str:
-    if isolation == OFF:
-        return "switched off"
-    if sys.platform != "linux":
-        return "only Linux has it"
-    return "" if serve_inside else "the gateway does not serve inside a network of the child's own yet"

@@ -25,7 +25,9 @@ from tests.support.wheels import make_sdist, make_wheel, sdist_name, wheel_name
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-BENIGN = '[requirement]\nbenign = "is-benign"\n\n[install]\nisolation = "off"\n'
+ISOLATION = os.environ.get("OPENVET_TEST_ISOLATION", "off")
+"""Of every run on a stage that says nothing else; with `require` the attacks run in a network of their own."""
+BENIGN = f'[requirement]\nbenign = "is-benign"\n\n[install]\nisolation = "{ISOLATION}"\n'
 WARN = BENIGN + 'mode = "warn"\n'
 YES, NO = {"is-benign": True}, {"is-benign": False}
 PROGRAMS = Path(sys.executable).parent

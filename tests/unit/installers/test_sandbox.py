@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from openvet_install.errors import ConfigError
-from openvet_install.installers.sandbox import OFF, ON, Sandbox, run
+from openvet_install.installers import sandbox as sandbox_module
+from openvet_install.installers.sandbox import OFF, ON, Isolation, Sandbox, run
 
 PYTHON = [sys.executable, "-I", "-c"]
 
@@ -65,15 +66,18 @@ def test_never_run(tmp_path):
     sandbox.close()
 
 
-def _helper(tmp_path, root, child):
+def _helper(tmp_path, root, child, isolation=OFF):
     """A process of ours that runs `child` in a sandbox and prints how it ended."""
     code = (
         "import os, sys; sys.path.insert(0, sys.argv[1]); from openvet_install.installers.sandbox import run; "
-        "e = run([sys.executable, '-I', '-u', '-c', sys.argv[2]], env={}, cwd=sys.argv[3]); "
+        "e = run([sys.executable, '-I', '-u', '-c', sys.argv[2]], env={}, cwd=sys.argv[3], isolation=sys.argv[4]); "
         "print(e.code, e.received, e.interrupted)"
     )
     return subprocess.Popen(
-        [*PYTHON, code, str(root), child, str(tmp_path)], stdout=subprocess.PIPE, text=True, start_new_session=True
+        [*PYTHON, code, str(root), child, str(tmp_path), isolation],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -96,8 +100,10 @@ def test_sigterm_is_handed_on(tmp_path, pytestconfig):
         assert process.stdout.read() == "143 15 False\n"
 
 
-def test_the_tool_dies_with_us(tmp_path, pytestconfig):
-    with _helper(tmp_path, pytestconfig.rootpath, "import os, time; print(os.getpid()); time.sleep(60)") as process:
+@pytest.mark.parametrize("isolation", ["off", "auto"])
+def test_the_tool_dies_with_us(isolation, tmp_path, pytestconfig):
+    code = "import os, time; print(os.getpid()); time.sleep(60)"
+    with _helper(tmp_path, pytestconfig.rootpath, code, isolation) as process:
         child = int(process.stdout.readline())
         process.kill()
         process.wait()
@@ -113,20 +119,17 @@ def test_the_tool_dies_with_us(tmp_path, pytestconfig):
 
 
 def test_isolation_says_why_it_is_off():
-    with Sandbox(OFF, serve_inside=True) as sandbox:
-        assert (sandbox.isolation.state, sandbox.isolation.reason) == (OFF, "switched off")
+    with Sandbox(OFF) as sandbox:
+        assert sandbox.settle() == Isolation(OFF, "switched off")
         assert sandbox.listener is None
-    with Sandbox() as sandbox:
-        assert sandbox.isolation.state == OFF
-        assert sandbox.isolation.reason
-    with pytest.raises(ConfigError, match='isolation = "require" cannot be had here'):
-        Sandbox("require")
 
 
-def test_a_network_of_its_own_has_one_way_out(tmp_path, capfd):
-    """Where it can be had, the child reaches our listener and nothing else; elsewhere a reason is given."""
-    outside = socket.create_server(("127.0.0.1", 0))
-    code = """
+def _here():
+    """Whether this system lets us have a network of our own; a second opinion."""
+    return subprocess.run(["unshare", "-Urn", "true"], capture_output=True, check=False).returncode == 0
+
+
+CONNECT = """
 import json, socket, sys
 found = {}
 for name, port in json.loads(sys.argv[1]).items():
@@ -137,9 +140,16 @@ for name, port in json.loads(sys.argv[1]).items():
         found[name] = False
 print(json.dumps(found))
 """
-    with outside, Sandbox(serve_inside=True) as sandbox:
-        if sandbox.isolation.state != ON:
-            assert sandbox.isolation.reason
+
+
+def test_a_network_of_its_own_has_one_way_out(tmp_path, capfd):
+    """Where it can be had, the child reaches our listener and nothing else; elsewhere a reason is given."""
+    outside = socket.create_server(("127.0.0.1", 0))
+    with outside, Sandbox() as sandbox:
+        found = sandbox.settle()
+        assert (found.state == ON) == _here()
+        if found.state != ON:
+            assert found.reason
             return
         ports = {"inside": sandbox.listener.getsockname()[1], "outside": outside.getsockname()[1]}
 
@@ -148,14 +158,32 @@ print(json.dumps(found))
 
         thread = threading.Thread(target=serve)
         thread.start()
-        ended = sandbox.run([*PYTHON, code, json.dumps(ports)], env=_env(), cwd=str(tmp_path))
+        ended = sandbox.run([*PYTHON, CONNECT, json.dumps(ports)], env=_env(), cwd=str(tmp_path))
         thread.join()
     assert ended.code == 0
     assert json.loads(capfd.readouterr().out) == {"inside": True, "outside": False}
 
 
+def test_a_namespace_that_stays_half_is_left_and_the_child_runs_in_our_network(tmp_path, capfd, monkeypatch):
+    """Some systems give a namespace without rights in it; a tool in that could reach nothing at all."""
+    monkeypatch.setattr(sandbox_module, "_map_ids", _fail)
+    with socket.create_server(("127.0.0.1", 0)) as outside, Sandbox() as sandbox:
+        found = sandbox.settle()
+        assert found.state == OFF
+        assert "here: " in found.reason
+        ports = {"outside": outside.getsockname()[1]}
+        assert sandbox.run([*PYTHON, CONNECT, json.dumps(ports)], env=_env(), cwd=str(tmp_path)).code == 0
+        assert json.loads(capfd.readouterr().out) == {"outside": True}
+    with Sandbox("require") as sandbox, pytest.raises(ConfigError, match='isolation = "require" cannot be had here'):
+        sandbox.settle()
+
+
+def _fail(_pid):
+    raise PermissionError(1, "Operation not permitted")
+
+
 def test_a_launcher_that_is_ended_before_it_becomes_the_tool_is_a_signal_and_no_bug(tmp_path):
-    with Sandbox("off") as sandbox:
+    with Sandbox(OFF) as sandbox:
         sandbox._process.terminate()
         sandbox._process.wait()
         ended = sandbox.run(["/bin/true"], env={}, cwd=str(tmp_path))
