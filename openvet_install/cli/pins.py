@@ -48,6 +48,7 @@ def init(urls: list[str], operators: list[str], options: WrapperOptions) -> int:
 
     `operators` are the first keys of the log's generations, if people know them; only with a single log.
     """
+    _refuse_offline("init", options)
     _check_operators(urls, operators)
     folder = Path(options.project or ".").resolve()
     install, openvet = folder / "openvet-install.toml", folder / "openvet.toml"
@@ -82,6 +83,11 @@ def init(urls: list[str], operators: list[str], options: WrapperOptions) -> int:
     return 0
 
 
+def _refuse_offline(command: str, options: WrapperOptions) -> None:
+    if options.offline:
+        raise UsageError(f"`{command}` asks the logs, it cannot be offline", hint="without --offline")
+
+
 def _check_operators(urls: list[str], operators: list[str]) -> None:
     if operators and len(urls) > 1:
         raise UsageError("`--operator` goes with a single `--log`")
@@ -92,6 +98,7 @@ def _check_operators(urls: list[str], operators: list[str]) -> None:
 
 def update(name: str | None, options: WrapperOptions) -> int:
     """Move the pins of the project's logs forward; a log that does not verify moves nothing."""
+    _refuse_offline("update", options)
     project = Path(options.project) if options.project else None
     found = policies(Path.cwd(), os.environ, now().date(), project=project, owner=None)
     policy = next((one for one in found if one.scope == "project"), None)
