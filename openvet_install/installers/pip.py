@@ -106,7 +106,7 @@ def plan(
         *editable_projects(values_of(tokens, "--editable"), cwd),
         *(one for source in inputs for one in source.projects),
     )
-    requested = (*typed, *requested_of(inputs, REQUIREMENTS), *requested_by(projects, "pip", cwd))
+    requested = (*typed, *requested_of(inputs, REQUIREMENTS), *requested_by(projects, cwd))
     if words == ("lock",) and (
         any(one.path for one in links) or any(one.source and one.source.path for one in requested)
     ):

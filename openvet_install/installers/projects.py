@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 MAX_BYTES = 4 * 1024 * 1024
 _NAMED = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*@\s*(\S.*)")
@@ -73,24 +74,35 @@ def read_project(text: str, cwd: str, origin: str, *, editable: bool = False) ->
     return None
 
 
-def asked_by(project: Project, tool: str) -> tuple[Requirement, ...]:
+def asked_by(project: Project) -> tuple[Requirement, ...]:
     """Return what a project's `pyproject.toml` says that it needs, to build and to run; what is dynamic is not known.
 
     Raises `UsageError` for requirements that lead past the gateway: the project itself is trusted, these are not.
+    Of extras none may: any package may ask for them, and one extra for another.
     """
     path = os.path.join(project.path, "pyproject.toml")
     text = pyproject(path, project.origin)
-    found = []
-    for line in _lines(text, project.extras):
-        try:
-            requirement = Requirement(line)
-        except InvalidRequirement:
-            continue  # the tool's to complain about
+    found = list(_requirements(_lines(text, project.extras)))
+    extras = _table(_table(text, "project"), "optional-dependencies").values()
+    every = [line for lines in extras for line in _strings(lines)]
+    for line, requirement in (*found, *_requirements(every)):
         if requirement.url is not None:
-            raise UsageError(f"`{shown(line)}`: a direct reference of a local project is refused", where=path)
-        found.append(requirement)
-    refuse_sources(text, tool, path)
-    return tuple(found)
+            raise UsageError(
+                f"`{shown(line)}`: a direct reference of a local project is refused",
+                where=path,
+                hint="what only you need can stand in a dependency group",
+            )
+    return tuple(requirement for _line, requirement in found)
+
+
+def refuse_sources_of(project: Project) -> None:
+    """Raise `UsageError` when `tool.uv.sources` of a project, or of a workspace around it, would have a say."""
+    for folder in dict.fromkeys((project.path, os.path.realpath(project.path))):
+        for place in (Path(folder), *Path(folder).parents):
+            path = str(place / "pyproject.toml")
+            text = pyproject(path, project.origin)
+            if str(place) == folder or "workspace" in _table(_table(text, "tool"), "uv"):
+                refuse_sources(text, "uv", path)
 
 
 def refuse_sources(text: dict[str, Any], tool: str, path: str) -> None:
@@ -115,6 +127,12 @@ def pyproject(path: str, origin: str) -> dict[str, Any]:
         return tomllib.loads(raw.decode()) if len(raw) <= MAX_BYTES else {}
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"cannot read `{path}`: {error}", where=origin) from error
+
+
+def _requirements(lines: Iterable[str]) -> Iterator[tuple[str, Requirement]]:
+    for line in lines:
+        with suppress(InvalidRequirement):  # the tool's to complain about
+            yield line, Requirement(line)
 
 
 def _lines(text: dict[str, Any], extras: str) -> Iterator[str]:

@@ -261,12 +261,12 @@ def editable_projects(values: Sequence[str], cwd: str) -> tuple[Project, ...]:
     return tuple(one for one in found if one is not None)
 
 
-def requested_by(projects: Sequence[Project], tool: str, cwd: str) -> tuple[Requested, ...]:
+def requested_by(projects: Sequence[Project], cwd: str) -> tuple[Requested, ...]:
     """Return what folders ask for in their `pyproject.toml`. Raises `UsageError` for what leads past the gateway."""
     return tuple(
         Requested(one, os.path.relpath(os.path.join(project.path, "pyproject.toml"), cwd))
         for project in projects
-        for one in asked_by(project, tool)
+        for one in asked_by(project)
     )
 
 

@@ -36,6 +36,7 @@ from openvet_install.installers.commands import (
 from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.groups import read_groups
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
+from openvet_install.installers.projects import refuse_sources_of
 from openvet_install.installers.requirements import (
     Reader,
     check_names,
@@ -138,7 +139,9 @@ def plan(
         *editable_projects(values_of(tokens, "--editable"), cwd),
         *(one for source in inputs for one in source.projects),
     )
-    requested = (*typed, *requested_of(inputs, REQUIREMENTS), *requested_by(projects, "uv", cwd))
+    for project in () if has(tokens, "--no-sources") else projects:
+        refuse_sources_of(project)
+    requested = (*typed, *requested_of(inputs, REQUIREMENTS), *requested_by(projects, cwd))
     return Plan(
         tool="uv",
         version=probe.version,
