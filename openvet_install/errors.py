@@ -48,6 +48,12 @@ class UsageError(InstallError):
     exit_code = EXIT_USAGE
 
 
+class DirectReferenceError(UsageError):
+    """Something that was named and that no audit can be about (77, in every mode)."""
+
+    exit_code = EXIT_BLOCKED
+
+
 class InvalidError(InstallError):
     """Bytes that are not what they claim to be (65)."""
 

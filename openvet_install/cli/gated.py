@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from openvet_install.cli import reports
 from openvet_install.cli.ending import die_of
 from openvet_install.cli.policy import introduce, read_setting
-from openvet_install.errors import InstallError
+from openvet_install.errors import EXIT_BLOCKED, InstallError
 from openvet_install.gate.model import Outcome, Run, Trouble
 from openvet_install.installers.commands import without_login
 from openvet_install.installers.target import ToolStops
@@ -105,7 +105,7 @@ def _failed(command: list[str], options: WrapperOptions, error: InstallError) ->
         command=command,
         started=now(),
         mode=options.mode or "block",
-        outcome=Outcome.FAILED,
+        outcome=Outcome.BLOCKED if error.exit_code == EXIT_BLOCKED else Outcome.FAILED,
         exit_code=error.exit_code,
         troubles=[Trouble(name="openvet-install", what=error.what, detail=error.where, hint=error.hint)],
     )

@@ -17,7 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import UsageError
-from openvet_install.installers.sources import SCHEME, VCS, WHY_NO_VCS, local_path, shown
+from openvet_install.installers.sources import SCHEME, VCS, local_path, refused_vcs, shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -61,7 +61,7 @@ def read_project(text: str, cwd: str, origin: str, *, editable: bool = False) ->
     if (named := _NAMED.fullmatch(place)) is not None:
         extras, place = named[1] or "", named[2]
     if editable and VCS.match(place):
-        raise UsageError(f"`{shown(text)}`: version control as a source is refused: {WHY_NO_VCS}", where=origin)
+        raise refused_vcs(text, origin)
     if not extras and (match := _EXTRAS.fullmatch(place)) is not None:
         place, extras = match.groups()
     if not SCHEME.match(place) or place[:5].lower() == "file:":

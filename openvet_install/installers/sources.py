@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from openvet_install.errors import UsageError
+from openvet_install.errors import DirectReferenceError, UsageError
 from openvet_install.files import FilenameError, filename_of, parse_filename
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _NAMED = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*@\s*(\S.
 _SHA256 = re.compile(r"sha256=([0-9a-fA-F]{64})")
 _SHOWN = 100
 
-WHY_NO_VCS = "what a repository holds has no hash that an audit could name"
+WHY_NO_VCS = "version control as a source is refused (direct-reference): no audit can name what a repository holds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +82,14 @@ def read_source(text: str, cwd: str) -> tuple[Requirement, Source] | None:
     """Read an archive that is named by path or URL, as pip does; None for a requirement by name.
 
     The requirement has the name and version of the file, and the extras and marker that were written. Raises
-    `UsageError` (without a place) for folders, version control, and everything that is no archive.
+    `UsageError` (without a place) for folders and everything that is no archive, `DirectReferenceError` for version
+    control.
     """
     named = _NAMED.fullmatch(text)
     name, extras, place = named.groups() if named is not None else (None, None, text)
     place, marker = _split_marker(place)
     if VCS.match(place):
-        raise UsageError(f"`{shown(text)}`: version control as a source is refused: {WHY_NO_VCS}")
+        raise refused_vcs(text)
     url = SCHEME.match(place) is not None and not (len(place) > 1 and place[1] == ":")
     if named is None and not url and not _is_path(place):
         return None
@@ -177,6 +178,13 @@ def _on_disk(path: str, text: str, sha256: str | None) -> Source:
     if not os.path.isfile(path):
         raise UsageError(f"`{shown(text)}`: no such file")
     return Source(os.path.basename(path), path=path, sha256=sha256)
+
+
+def refused_vcs(text: str, where: str | None = None) -> DirectReferenceError:
+    """Say why nothing comes from a repository, in any mode: its code would run unread, and git obeys what it holds."""
+    return DirectReferenceError(
+        f"`{shown(text)}`: {WHY_NO_VCS}", where=where, hint="take a release, or an archive of it"
+    )
 
 
 def shown(text: str) -> str:
