@@ -25,6 +25,7 @@ from openvet_install.gate.session import knowledge_of
 from openvet_install.gate.state import Folders, usable_folders
 from openvet_install.installers.choice import find_uv
 from openvet_install.installers.environment import sort_environment
+from openvet_install.installers.sandbox import OFF, ON, Sandbox
 from openvet_install.installers.target import uv_version
 from openvet_install.report.terminal import Terminal, plain
 
@@ -124,6 +125,20 @@ def _tools(asked: Asked) -> Iterator[Finding]:
     yield Finding(GOOD, f"{tools}; target {_shown(target.prefix)}, {python} {'.'.join(map(str, target.version))}")
 
 
+def _isolation(asked: Asked) -> Iterator[Finding]:
+    chosen = asked.settled()
+    if chosen is None:
+        return
+    with Sandbox(chosen.isolation) as sandbox:
+        found = sandbox.settle()
+    if found.state == ON:
+        yield Finding(GOOD, "isolation on: the tools have a network of their own")
+    elif chosen.isolation == OFF:
+        yield Finding(NOTE, 'isolation off: a policy says isolation = "off"')
+    else:
+        yield Finding(NOTE, f'isolation off: {found.reason}; isolation = "require" would stop')
+
+
 def _logs(asked: Asked) -> Iterator[Finding]:
     chosen = asked.settled()
     if chosen is None:
@@ -158,7 +173,7 @@ def _store(_asked: Asked) -> Iterator[Finding]:
     )
 
 
-CHECKS: tuple[Check, ...] = (_policy, _tools, _logs, _store)
+CHECKS: tuple[Check, ...] = (_policy, _tools, _isolation, _logs, _store)
 
 
 def _shown(prefix: Path) -> str:

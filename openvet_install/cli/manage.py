@@ -176,7 +176,7 @@ def parser() -> argparse.ArgumentParser:
     exempt.add_argument("--owner", metavar="WHO", help="default: OPENVET_INSTALL_OWNER, else git's user.email")
     exempt.add_argument("--sdist", action="store_true", help="cover the source distribution too: its code will run")
     exempt.add_argument("--audit", metavar="HEX", help="lift this one no: not in this version")
-    doctor = command("doctor", "say what a run would find here: tools, target, logs, store", _doctor)
+    doctor = command("doctor", "say what a run would find here: tools, target, isolation, logs, store", _doctor)
     doctor.add_argument("--python", metavar="PATH", help="the target's interpreter or environment")
     doctor.add_argument("--clean-store", action="store_true", help="only empty the stores of what no process uses")
     completion = command("completion", "print a completion script for a shell, to be sourced", _completion)

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from tests.support.stage import YES
 
 
@@ -84,6 +86,51 @@ def test_a_uv_that_others_can_write_is_named(stage, tmp_path):
     code, lines = doctor(stage, env={"PATH": path})
     assert code == 0
     assert any(line.startswith(f"! uv at {uv} is passed over: others can write") for line in lines)
+
+
+@pytest.mark.parametrize("how", ["key", "pin", "operators", "corrupt", "require"])
+def test_the_exit_code_is_that_of_a_run(stage, how):
+    good(stage)
+    policy = stage.project / "openvet.toml"
+    code, said = 78, {"key": "cooldwon", "pin": "no pin", "operators": "other operators", "require": "require"}.get(how)
+    if how == "key":
+        policy.write_text(policy.read_text() + "cooldwon = 1\n")
+    elif how == "pin":
+        (stage.project / "openvet.lock").unlink()
+    elif how == "operators":
+        key = f"SHA256:{'A' * 43}"
+        policy.write_text(policy.read_text() + f'[install.log.alice]\noperators = ["{key}"]\n')
+    elif how == "corrupt":
+        stage.wheel("later", "1.0", YES)
+        stage.log.corrupt("commit", stage.log.head)
+        code, said = 65, "commit"
+    else:
+        policy.write_text(policy.read_text().replace('isolation = "off"', 'isolation = "require"'))
+    ended = stage.run("openvet-pip", "install", "fine")
+    told, lines = doctor(stage)
+    assert told == ended.code, lines
+    wrong = [line for line in lines if line.startswith("✘")]
+    if how == "require" and not ended.code:  # a network of its own can be had here
+        assert wrong == []
+        assert any(line.startswith("✓ isolation on") for line in lines)
+        return
+    assert told == code
+    assert len(wrong) == 1
+    assert said in wrong[0]
+
+
+def test_isolation_is_told(stage):
+    good(stage)
+    _, lines = doctor(stage)
+    assert '! isolation off: a policy says isolation = "off"' in lines
+    policy = stage.project / "openvet.toml"
+    policy.write_text(policy.read_text().replace('isolation = "off"', 'isolation = "auto"'))
+    code, lines = doctor(stage)
+    (line,) = [one for one in lines if "isolation o" in one]
+    assert code == 0
+    assert line.startswith(("✓ isolation on: ", "! isolation off: "))
+    ended = stage.run("openvet-pip", "install", "fine")
+    assert ended.report["isolation"]["state"] == line.split()[2].rstrip(":")
 
 
 def test_clean_store_needs_no_policy_and_the_next_run_works(stage):
