@@ -1,0 +1,62 @@
+"""Where the console scripts begin: nothing but `os` and `sys` before this process stands on its own feet (threat T16).
+
+No installer lets a script start its Python with `-I`. So with a `PYTHON…` variable set we start once more, isolated;
+what such a variable has already run before us (`sitecustomize`, a package of our name) nobody can take back.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_AGAIN = """
+import sys
+home, sys.argv[0] = sys.argv[1:3]
+del sys.argv[1:3]
+if home not in sys.path:
+    sys.path.append(home)
+from openvet_install.cli import entry
+entry.{name}()
+"""
+
+
+def pip() -> None:
+    """Run as `openvet-pip`."""
+    _stand_alone("pip")
+    from openvet_install.cli import wrap  # noqa: PLC0415 - see above
+
+    wrap.pip()
+
+
+def uv() -> None:
+    """Run as `openvet-uv`."""
+    _stand_alone("uv")
+    from openvet_install.cli import wrap  # noqa: PLC0415 - see above
+
+    wrap.uv()
+
+
+def manage() -> None:
+    """Run as `openvet-install`."""
+    _stand_alone("manage")
+    from openvet_install.cli import manage  # noqa: PLC0415 - see above
+
+    manage.main()
+
+
+def _stand_alone(name: str) -> None:
+    """Start again with `-I` where variables steer this Python; else only let go of the script's own folder.
+
+    The variables stay: a tool that is handed over to gets what the user set.
+    """
+    if sys.flags.isolated:
+        return
+    if any(variable.startswith("PYTHON") for variable in os.environ):
+        home = __file__.rpartition("/openvet_install/")[0]
+        code = _AGAIN.format(name=name)
+        os.execve(  # noqa: S606 - our own Python, no shell
+            sys.executable, [sys.executable, "-I", "-c", code, home, *sys.argv], os.environ
+        )
+    # `python script` and a script's own start put its folder first: commands of other packages lie there.
+    if sys.path and sys.path[0] == os.path.dirname(os.path.abspath(sys.argv[0])):  # noqa: PTH100, PTH120 - no imports
+        del sys.path[0]
