@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from operator import lt
+from itertools import pairwise
 from typing import Any
 
 from openvet_install.openvet.faults import HASH_BYTES, LogInvalid
@@ -152,7 +152,7 @@ def require(message: Any, field: str) -> None:
 
 def _ascending(values: list[Any], rule: str, what: str) -> None:
     # Code points sort as UTF-8 bytes do, so comparing `str` is comparing bytes.
-    if len(values) > 1 and not all(map(lt, values, values[1:])):
+    if any(one >= two for one, two in pairwise(values)):
         raise LogInvalid(rule, f"{what} are not in ascending order")
 
 

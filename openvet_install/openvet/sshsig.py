@@ -10,10 +10,8 @@ import base64
 import binascii
 import hashlib
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -35,11 +33,6 @@ _END = "-----END SSH SIGNATURE-----"
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _HASHES = {b"sha512": hashlib.sha512, b"sha256": hashlib.sha256}
 _SK_TAIL_BYTES = 5
-_USUAL_ARMOR = re.compile(
-    f"{_BEGIN}\n((?:[A-Za-z0-9+/=]{{{_LINE_CHARACTERS}}}\n)*[A-Za-z0-9+/=]{{1,{_LINE_CHARACTERS}}}\n){_END}\n?".encode()
-)
-_USUAL_SIGNATURE = b"\0\0\0\x0bssh-ed25519\0\0\0\x40"
-_USUAL_BYTES = len(_USUAL_SIGNATURE) + 64
 
 # How many strings follow the algorithm's name, and the length of the first where it is fixed.
 _KEY_PARTS = {
@@ -134,11 +127,6 @@ def verify(armored: bytes, *, key: PublicKey, namespace: str, message: bytes) ->
     Raises `LogInvalid` with rule `signature-invalid`.
     """
     blob = _dearmor(armored)  # 1
-    for head, signed_head, hashed_by in _usual(key.blob, namespace):  # 2 to 4 at once, for what writers write
-        rest = len(head) + 4
-        if blob.startswith(head) and 0 < len(blob) - rest == int.from_bytes(blob[len(head) : rest], "big"):
-            _check(key, blob[rest:], signed_head + hashed_by(message).digest())  # 5
-            return
     try:
         embedded, found_namespace, reserved, hash_name, signature = _fields(blob)  # 2
     except _BlobError as error:
@@ -152,36 +140,11 @@ def verify(armored: bytes, *, key: PublicKey, namespace: str, message: bytes) ->
     _check(key, signature, signed)  # 5
 
 
-@lru_cache(maxsize=1024)
-def _usual(key: bytes, namespace: str) -> tuple[tuple[bytes, bytes, Any], ...]:
-    """Return, for each hash, all of a signature up to its last field, and all of what is signed up to the digest.
-
-    Every field there is length-prefixed, so bytes that begin like this are read by `_fields` in the same way.
-    """
-    purpose, nothing = _s(namespace.encode()), _s(b"")
-    return tuple(
-        (
-            b"".join((_MAGIC, b"\0\0\0\1", _s(key), purpose, nothing, _s(name))),
-            b"".join((_MAGIC, purpose, nothing, _s(name), make().digest_size.to_bytes(4, "big"))),
-            make,
-        )
-        for name, make in _HASHES.items()
-        if namespace
-    )
-
-
 def _invalid(what: str) -> LogInvalid:
     return LogInvalid("signature-invalid", what)
 
 
 def _dearmor(armored: bytes) -> bytes:
-    usual = _USUAL_ARMOR.fullmatch(armored)
-    if usual is not None:
-        body = usual[1].replace(b"\n", b"")
-        with suppress(binascii.Error):
-            blob = base64.b64decode(body, validate=True)
-            if base64.b64encode(blob) == body:
-                return blob
     try:
         text = armored.decode("ascii")
     except UnicodeDecodeError:
@@ -227,9 +190,6 @@ def _fields(blob: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
 
 
 def _check(key: PublicKey, signature: bytes, signed: bytes) -> None:
-    if key.algorithm == ED25519 and len(signature) == _USUAL_BYTES and signature.startswith(_USUAL_SIGNATURE):
-        _check_ed25519(key, signature[len(_USUAL_SIGNATURE) :], signed)
-        return
     try:
         algorithm, rest = _string(signature)
         raw, tail = _string(rest)
@@ -245,10 +205,6 @@ def _check(key: PublicKey, signature: bytes, signed: bytes) -> None:
         signed = hashlib.sha256(key.parts[1]).digest() + tail + hashlib.sha256(signed).digest()
     elif tail:
         raise _invalid("bytes are left over in the signature")
-    _check_ed25519(key, raw, signed)
-
-
-def _check_ed25519(key: PublicKey, raw: bytes, signed: bytes) -> None:
     try:
         _loaded(key.parts[0]).verify(raw, signed)
     except (InvalidSignature, ValueError) as error:
