@@ -12,11 +12,17 @@ import hashlib
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from openvet_install.openvet.faults import LogInvalid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_Found = TypeVar("_Found")
 
 COMMIT_NAMESPACE = "openvet-commit-v1"
 AUDIT_NAMESPACE = "openvet-audit-v1"
@@ -33,6 +39,7 @@ _END = "-----END SSH SIGNATURE-----"
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _HASHES = {b"sha512": hashlib.sha512, b"sha256": hashlib.sha256}
 _SK_TAIL_BYTES = 5
+_REMEMBERED_BYTES = 2048
 
 # How many strings follow the algorithm's name, and the length of the first where it is fixed.
 _KEY_PARTS = {
@@ -45,6 +52,16 @@ _KEY_PARTS = {
     "ecdsa-sha2-nistp521": (2, None),
     "sk-ecdsa-sha2-nistp256@openssh.com": (3, None),
 }
+
+
+def _remembered(compute: Callable[..., _Found]) -> Callable[..., _Found]:
+    """Remember answers about short keys only: a log may hold thousands of long ones, and must not fill our memory."""
+    kept = lru_cache(maxsize=1024)(compute)
+
+    def answer(blob: bytes, *more: str) -> _Found:
+        return (kept if len(blob) <= _REMEMBERED_BYTES else compute)(blob, *more)
+
+    return answer
 
 
 class _BlobError(ValueError):
@@ -66,7 +83,7 @@ class PublicKey:
         Raises `LogInvalid` with rule `decode`.
         """
         try:
-            return _parse_key(stated, blob)
+            return _parse_key(blob, stated)
         except _BlobError as error:
             raise LogInvalid("decode", f"not a public key: {error}") from error
 
@@ -81,7 +98,7 @@ class PublicKey:
         return openssh_fingerprint(self.fingerprint)
 
 
-@lru_cache(maxsize=4096)
+@_remembered
 def _sha256(blob: bytes) -> bytes:
     return hashlib.sha256(blob).digest()
 
@@ -100,8 +117,8 @@ def parse_fingerprint(text: str) -> bytes | None:
     return digest if len(digest) == 32 and openssh_fingerprint(digest) == text else None
 
 
-@lru_cache(maxsize=1024)
-def _parse_key(stated: str, blob: bytes) -> PublicKey:
+@_remembered
+def _parse_key(blob: bytes, stated: str) -> PublicKey:
     name, rest = _string(blob)
     try:
         algorithm = name.decode("ascii")
