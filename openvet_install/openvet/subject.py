@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from openvet_install.errors import InvalidError
 
-_HEX = re.compile(r"(?:[0-9a-fA-F]{2})+", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UPPER = {ord(upper): upper.lower() for upper in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
@@ -34,10 +33,14 @@ class TaggedHash:
     def parse(cls, text: str) -> TaggedHash:
         """Read the text form; either case of digits is taken. Raises `SubjectError`."""
         algorithm, colon, digits = text.partition(":")
-        if not colon or _HEX.fullmatch(digits) is None:
+        try:
+            digest = bytes.fromhex(digits)
+        except ValueError:
+            digest = b""
+        if not colon or not digest or len(digits) != 2 * len(digest):  # spaces count for nothing in `fromhex`
             msg = f"not a tagged hash: `{text}`"
             raise SubjectError(msg)
-        return cls(_no_nul(algorithm).translate(_UPPER), bytes.fromhex(digits))
+        return cls(_no_nul(algorithm).translate(_UPPER), digest)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> TaggedHash:
