@@ -165,6 +165,21 @@ class Keeper:
             self.ahead.judged(project, decisions)
         return decisions
 
+    def locked(self, index: str, project: str, files: Sequence[File]) -> list[Decision]:
+        """Decide about a lock's files of a project, and admit the hosts of those that are shown.
+
+        Private addresses count only where a configured index at a private address is the lock's own `index`.
+        """
+        decisions = self.judge(project, files)
+        origins = {origin_of(one.file.url) for one in decisions if one.shown}
+        at = origin_of(index)
+        inside = self.admits(*at) and self._is_near(at[1])
+        with self._lock:
+            self._hosts |= origins
+            if inside:
+                self._private |= {host for _scheme, host, _port in origins}
+        return decisions
+
     def contents(self, blob: Blob, filename: str) -> Contents:
         """Open a whole local copy, once in a run; raises `ArchiveError` for what must not be released."""
         return self._opened.get((blob.sha256, filename), lambda: open_archive(Path(blob.path), filename))

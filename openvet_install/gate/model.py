@@ -140,7 +140,8 @@ class Run:
     `files` are what was used, `withheld` one entry per release that fits the target and was not shown;
     `stopping` are the packages whose withheld releases the tool needed, `in_the_way` those releases,
     `partly` those of the packages of which something was shown, `newest_approved` the newest approved
-    release that fits, by name; `installed` and `nothing_changed` are measured on the target. `troubles`
+    release that fits, by name; `lock` and `locked` are the name of the lock and how many packages of it the target
+    gets; `installed` and `nothing_changed` are measured on the target. `troubles`
     are logs and hosts that were invalid or out of reach.
     """
 
@@ -168,6 +169,8 @@ class Run:
     installed: tuple[str, ...] = ()
     nothing_changed: bool = True
     preinstalled: int = 0
+    lock: str | None = None
+    locked: int = 0
     exemptions_used: int = 0
     exemptions_unused: tuple[str, ...] = ()
     exemptions_ending: tuple[str, ...] = ()

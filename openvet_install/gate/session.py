@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from openvet_install.errors import EXIT_INVALID, InstallError, InvalidError, UndecidedError
+from openvet_install.gate import locked
 from openvet_install.gate.foresight import Foresight
 from openvet_install.gate.forgiven import account
 from openvet_install.gate.keeper import Keeper, origin_of
@@ -39,15 +40,20 @@ from openvet_install.installers.environment import gateway_variables
 from openvet_install.installers.installed import Places, snapshot
 from openvet_install.installers.projects import name_of
 from openvet_install.installers.sandbox import Sandbox
+from openvet_install.installers.uv_sync import make_environment
 from openvet_install.openvet.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from openvet_install.decide import Decision
+    from openvet_install.gate.outcome import Seen
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.commands import Plan, Requested
+    from openvet_install.installers.disk import Snapshot
     from openvet_install.installers.environment import UpstreamSettings
     from openvet_install.installers.sandbox import Ended
+    from openvet_install.installers.target import Target
 
 SELECTING = ("no-binary", "exclude-newer", "uploaded-prior-to")
 """Parts of the names of options and variables that choose among the files of a release."""
@@ -139,15 +145,11 @@ def _behind_the_gate(
         rules=chosen.rules,
         now=chosen.now,
         hosts=[origin_of(place) for place in (*(one.url for one in plan.indexes), *pages_of(plan.argv))],
-        exact=_exact((*plan.requested, *plan.limits)),
+        exact=locked.pins(plan.locked) if plan.locked is not None else _exact((*plan.requested, *plan.limits)),
         named=files_named(plan.requested),
     )
-    target = plan.target
-    places = Places(
-        site=(target.purelib, target.platlib), scripts=target.scripts, data=target.data, python=target.python
-    )
     blobs = BlobStore(folders.cache / "files")
-    before = snapshot(places)
+    before = snapshot(_places(plan.target))
     output = Output.of(plan.output)
     with ExitStack() as stack:
         folder = stack.enter_context(private_folder())
@@ -155,8 +157,9 @@ def _behind_the_gate(
             Gateway(keeper, blobs=blobs, upstream=upstream, folder=folder, inside=sandbox.listener)
         )
         ended, cache = None, None
-        if not has_archives(plan) or importlib.import_module("openvet_install.gate.local").admit(plan, keeper, folder):
-            if len(plan.indexes) == 1:
+        if _may_start(plan, keeper, folder):
+            before = _with_environment(plan, before)
+            if len(plan.indexes) == 1 and plan.locked is None:
                 Foresight(plan, keeper, gateway, blobs).start()
             if plan.tool == "uv":
                 cache = _uv_cache(folders.cache / "uv", plan, chosen, knowledge, folder / "uv")
@@ -169,17 +172,17 @@ def _behind_the_gate(
         stack.close()
         faults = list(gateway.faults)
     from openvet_install.gate.after import changes  # noqa: PLC0415 - not before the tool starts
-    from openvet_install.gate.outcome import Fit, Seen, conclude  # noqa: PLC0415 - as above
+    from openvet_install.gate.outcome import Fit, conclude  # noqa: PLC0415 - as above
     from openvet_install.gate.wanted import Needs, Root, Wanted  # noqa: PLC0415 - as above
 
     result.tool = _tool(plan, ended, digest=every)
     result.logs = knowledge.logs
     result.interrupted = ended is not None and ended.received is not None and ended.code != 0
     result.signal = ended.received if ended is not None and result.interrupted else None
-    fits = Fit(frozenset(target.tags), ".".join(map(str, target.version)))
+    fits = Fit(frozenset(plan.target.tags), ".".join(map(str, plan.target.version)))
     found = changes(
         before,
-        snapshot(places),
+        snapshot(before.places),
         keeper,
         blobs,
         compiled=_compiles(plan),
@@ -197,7 +200,21 @@ def _behind_the_gate(
         keeper.read_all()
     else:
         keeper.read_above({**{one.file.name: one.file.version for one in sent}, **found.new})
-    seen = Seen(
+    seen = _seen(keeper, sent, faults)
+    roots = [Root(one.requirement, one.origin) for one in plan.requested]
+    needs = [Needs(c.name, c.version, c.requires, c.build_requires) for c in (one.contents for one in keeper.opened())]
+    wanted = Wanted(roots, needs, plan.target.environment, limits=[one.requirement for one in plan.limits])
+    conclude(result, seen, wanted, fits, found.new, every=every)
+    if cache is not None and result.outcome not in (Outcome.INVALID, Outcome.FAILED):
+        cache.seal()
+    locked.tell_places(result, plan)
+    account(result, chosen)
+
+
+def _seen(keeper: Keeper, sent: Sequence[Decision], faults: Sequence[BaseException]) -> Seen:
+    from openvet_install.gate.outcome import Seen  # noqa: PLC0415 - not before the tool starts
+
+    return Seen(
         pages=keeper.decisions(),
         sent=sent,
         refused=list(keeper.refused.values()),
@@ -206,14 +223,24 @@ def _behind_the_gate(
         bugs=[_told(one) for one in faults if not isinstance(one, (InvalidError, UndecidedError))],
         troubles=keeper.troubles + [_told(one) for one in faults if isinstance(one, UndecidedError)],
     )
-    roots = [Root(one.requirement, one.origin) for one in plan.requested]
-    released = [one.contents for one in keeper.opened()]
-    needs = [Needs(one.name, one.version, one.requires, one.build_requires) for one in released]
-    wanted = Wanted(roots, needs, target.environment, limits=[one.requirement for one in plan.limits])
-    conclude(result, seen, wanted, fits, found.new, every=every)
-    if cache is not None and result.outcome not in (Outcome.INVALID, Outcome.FAILED):
-        cache.seal()
-    account(result, chosen)
+
+
+def _may_start(plan: Plan, keeper: Keeper, folder: Path) -> bool:
+    """Judge what is known before the tool starts: archives on this machine, the files of a lock."""
+    if plan.locked is not None:
+        return locked.admit(plan.locked, keeper)
+    return not has_archives(plan) or importlib.import_module("openvet_install.gate.local").admit(plan, keeper, folder)
+
+
+def _with_environment(plan: Plan, before: Snapshot) -> Snapshot:
+    """Make the environment that `uv sync` would make; what comes after is compared with the new, empty one."""
+    if plan.locked is None or plan.locked.base is None or plan.dry_run:
+        return before
+    return snapshot(_places(make_environment(plan, plan.environment)))
+
+
+def _places(target: Target) -> Places:
+    return Places(site=(target.purelib, target.platlib), scripts=target.scripts, data=target.data, python=target.python)
 
 
 def _load() -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from openvet_install.installers.environment import UpstreamSettings
     from openvet_install.installers.target import Target
+    from openvet_install.installers.uv_sync import Locked
 
 COMMAND_LINE = "command line"
 REQUIREMENTS, CONSTRAINTS, BUILD_CONSTRAINTS = "requirements", "constraints", "build-constraints"
@@ -136,7 +137,8 @@ class Plan:
     without effect here, to be named once. `trusted`: `host:port` of plain-http indexes that the user trusts (pip
     needs to be told). `selects`: a file says which files of a release to take. `output`: the folder that gets
     archives instead of the target, absolute. `bare_files`: requirement files
-    stand without a flag. `argv` and `environment` may hold logins: not in `repr()`.
+    stand without a flag. `locked`: what `uv sync` works from. `argv` and `environment` may hold logins: not in
+    `repr()`.
     """
 
     tool: str
@@ -161,6 +163,7 @@ class Plan:
     selects: bool = False
     output: str | None = None
     bare_files: bool = False
+    locked: Locked | None = None
 
     def command(self, folder: Path) -> tuple[str, ...]:
         """Write the private copies into `folder` (of this run, 0700) and return the whole command."""

@@ -67,7 +67,7 @@ UV: dict[str, str] = {
         (
             *("INDEX", "DEFAULT_INDEX", "INDEX_URL", "EXTRA_INDEX_URL", "INDEX_STRATEGY", "KEYRING_PROVIDER"),
             *("CREDENTIALS_DIR", "CONCURRENT_*", "RESOLUTION", "PRERELEASE", "FORK_STRATEGY", "EXCLUDE_NEWER"),
-            *("FROZEN", "LOCKED", "NO_DEV", "NO_GROUP", "NO_BINARY", "NO_BINARY_PACKAGE", "NO_BUILD"),
+            *("NO_DEV", "NO_GROUP", "NO_BINARY", "NO_BINARY_PACKAGE", "NO_BUILD"),
             *("NO_BUILD_PACKAGE", "REQUIRE_HASHES", "REQUIRE_BUILD_HASHES", "NO_EDITABLE", "NO_INSTALL_*"),
             *("TOOL_DIR", "TOOL_BIN_DIR", "MANAGED_PYTHON", "NO_PROGRESS", "NO_CACHE", "TORCH_BACKEND"),
             *("NO_SYSTEM_CONFIG", "NO_MANAGED_PYTHON", "PYTHON_PREFERENCE", "PYTHON_INSTALL_DIR", "COMPILE_BYTECODE"),
@@ -77,15 +77,23 @@ UV: dict[str, str] = {
     **dict.fromkeys(
         (
             *("PYTHON", "SYSTEM_PYTHON", "BREAK_SYSTEM_PACKAGES", "NO_CONFIG", "CONFIG_FILE", "PROJECT", "WORKING_DIR"),
-            *("CONSTRAINT", "BUILD_CONSTRAINT", "OVERRIDE", "EXCLUDE", "FIND_LINKS"),
+            *("CONSTRAINT", "BUILD_CONSTRAINT", "OVERRIDE", "EXCLUDE", "FIND_LINKS", "PROJECT_ENVIRONMENT"),
+            *("FROZEN", "LOCKED"),
         ),
         JUDGE,
     ),
     **dict.fromkeys(("INSECURE_HOST", "SYSTEM_CERTS", "NATIVE_TLS"), UPSTREAM),
     **dict.fromkeys(
         (
-            *("PROJECT_ENVIRONMENT", "OFFLINE"),
-            *("NO_SOURCES", "NO_SOURCES_PACKAGE", "NO_BUILD_ISOLATION", "PREVIEW", "PREVIEW_FEATURES", "ENV_FILE"),
+            *(
+                "OFFLINE",
+                "NO_SOURCES",
+                "NO_SOURCES_PACKAGE",
+                "NO_BUILD_ISOLATION",
+                "PREVIEW",
+                "PREVIEW_FEATURES",
+                "ENV_FILE",
+            ),
         ),
         LATER,
     ),

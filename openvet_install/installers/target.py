@@ -152,12 +152,12 @@ def probe_uv(uv: str, flags: Sequence[str], environ: Mapping[str, str], cwd: str
     """
     command = [uv, "pip", "install", "--dry-run", "-v", "--color=never", "--offline", "--no-index"]
     command += [*flags, f"--requirements={empty}"]
-    ended = _ask(command, environ, cwd)
+    ended = ask(command, environ, cwd)
     if ended.returncode != 0:
         # the user's cache only spares a second look at interpreters; one that cannot be written to is no answer
-        ended = _ask([*command, "--no-cache"], environ, cwd)
+        ended = ask([*command, "--no-cache"], environ, cwd)
     said = ended.stderr.decode(errors="replace")
-    version = _VERSION.search(said) or _VERSION.search(_ask([uv, "--version"], environ, cwd).stdout.decode() + "\n")
+    version = _VERSION.search(said) or _VERSION.search(ask([uv, "--version"], environ, cwd).stdout.decode() + "\n")
     check_version(uv, version[1] if version else "")
     found = _USING.search(said)
     if ended.returncode != 0 or found is None or version is None:
@@ -167,7 +167,7 @@ def probe_uv(uv: str, flags: Sequence[str], environ: Mapping[str, str], cwd: str
 
 def uv_version(uv: str, environ: Mapping[str, str], cwd: str) -> str:
     """Ask a uv for its version. Raises `ConfigError` if it does not start or is outside the versions of our table."""
-    said = _VERSION.search(_ask([uv, "--version"], environ, cwd).stdout.decode(errors="replace") + "\n")
+    said = _VERSION.search(ask([uv, "--version"], environ, cwd).stdout.decode(errors="replace") + "\n")
     version = said[1] if said else ""
     check_version(uv, version)
     return version
@@ -188,7 +188,8 @@ def check_version(uv: str, version: str) -> None:
         )
 
 
-def _ask(command: Sequence[str], environ: Mapping[str, str], cwd: str) -> subprocess.CompletedProcess[bytes]:
+def ask(command: Sequence[str], environ: Mapping[str, str], cwd: str) -> subprocess.CompletedProcess[bytes]:
+    """Run uv and keep what it says. Raises `ConfigError` when it does not start or end."""
     try:
         return subprocess.run(  # noqa: S603 - the uv that was chosen
             list(command),

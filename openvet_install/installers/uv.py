@@ -1,4 +1,4 @@
-"""`uv pip install` and `uv pip sync` under the gate: argv, variables and files of uv become a `Plan`."""
+"""uv under the gate: argv, variables and files become a `Plan`; everything else stops in words."""
 
 # Paths stay strings, as the tools read and print them.
 # ruff: noqa: PTH100, PTH112, PTH118, PTH119
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import InstallError, UsageError
-from openvet_install.installers import uv_config, uv_flags
+from openvet_install.installers import uv_config, uv_flags, uv_sync
 from openvet_install.installers.choice import find_uv, prefix_of
 from openvet_install.installers.commands import (
     COMMAND_LINE,
@@ -90,6 +90,8 @@ def plan(
     tokens = [*command.before, *reader.all(flag_table("uv", command.words))]
     for token in tokens:
         refuse(token, tool="uv", command=said)
+    if command.words == ("sync",):
+        return uv_sync.plan(argv, environ, cwd, command=command, tokens=tokens)
     found = sort_environment("uv", environ)
     cwd = _working_folder(tokens, found.judged, cwd)
     tokens = [*_judged(flag_table("uv", command.words), tokens, found.judged), *tokens]
@@ -97,9 +99,9 @@ def plan(
     files = _files(words) if command.words == _SYNC else []
     typed, folders = read_words([] if files else words, cwd)
     check_names(values_of(tokens, "--upgrade-package"))
-    child, unusable = _usable(found.child)
-    typed_indexes = _typed_indexes(tokens)
-    where = _configuration(tokens, found.judged)
+    child, unusable = usable(found.child)
+    named = typed_indexes(tokens)
+    where = configuration(tokens, found.judged)
     config_file = last_of(where, "--config-file")
     config = uv_config.read(
         os.path.join(cwd, last_of(where, "--project") or ""),
@@ -107,7 +109,7 @@ def plan(
         config_file=os.path.join(cwd, config_file) if config_file else None,
         no_config=has(where, "--no-config"),
     )
-    indexes = _indexes(tokens, typed_indexes, child, config)
+    indexes = indexes_of(tokens, named, child, config)
     system_certs = config.system_certs or has(tokens, "--system-certs") or has(tokens, "--native-tls")
     upstream = upstream_settings("uv", environ, cert=last_of(tokens, "--cert"), system_certs=system_certs)
     read = Reader(cwd, environ, partial(fetch, upstream=upstream), stdin=True).read
@@ -132,7 +134,7 @@ def plan(
         target = inspect(probe.python, child)
     if not helper.ours and _inside(helper.path, target.prefix):
         helper = find_uv(environ, cwd, avoid=[str(target.prefix)])
-    options = [part for token in tokens if _handed_on(token) for part in token.canonical()]
+    options = [part for token in tokens if handed_on(token) for part in token.canonical()]
     options += [part for token in where for part in token.canonical()]
     projects = (
         *folders,
@@ -232,14 +234,17 @@ def _likely(environ: Mapping[str, str], cwd: str, child: Mapping[str, str], *, s
         return None
 
 
-def _handed_on(token: Token) -> bool:
+def handed_on(token: Token) -> bool:
+    """Tell whether uv gets an option as it was typed."""
     flag = token.flag
     return flag is not None and (flag.column == CARRY or flag.name in (*_INDEX_FLAGS, "--upgrade-package"))
 
 
-def _configuration(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:
+def configuration(
+    tokens: Sequence[Token], judged: Mapping[str, str], words: tuple[str, ...] = ("pip", "install")
+) -> list[Token]:
     """Return `--config-file`, `--no-config`, `--project` as typed, else from the variables, as tokens."""
-    table = flag_table("uv", ("pip", "install"))
+    table = flag_table("uv", words)
     names = ("--config-file", "--no-config", "--project")
     found = [token for token in tokens if token.flag is not None and token.flag.name in names]
     if not has(found, "--config-file") and not has(found, "--no-config"):
@@ -277,7 +282,7 @@ def _break_system(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[st
     return [name for name in found if name in wanted]
 
 
-def _usable(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+def usable(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
     """Drop index variables with anything but http(s) URLs in them."""
     dropped = [
         name
@@ -288,9 +293,10 @@ def _usable(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ..
     return {name: value for name, value in variables.items() if name not in dropped}, tuple(dropped)
 
 
-def _indexes(
+def indexes_of(
     tokens: Sequence[Token], typed: Sequence[Index], child: Mapping[str, str], config: uv_config.UvConfig
 ) -> tuple[Index, ...]:
+    """Return every index that uv would ask, in its order."""
     if has(tokens, "--no-index") or config.no_index:
         return ()
     found = list(typed)
@@ -303,7 +309,8 @@ def _indexes(
     return tuple(found)
 
 
-def _typed_indexes(tokens: Sequence[Token]) -> list[Index]:
+def typed_indexes(tokens: Sequence[Token]) -> list[Index]:
+    """Return the indexes among options. Raises `UsageError` for folders."""
     found: list[Index] = []
     for token in tokens:
         if token.flag is None or token.flag.name not in _INDEX_FLAGS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -211,6 +212,9 @@ def _invalid(terminal: Terminal, run: Run) -> None:
 
 def _blocked(terminal: Terminal, run: Run, policies: dict[str, Policy]) -> None:
     tool = run.tool.name if run.tool else "the tool"
+    if run.lock is not None and run.tool is not None and run.tool.exit is None:
+        _blocked_lock(terminal, run, policies, run.tool.name)
+        return
     terminal.line(f"openvet: blocked, {_state(run)}; {_because(run, tool)}")
     asked = sorted({log.name for log in run.logs})
     for name in run.stopping:
@@ -224,6 +228,20 @@ def _blocked(terminal: Terminal, run: Run, policies: dict[str, Policy]) -> None:
         )
         if first is not None:
             _hints(terminal, first.decision, _pinning(run, old.decision) if old is not None else None)
+
+
+def _blocked_lock(terminal: Terminal, run: Run, policies: dict[str, Policy], tool: str) -> None:
+    """Say which entries of a lock kept the tool from being started."""
+    names = sorted({one.decision.file.name for one in run.withheld})
+    place = plain(os.path.basename(run.target or ""))  # noqa: PTH119 - as people call it
+    terminal.line(
+        f"openvet: blocked before {tool} started, {place} unchanged; "
+        f"{len(names)} of {_count(max(run.locked, len(names)), 'package')} in {run.lock} not approved"
+    )
+    asked = sorted({log.name for log in run.logs})
+    for name in names:
+        _package(terminal, [one for one in run.withheld if one.decision.file.name == name], policies, asked, run)
+    _hints(terminal, run.withheld[0].decision, None)
 
 
 def _in_the_way(run: Run) -> list[Judged]:

@@ -78,7 +78,6 @@ def test_gated(tool, line, words, rest):
         ("pip", "config set a b", "`pip config set` is refused: only list, get, debug pass"),
         ("pip", "config", "`pip config` is refused: only list, get, debug pass"),
         ("pip", "-- install x", "`--` in front of pip's command is refused"),
-        ("uv", "sync", "`uv sync` is not gated yet"),
         ("uv", "run x", "`uv run` is not gated yet"),
         ("uv", "run x --help", "`uv run` is not gated yet"),
         ("uv", "lock", "`uv lock` is not gated yet"),

@@ -94,6 +94,11 @@ def test_uv_options_of_pip_sync(completion):
     assert {name: ours[name] for name in ours if name not in UV_ALIASES} == _uv_options(completion, ("pip", "sync"))
 
 
+def test_uv_options_of_sync(completion):
+    ours = _ours(uv_flags.SYNC)
+    assert {name: ours[name] for name in ours if name not in UV_ALIASES} == _uv_options(completion, ("sync",))
+
+
 @pytest.mark.parametrize("alias", sorted(UV_ALIASES))
 def test_uv_hidden_aliases_mean_what_we_think(alias):
     ended = subprocess.run([UV, "pip", "install", alias], check=False, capture_output=True, text=True)

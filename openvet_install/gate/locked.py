@@ -1,0 +1,100 @@
+"""`uv sync`: the lock's files are judged before uv starts, and told with their lines (threats T05, T07, T14)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from openvet_install.decide import Action, Decision, Reason
+from openvet_install.files import File
+from openvet_install.gate.model import Judged, Spot
+from openvet_install.gateway.addresses import AddressError, canonical_url
+
+if TYPE_CHECKING:
+    from openvet_install.gate.keeper import Keeper
+    from openvet_install.gate.model import Run
+    from openvet_install.installers.commands import Plan
+    from openvet_install.installers.locks import LockedPackage
+    from openvet_install.installers.uv_sync import Locked
+
+WEB = ("http://", "https://")
+
+
+def pins(locked: Locked) -> dict[str, frozenset[str]]:
+    """Return the versions that the lock names, by normalised name."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for one in locked.selection.files:
+        found[one.file.name].add(one.file.version)
+    return {name: frozenset(versions) for name, versions in found.items()}
+
+
+def admit(locked: Locked, keeper: Keeper) -> bool:
+    """Judge what the target would get, and everything in the lock that has no index, whether it is reached or not.
+
+    Returned is whether uv may start. Raises what the logs raise.
+    """
+    good = True
+    for package in locked.lock.packages:
+        if package.source.kind != "registry" and not package.is_local:
+            keeper.refuse_local(_direct(package, package.source.location, package.source.kind))
+            good = False
+        for file in package.files if package.source.kind == "registry" else ():
+            if _address(file) is None:
+                keeper.refuse_local(_direct(package, file.url, "path"))
+                good = False
+    for index, name, files in _grouped(locked):
+        addresses = ((file, _address(file)) for file in files)
+        web = [replace(file, url=address) for file, address in addresses if address is not None]
+        for decision in keeper.locked(index, name, web):
+            if not decision.shown:
+                keeper.refuse_local(decision)
+                good = False
+    return good
+
+
+def tell_places(result: Run, plan: Plan) -> None:
+    """Add the lines of the lock to what a run tells."""
+    if plan.locked is None:
+        return
+    lock = plan.locked.lock
+    result.lock = lock.path.name
+    result.locked = len({one.package.name for one in plan.locked.selection.files})
+    chosen = {(one.file.name, one.file.version): one for one in plan.locked.selection.files}
+    packages = {(one.name, one.version or "0"): one for one in lock.packages}
+    for judged in (result.files, result.withheld):
+        for number, one in enumerate(judged):
+            release = (one.decision.file.name, one.decision.file.version)
+            package = chosen[release].package if release in chosen else packages.get(release)
+            if package is not None:
+                spot = Spot(str(lock.path), package.line)
+                route = chosen[release].via if release in chosen else one.route
+                judged[number] = Judged(decision=one.decision, route=route, place=lock.where(package), spot=spot)
+
+
+def _grouped(locked: Locked) -> list[tuple[str, str, list[File]]]:
+    found: dict[tuple[str, str], list[File]] = defaultdict(list)
+    for one in locked.selection.files:
+        found[one.file.index, one.file.name].append(one.file)
+    return [(index, name, files) for (index, name), files in found.items()]
+
+
+def _address(file: File) -> str | None:
+    """Return the address as the gateway will see it, None when it is none of the web's."""
+    try:
+        return canonical_url(file.url) if file.url.startswith(WEB) else None
+    except AddressError:
+        return None
+
+
+def _direct(package: LockedPackage, location: str, kind: str) -> Decision:
+    """Refuse a repository, path or URL in every mode: nothing of it would pass the gateway."""
+    version = package.version or "0"
+    file = File(
+        name=package.name,
+        version=version,
+        filename=f"{package.name}-{version}.tar.gz",
+        url=location,
+        index=location,
+    )
+    return Decision(file=file, action=Action.BLOCK, reason=Reason.DIRECT_REFERENCE, detail=f"{kind} {location}")

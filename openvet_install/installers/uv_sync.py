@@ -1,0 +1,317 @@
+"""`uv sync` under the gate: an up-to-date `uv.lock`, read once, and the environment that uv would bring in line."""
+
+# Paths stay strings, as the tools read and print them.
+# ruff: noqa: PTH100, PTH112, PTH118
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.tags import Tag
+from packaging.utils import canonicalize_name
+
+from openvet_install.errors import ConfigError, UsageError
+from openvet_install.installers.choice import find_uv
+from openvet_install.installers.commands import Plan, private_folder, without_login
+from openvet_install.installers.environment import sort_environment, upstream_settings
+from openvet_install.installers.locks import Wanted, read_lock, select
+from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, Selection
+from openvet_install.installers.projects import Project, pyproject
+from openvet_install.installers.target import ToolStops, ask, inspect, uv_version
+from openvet_install.installers.tokens import Token, has, last_of, values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from openvet_install.installers.passing import Command
+    from openvet_install.installers.target import Target
+
+NOT_YET = "`uv sync` without an up-to-date lock is not gated yet"
+_TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
+_STEERING = ("--python", "--managed-python", "--no-managed-python", "--python-preference")
+_BASE = re.compile(r"^Using .* interpreter at: (.+)$", re.MULTILINE)
+_MISSING = "Unable to find lockfile"
+
+
+class Member(Project):
+    """A folder of the lock that is the user's own: uv finds it by itself, so it is no word of the command."""
+
+    __slots__ = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """What `uv sync` works from: the lock, what of it this target gets, and the environment where there is none yet.
+
+    `base`: the interpreter that the missing environment is to be made of; None when it exists.
+    """
+
+    lock: Lock
+    selection: Selection
+    base: str | None
+
+
+def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: Command, tokens: list[Token]) -> Plan:
+    """Understand `uv sync`; `tokens` are its options, none of them refused. Errors: `uv.plan`."""
+    from openvet_install.installers import uv, uv_config  # noqa: PLC0415 - it calls us
+
+    word = next((token.spelled for token in tokens if token.flag is None), None)
+    if word is not None:
+        raise UsageError(f"`uv sync` takes no word: `{without_login(word)}`")
+    found = sort_environment("uv", environ)
+    cwd = os.path.abspath(os.path.join(cwd, last_of(tokens, "--directory") or found.judged.get("UV_WORKING_DIR") or ""))
+    if not os.path.isdir(cwd):
+        raise UsageError(f"`--directory`: no folder `{cwd}`")
+    child, unusable = uv.usable(found.child)
+    if found.judged.get("UV_PROJECT_ENVIRONMENT"):
+        child["UV_PROJECT_ENVIRONMENT"] = found.judged["UV_PROJECT_ENVIRONMENT"]
+    where = uv.configuration(tokens, found.judged, command.words)
+    config_file = last_of(where, "--config-file")
+    config = uv_config.read(
+        os.path.join(cwd, last_of(where, "--project") or ""),
+        environ,
+        config_file=os.path.join(cwd, config_file) if config_file else None,
+        no_config=has(where, "--no-config"),
+    )
+    indexes = uv.indexes_of(tokens, uv.typed_indexes(tokens), child, config)
+    upstream = upstream_settings(
+        "uv", environ, system_certs=config.system_certs or has(tokens, "--system-certs") or has(tokens, "--native-tls")
+    )
+    helper = find_uv(environ, cwd)
+    steering = [part for token in (*_steering(tokens, found.judged), *where) for part in token.canonical()]
+    frozen = has(tokens, "--frozen") or found.judged.get("UV_FROZEN", "").lower() in _TRUE
+    options = [
+        part
+        for token in tokens
+        if token.flag is not None and token.flag.name not in _STEERING and uv.handed_on(token)
+        for part in token.canonical()
+    ]
+    with private_folder() as folder:
+        quiet = {**child, "UV_PYTHON_DOWNLOADS": "never", "TMPDIR": str(folder)}
+        version = uv_version(helper.path, quiet, cwd)
+        probe = _Probe(helper.path, steering, quiet, cwd)
+        target, root, base = probe.look()
+        lock = read_lock(Path(root, "uv.lock"))
+        members = tuple(_members(lock, root))
+        _check_sources(lock, root, members)
+        wanted = _wanted(tokens, child, lock, probe.member)
+        selection = select(lock, [Tag(*text.split("-")) for text in target.tags], target.environment, wanted)
+        skipped = {str(canonicalize_name(name)) for name in values_of(tokens, "--no-install-package")}
+        selection = replace(
+            selection, files=tuple(one for one in selection.files if canonicalize_name(one.package.name) not in skipped)
+        )
+        if not frozen and _is_static(lock, root):
+            probe.is_current()
+    return Plan(
+        tool="uv",
+        version=version,
+        words=command.words,
+        typed=tuple(map(without_login, argv)),
+        program=(helper.path,),
+        helper=helper,
+        argv=("sync", "--frozen" if frozen else "--locked", *options, *steering, *members),
+        cwd=cwd,
+        target=target,
+        requested=(),
+        inputs=(),
+        indexes=indexes,
+        environment=child,
+        upstream=upstream,
+        dropped=(*found.dropped, *unusable),
+        dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
+        selects=config.selects or any(has(tokens, name) for name in ("--no-binary", "--no-binary-package")),
+        locked=Locked(lock=lock, selection=selection, base=base),
+    )
+
+
+class _Probe:
+    """uv itself, asked without network, without a cache, and so that it builds nothing."""
+
+    def __init__(self, uv: str, steering: Sequence[str], environ: Mapping[str, str], cwd: str) -> None:
+        self._uv, self._steering, self._environ, self._cwd = uv, steering, environ, cwd
+        self.member = ""
+
+    def _sync(self, kind: str) -> tuple[int, bytes, str]:
+        command = [self._uv, "sync", kind, "--dry-run", "--offline", "--no-cache", "--color=never"]
+        command += ["--output-format=json", "--no-install-workspace", "--no-install-local", *self._steering]
+        ended = ask(command, self._environ, self._cwd)
+        return ended.returncode, ended.stdout, ended.stderr.decode(errors="replace")
+
+    def look(self) -> tuple[Target, str, str | None]:
+        """Return the target, the folder of the workspace, and the interpreter of an environment that is to be made.
+
+        Raises `ToolStops` with uv's words, `UsageError` where there is no lock or an environment to be replaced.
+        """
+        code, out, said = self._sync("--frozen")
+        if _MISSING in said:
+            raise UsageError(f"{NOT_YET}: there is no `uv.lock`", hint="uv lock    and then look at what it chose")
+        if code != 0:
+            raise ToolStops(said, code)
+        try:
+            told: dict[str, Any] = json.loads(out)
+            root, self.member = told["project"]["workspace"]["path"], told["project"]["path"]
+            environment, action = told["sync"]["environment"], told["sync"]["action"]
+            prefix, python = environment["path"], environment["python"]["path"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"`{self._uv}` does not say what it would bring in line") from error
+        if action == "replace":
+            raise UsageError(
+                f"uv would make `{prefix}` anew, with another Python, which is not gated yet", hint=f"rm -r {prefix}"
+            )
+        if action != "create":
+            return inspect(python, self._environ), root, None
+        base = _BASE.search(said)
+        if base is None:
+            raise ConfigError(f"`{self._uv}` does not say of which Python it would make `{prefix}`")
+        inside = Path(prefix)
+        target = inspect(str(Path(self._cwd, base[1].strip())), self._environ)
+        site = inside / "lib" / "python{}.{}".format(*target.version) / "site-packages"
+        target = replace(
+            target,
+            python=inside / "bin" / "python",
+            prefix=inside,
+            purelib=site,
+            platlib=site,
+            scripts=inside / "bin",
+            data=inside,
+            externally_managed=False,
+            virtual=True,
+        )
+        return target, root, base[1].strip()
+
+    def is_current(self) -> None:
+        """Raise `UsageError` when the lock does not say what the project's files ask for."""
+        if self._sync("--locked")[0] != 0:
+            raise UsageError(
+                f"{NOT_YET}: `uv.lock` does not fit what the project asks for",
+                hint="uv lock    and then look at what it chose",
+            )
+
+
+def make_environment(plan: Plan, variables: Mapping[str, str]) -> Target:
+    """Let uv make the missing environment, empty, and return it. Raises `ConfigError`."""
+    locked = plan.locked
+    if locked is None or locked.base is None:
+        raise ValueError("there is an environment")
+    prompt = locked.lock.project or locked.lock.path.parent.name
+    command = [plan.program[0], "venv", "--quiet", "--offline", "--no-project", "--no-config"]
+    command += [f"--prompt={prompt}", f"--python={locked.base}", "--", str(plan.target.prefix)]
+    ended = ask(command, {**variables, "UV_PYTHON_DOWNLOADS": "never"}, plan.cwd)
+    if ended.returncode != 0:
+        said = ended.stderr.decode(errors="replace").strip()
+        raise ConfigError(f"`uv venv` cannot make `{plan.target.prefix}`: {said}")
+    return inspect(str(plan.target.prefix / "bin" / "python"), plan.environment)
+
+
+def _steering(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:
+    found = [token for token in tokens if token.flag is not None and token.flag.name in _STEERING]
+    if not has(found, "--python") and judged.get("UV_PYTHON"):
+        from openvet_install.installers.passing import flag_table  # noqa: PLC0415 - rarely
+
+        found.append(Token(flag_table("uv", ("sync",))["--python"], "UV_PYTHON", judged["UV_PYTHON"]))
+    return found
+
+
+def _members(lock: Lock, root: str) -> Iterator[Member]:
+    for package in lock.packages:
+        if package.is_local:
+            path = os.path.abspath(os.path.join(root, package.source.location))
+            yield Member(path, package.source.kind == "editable", "", lock.where(package))
+
+
+def _tables(path: str, origin: str) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """Return `[project]`, the sources and the build requirements of a folder's pyproject.toml."""
+    text = pyproject(os.path.join(path, "pyproject.toml"), origin)
+    project, build, tool = (text.get(key) for key in ("project", "build-system", "tool"))
+    uv = tool.get("uv") if isinstance(tool, dict) else None
+    sources = uv.get("sources") if isinstance(uv, dict) else None
+    requires = build.get("requires") if isinstance(build, dict) else None
+    return (
+        project if isinstance(project, dict) else {},
+        sources if isinstance(sources, dict) else {},
+        [one for one in requires if isinstance(one, str)] if isinstance(requires, list) else [],
+    )
+
+
+def _check_sources(lock: Lock, root: str, members: Sequence[Member]) -> None:
+    """Raise `UsageError` for what would lead a build past the gateway: nothing of it stands in the lock."""
+    told = {package.name for package in lock.packages if package.source.kind != "registry"}
+    for path in dict.fromkeys((root, *(one.path for one in members))):
+        where = os.path.join(path, "pyproject.toml")
+        _project, sources, requires = _tables(path, lock.path.name)
+        for line in requires:
+            try:
+                direct = Requirement(line).url is not None
+            except InvalidRequirement:
+                continue  # uv's to complain about
+            if direct:
+                raise UsageError(
+                    f"`{without_login(line)}`: a direct reference among build requirements is refused", where=where
+                )
+        for name, entries in sources.items():
+            for entry in entries if isinstance(entries, list) else [entries]:
+                plain = isinstance(entry, dict) and not entry.keys() & {"git", "url", "path"}
+                if not plain and canonicalize_name(name) not in told:
+                    raise UsageError(f"`tool.uv.sources`: `{name}` leads past the gateway", where=where)
+
+
+def _is_static(lock: Lock, root: str) -> bool:
+    """Tell whether uv can compare the lock with all its projects without building any of them."""
+    for package in lock.packages:
+        if package.is_local:
+            project, _sources, _requires = _tables(os.path.join(root, package.source.location), lock.path.name)
+            if not project.get("name") or project.get("dynamic"):
+                return False
+    return all(package.source.kind == "registry" or package.is_local for package in lock.packages)
+
+
+def _wanted(tokens: Sequence[Token], child: Mapping[str, str], lock: Lock, member: str) -> Wanted:
+    local = [package for package in lock.packages if package.is_local]
+    extras = {str(canonicalize_name(name)) for name in values_of(tokens, "--extra")}
+    if has(tokens, "--all-extras"):
+        extras |= {str(name) for package in local for name in package.extras}
+    extras -= {str(canonicalize_name(name)) for name in values_of(tokens, "--no-extra")}
+    roots = tuple(str(canonicalize_name(name)) for name in values_of(tokens, "--package"))
+    if has(tokens, "--all-packages"):
+        roots = tuple(package.name for package in local)
+    elif not roots and not Path(member).samefile(lock.path.parent):
+        here = lock.path.parent
+        roots = tuple(one.name for one in local if (here / one.source.location).resolve() == Path(member).resolve())
+    return Wanted(
+        extras=frozenset(extras),
+        groups=_groups(tokens, child, lock),
+        roots=roots or None,
+        no_binary=has(tokens, "--no-binary")
+        or frozenset(str(canonicalize_name(name)) for name in values_of(tokens, "--no-binary-package")),
+        no_build=has(tokens, "--no-build")
+        or frozenset(str(canonicalize_name(name)) for name in values_of(tokens, "--no-build-package")),
+    )
+
+
+def _groups(tokens: Sequence[Token], child: Mapping[str, str], lock: Lock) -> frozenset[str] | None:
+    typed = {str(canonicalize_name(name)) for name in values_of(tokens, "--group")}
+    without = {str(canonicalize_name(name)) for name in values_of(tokens, "--no-group")}
+    without |= {str(canonicalize_name(name)) for name in child.get("UV_NO_GROUP", "").split()}
+    if has(tokens, "--no-dev") or (child.get("UV_NO_DEV", "").lower() in _TRUE and not has(tokens, "--dev")):
+        without.add("dev")
+    steered = ("--all-groups", "--no-default-groups", "--dev")
+    if not typed and not without and not any(has(tokens, name) for name in steered):
+        return None
+    all_groups = {str(name) for name in lock.groups} | {str(name) for one in lock.packages for name in one.groups}
+    found = set() if has(tokens, "--no-default-groups") else set(lock.default_groups or DEFAULT_GROUPS)
+    if "*" in found or has(tokens, "--all-groups"):
+        found = all_groups
+    if has(tokens, "--dev"):
+        found.add("dev")
+    return frozenset((found | typed) - without)
