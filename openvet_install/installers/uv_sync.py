@@ -246,7 +246,8 @@ def _tables(path: str, origin: str) -> tuple[dict[str, Any], dict[str, Any], lis
 
 def _check_sources(lock: Lock, root: str, members: Sequence[Member]) -> None:
     """Raise `UsageError` for what would lead a build past the gateway: nothing of it stands in the lock."""
-    told = {package.name for package in lock.packages if package.source.kind != "registry"}
+    told = {one.name for one in lock.packages if one.source.kind != "registry" and not one.is_local}
+    own = {os.path.realpath(one.path) for one in members}
     for path in dict.fromkeys((root, *(one.path for one in members))):
         where = os.path.join(path, "pyproject.toml")
         _project, sources, requires = _tables(path, lock.path.name)
@@ -261,8 +262,9 @@ def _check_sources(lock: Lock, root: str, members: Sequence[Member]) -> None:
                 )
         for name, entries in sources.items():
             for entry in entries if isinstance(entries, list) else [entries]:
-                plain = isinstance(entry, dict) and not entry.keys() & {"git", "url", "path"}
-                if not plain and canonicalize_name(name) not in told:
+                named = entry.keys() & {"git", "url", "path"} if isinstance(entry, dict) else {"?"}
+                mine = named == {"path"} and os.path.realpath(os.path.join(path, str(entry["path"]))) in own
+                if named and not mine and canonicalize_name(name) not in told:
                     raise UsageError(f"`tool.uv.sources`: `{name}` leads past the gateway", where=where)
 
 

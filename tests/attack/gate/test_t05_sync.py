@@ -251,6 +251,18 @@ def test_no_build_requirement_leads_past_the_gateway(stage, place):
         assert not stage.marker.exists()
 
 
+@pytest.mark.parametrize("source", ['git = "https://example.invalid/mine"', 'path = "../other"'])
+def test_a_source_under_the_name_of_a_project_of_ours_is_none_of_ours(stage, source):
+    (stage.folder / "other").mkdir()
+    stage.policy(WARN)
+    project(stage)
+    path = stage.project / "pyproject.toml"
+    path.write_text(path.read_text() + f"[tool.uv.sources]\nmine = {{ {source} }}\n")
+    ended = stage.run(*SYNC, "--frozen")
+    assert ended.code == 64, ended.err
+    assert "leads past the gateway" in ended.err
+
+
 def test_proxies_in_the_project_are_refused(stage):
     stage.wheel("good", "1.0", YES)
     stage.policy(WARN)
