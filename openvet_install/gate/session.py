@@ -40,7 +40,6 @@ from openvet_install.installers.environment import gateway_variables
 from openvet_install.installers.installed import Places, snapshot
 from openvet_install.installers.projects import name_of
 from openvet_install.installers.sandbox import Sandbox
-from openvet_install.installers.uv_sync import make_environment
 from openvet_install.openvet.store import Store
 
 if TYPE_CHECKING:
@@ -236,6 +235,8 @@ def _with_environment(plan: Plan, before: Snapshot) -> Snapshot:
     """Make the environment that `uv sync` would make; what comes after is compared with the new, empty one."""
     if plan.locked is None or plan.locked.base is None or plan.dry_run:
         return before
+    from openvet_install.installers.uv_sync import make_environment  # noqa: PLC0415 - for this command only
+
     return snapshot(_places(make_environment(plan, plan.environment)))
 
 

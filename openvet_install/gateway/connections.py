@@ -136,7 +136,7 @@ class Patient(LifoQueue[Any]):
         """Return what the pool's queue would, after at most `PATIENCE`."""
         deadline = time.monotonic() + PATIENCE
         with self.not_empty:
-            while self.queue and self.queue[-1] is None and len(self.queue) < self.maxsize:
+            while block and self.queue and self.queue[-1] is None and len(self.queue) < self.maxsize:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break

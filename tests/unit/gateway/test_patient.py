@@ -1,3 +1,5 @@
+import threading
+
 from openvet_install.gateway import connections
 from openvet_install.gateway.connections import Patient
 
@@ -15,8 +17,6 @@ def test_the_first_connection_is_made_at_once(monkeypatch):
 
 
 def test_a_connection_that_comes_back_is_taken_before_one_is_made(monkeypatch):
-    import threading
-
     monkeypatch.setattr(connections, "PATIENCE", 60.0)
     queue = a_pool_of(3)
     queue.get()
@@ -37,3 +37,10 @@ def test_an_idle_connection_is_taken_at_once(monkeypatch):
     queue.get()
     queue.put("used")
     assert queue.get() == "used"
+
+
+def test_who_does_not_want_to_wait_does_not(monkeypatch):
+    monkeypatch.setattr(connections, "PATIENCE", 60.0)
+    queue = a_pool_of(3)
+    queue.get()
+    assert queue.get(block=False) is None
