@@ -15,7 +15,7 @@ from openvet_install.report import annotations, findings, markdown, sarif
 from openvet_install.report.reasons import MEANING
 from tests.support.evidence import NOW, a_file, an_audit, both, rules
 
-GROUND = findings.Ground(PurePath("/work/repo/app"), PurePath("/work/repo"))
+GROUND = findings.Ground(PurePath("/srv/repo/app"), PurePath("/srv/repo"))
 EVIL = "x\r\n::add-mask::%0A::stop\x1b[2J\u202e|`<a href=//e>@octocat [l](http://e) ![](//e) www.e.e"
 
 CELL = r"(?:\\.|<!-- -->|[^\\|`<>*_\[\]@~#!(){}+-])*"
@@ -148,7 +148,7 @@ def test_every_reason_has_its_words():
 
 
 def test_an_annotation_points_at_the_line_of_the_lock():
-    run = a_run(withheld=[withheld(spot=Spot("/work/repo/uv.lock", 412))])
+    run = a_run(withheld=[withheld(spot=Spot("/srv/repo/uv.lock", 412))])
     line = "::error file=uv.lock,line=412,title=unaudited::cryptography 50.0.2: no matching audit\n"
     assert annotations.render(of(run)) == line
 
@@ -172,7 +172,7 @@ def test_what_a_wrapper_withheld_but_nobody_needed_is_no_finding():
 
 def test_what_ends_soon_is_a_warning_with_its_line():
     ending = Ending(kind="baseline", release="idna 3.20", until=date(2026, 12, 5), days=12,
-                    spot=Spot("/work/repo/openvet.baseline.toml", 31))  # fmt: skip
+                    spot=Spot("/srv/repo/openvet.baseline.toml", 31))  # fmt: skip
     run = a_run(outcome=Outcome.ALLOWED, endings=(ending,))
     assert annotations.render(of(run)) == (
         "::warning file=openvet.baseline.toml,line=31,title=baseline::idna 3.20 ends on 2026-12-05 (12 days)\n"
@@ -189,7 +189,7 @@ def test_a_no_names_who_said_it():
 
 def test_sarif_has_the_structure_that_code_scanning_takes():
     run = a_run(
-        withheld=[withheld(spot=Spot("/work/repo/a b/uv.lock", 412)), withheld("b", spot=Spot("/elsewhere/uv.lock"))],
+        withheld=[withheld(spot=Spot("/srv/repo/a b/uv.lock", 412)), withheld("b", spot=Spot("/elsewhere/uv.lock"))],
         strays=[Stray(name="", version=None, path="/v/zz.pth", reason="unexpected-file", text="belongs to no package")],
     )  # fmt: skip
     document = sarif.document(run, of(run))
@@ -205,7 +205,7 @@ def test_sarif_has_the_structure_that_code_scanning_takes():
 
 
 def test_markdown_says_what_to_do_next():
-    run = a_run(withheld=[withheld(spot=Spot("/work/repo/uv.lock", 412))])
+    run = a_run(withheld=[withheld(spot=Spot("/srv/repo/uv.lock", 412))])
     assert markdown.render(run, of(run)) == (
         "**openvet: blocked**, 1 of 1 package is not approved\n\n"
         "| what | reason | where | next |\n"
@@ -218,7 +218,7 @@ def test_markdown_says_what_to_do_next():
 def evil_run(text):
     return a_run(
         outcome=Outcome.INVALID,
-        withheld=[withheld(detail=text, spot=Spot(f"/work/repo/{text}/uv.lock", 1))],
+        withheld=[withheld(detail=text, spot=Spot(f"/srv/repo/{text}/uv.lock", 1))],
         troubles=[Trouble(name=text, what=text, detail=text, hint=text)],
         strays=[Stray(name=text, version=text, path=text, reason="unexpected-file", text=text)],
     )
