@@ -1,9 +1,14 @@
 """The gate: one run from argv to `Run`, and the judging of locks. Prints nothing.
 
 - `model`: `Run` and its parts, the only thing reports see;
-- `setting`: which policies and modes hold;
-- `state`, `once`: this machine's folders, and values computed once per key;
-- `knowledge`: what the logs say, at the pinned and the newest head;
-- `keeper`: the gateway's questions answered; `wanted`: who asked for what, and what was in the way;
-- `session`: one gated run; `judge`: locks and releases without installing.
+- `setting`: which policies and modes hold; `forgiven`: what exemptions and the baseline did;
+- `state`, `stores`, `places`, `once`: this machine's folders, what several runs share, values computed once per key;
+- `heads`, `knowledge`: what the logs say, at the pinned and the newest head; `update`, `brought`: moving the pins;
+- `keeper`: the gateway's questions answered; `foresight`: what the tool will ask for next, got early;
+- `local`, `named`, `projects`, `locked`, `remote`: inputs that no page lists: archives and folders of this
+  machine, files by URL, entries of `uv.lock`, requirement files by URL;
+- `session`: one gated run; `after`, `outputs`: what lies on disk now against what was released;
+- `wanted`, `outcome`: who asked for what, what was in the way, what the run came to;
+- `judge`, `hashed`: locks, releases and hashed requirements without installing; `drift`: an environment later on;
+- `adopt`: what is silent and what to do about it; `browse`, `sbom`: what an index lists and a stored file says.
 """

@@ -12,7 +12,8 @@ Map, in the order a request walks it::
     outside.py    the user's own trust store, client certificate and corporate proxy
     connections.py  sockets that connect to the address that was checked
     blobs.py      whole files by sha256, re-hashed at each release
-    pages.py      index pages <-> `File` values (pure); anchors.py reads PEP 503 for it
+    pages.py      index pages <-> `File` values (pure); anchors.py reads PEP 503 for it, unread.py keeps what nothing
+                  could show
 
 The rest of the package meets it through `Gatekeeper`, below.
 """
