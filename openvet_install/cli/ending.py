@@ -12,6 +12,7 @@ from openvet_install.errors import EXIT_BUG, InstallError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
 
 class _EndedError(BaseException):
@@ -40,16 +41,32 @@ def leave(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _raise(number: int, _frame: object) -> NoReturn:
+def _raise(number: int, frame: FrameType | None) -> None:
+    """Raise what ends the run; in the middle of an import a moment later.
+
+    There the exception could be lost, and a lock stay behind for which other threads then wait for ever.
+    """
+    number = _late.pop() if number == _AGAIN and _late else number
+    if _AGAIN is not None and frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+        _late.append(number)
+        signal.setitimer(signal.ITIMER_REAL, _MOMENT)
+        return
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
     raise _EndedError(number)
+
+
+_AGAIN = getattr(signal, "SIGALRM", None)
+_MOMENT = 0.005  # seconds
+_late: list[int] = []
 
 
 def guarded(command: Callable[[], int]) -> int:
     """Turn every error into words on stderr and an exit code; ended by a signal, clean up and die of it."""
     _fill_streams()
     try:
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is signal.SIG_DFL:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, *((_AGAIN,) if _AGAIN is not None else ())):
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 signal.signal(number, _raise)
         return command()
     except InstallError as error:

@@ -9,6 +9,14 @@ from __future__ import annotations
 import os
 import sys
 
+_HARMLESS = frozenset(
+    {
+        *("PYTHONIOENCODING", "PYTHONUTF8", "PYTHONCOERCECLOCALE", "PYTHONUNBUFFERED", "PYTHONHASHSEED"),
+        *("PYTHONDONTWRITEBYTECODE", "PYTHONNOUSERSITE", "PYTHONSAFEPATH"),
+    }
+)
+"""Variables by which nothing of others is read or run; images and services often set them."""
+
 _AGAIN = """
 import sys
 home, sys.argv[0] = sys.argv[1:3]
@@ -51,7 +59,7 @@ def _stand_alone(name: str) -> None:
     """
     if sys.flags.isolated:
         return
-    if any(variable.startswith("PYTHON") for variable in os.environ):
+    if any(variable.startswith("PYTHON") and variable not in _HARMLESS for variable in os.environ):
         home = __file__.rpartition("/openvet_install/")[0]
         code = _AGAIN.format(name=name)
         os.execve(  # noqa: S606 - our own Python, no shell

@@ -48,8 +48,8 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
     except InstallError as error:
         _failed([tool, *map(without_login, argv)], options, error)
         raise
-    finally:
-        loading.join()
+    # Not on the way out: an interrupted import can leave a lock behind for which the thread waits for ever.
+    loading.join()
     from openvet_install.gate import session  # noqa: PLC0415 - see `_load`
 
     terminal = Terminal.of(sys.stderr, os.environ)

@@ -1,0 +1,34 @@
+import subprocess
+import sys
+
+PROGRAM = """
+import importlib._bootstrap, signal, sys, time
+from openvet_install.cli import ending
+
+class Frame:
+    class f_code:
+        co_filename = sys.argv[1]
+
+def command():
+    ending._raise(signal.SIGINT, Frame)
+    print("went on", flush=True)
+    time.sleep(30)
+
+ending.guarded(command)
+"""
+
+
+def ended(filename):
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM, filename], capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+def test_an_interruption_is_raised_at_once():
+    found = ended("openvet_install/x.py")
+    assert (found.returncode, found.stdout) == (-2, "")
+
+
+def test_in_the_middle_of_an_import_it_is_raised_a_moment_later():
+    found = ended("<frozen importlib._bootstrap>")
+    assert (found.returncode, found.stdout) == (-2, "went on\n")
