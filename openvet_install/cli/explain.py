@@ -50,7 +50,7 @@ def run(what: str, options: WrapperOptions, *, python: str | None) -> int:
         files = stack.enter_context(browsing(plan)).listed(asked.name)
         exact = frozenset({asked.version}) if asked.version else frozenset[str]()
         decisions = judge_files(files, knowledge, chosen, exact)
-        fits = Fit(frozenset(plan.target.tags), ".".join(map(str, plan.target.version)))
+        fits = Fit.of(plan.target)
         meant = [one for one in decisions if _means(asked, one.file) and (asked.variant or fits(one.file))]
         found = _releases(meant, asked)
         if not found:

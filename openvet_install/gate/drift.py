@@ -78,7 +78,7 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
         result.skipped = len(local)
         judge = _Judge(
             stack.enter_context(browsing(plan)), knowledge, chosen, BlobStore(folders.cache / "files"),
-            Fit(frozenset(target.tags), ".".join(map(str, target.version))),
+            Fit.of(target),
         )  # fmt: skip
         wanted = [found for found in infos if found not in local]
         knowledge.prepare(name for name, _version in wanted if name)

@@ -72,8 +72,7 @@ class Foresight:
     def _look_into(self, asked: SpecifierSet, decisions: Sequence[Decision]) -> None:
         from openvet_install.gate.outcome import Fit  # noqa: PLC0415 - late, the tool starts first
 
-        target = self._plan.target
-        fits = Fit(frozenset(target.tags), ".".join(map(str, target.version)))
+        fits = Fit.of(self._plan.target)
         likely = [
             (Version(one.file.version), one)
             for one in decisions

@@ -38,7 +38,7 @@ def admit(plan: Plan, keeper: Keeper, folder: Path) -> bool:
     Returned is whether everything that was named may be used. Raises `UsageError` for what cannot be read, and what
     the logs raise.
     """
-    fits = Fit(frozenset(plan.target.tags), ".".join(map(str, plan.target.version)))
+    fits = Fit.of(plan.target)
     for one in links_of(plan.argv):
         if one.path is not None:
             _links(one, keeper, folder, fits)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from openvet_install.files import File
     from openvet_install.gate.model import Run, Trouble
     from openvet_install.gate.wanted import Wanted
+    from openvet_install.installers.target import Target
 
 _CLASSES = list(ReasonClass)
 
@@ -31,6 +32,11 @@ class Fit:
 
     tags: frozenset[str] | None
     python: str | None
+
+    @classmethod
+    def of(cls, target: Target) -> Fit:
+        """Return what one inspected target could take."""
+        return cls(frozenset(target.tags), ".".join(map(str, target.version)))
 
     def __call__(self, file: File) -> bool:
         """Tell it; a target that is not known takes everything."""

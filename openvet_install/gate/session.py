@@ -178,7 +178,7 @@ def _behind_the_gate(
     result.logs = knowledge.logs
     result.interrupted = ended is not None and ended.received is not None and ended.code != 0
     result.signal = ended.received if ended is not None and result.interrupted else None
-    fits = Fit(frozenset(plan.target.tags), ".".join(map(str, plan.target.version)))
+    fits = Fit.of(plan.target)
     found = changes(
         before,
         snapshot(before.places),

@@ -123,12 +123,9 @@ class Gateway:
         self._listener = self._inside or socket.create_server((HOST, 0), backlog=BACKLOG)
         self.port = self._listener.getsockname()[1]
         self._upstream.bind(private=self._keeper.private, own_port=0 if self._inside else self.port)
-        self._threads = [
-            threading.Thread(target=self._listen, args=(self._listener,), name="openvet-listen", daemon=True),
-            threading.Thread(target=self._upstream.warm, name="openvet-warm", daemon=True),
-        ]
-        for thread in self._threads:
-            thread.start()
+        listening = threading.Thread(target=self._listen, args=(self._listener,), name="openvet-listen", daemon=True)
+        self._threads = [listening]
+        listening.start()
         return self
 
     def __exit__(
