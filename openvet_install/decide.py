@@ -20,11 +20,11 @@ what is approved but far older than what was withheld above it.
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - a runtime annotation of dataclasses
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import Version
 
@@ -88,8 +88,7 @@ class Reason(Enum):
         self.klass = klass
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What the logs of one policy say of one file.
 
     `pinned` and `newest` hold at most one audit per log: of exactly this subject, at the pinned and at
@@ -140,8 +139,7 @@ class Rules:
         return tuple(sorted(name for name, one in self.policy.requirements.items() if one.default))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequirementResult:
+class RequirementResult(NamedTuple):
     """One effective requirement: its status and what each log's audit says of it."""
 
     name: str
@@ -149,8 +147,7 @@ class RequirementResult:
     audits: tuple[tuple[Audit, Tri], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(NamedTuple):
     """What is done with a file, why, and by which policy; `detail` is a clause for people."""
 
     file: File
@@ -334,8 +331,7 @@ def _young(file: File, cooldown: timedelta, now: datetime) -> bool:
 def _siblings(decisions: Sequence[Decision]) -> list[Decision]:
     tainted = {one.file.version: one for one in decisions if one.reason is Reason.CONTRADICTED}
     return [
-        replace(
-            one,
+        one._replace(
             action=Action.BLOCK,
             reason=Reason.CONTRADICTED,
             requirements=tainted[one.file.version].requirements,
@@ -350,8 +346,7 @@ def _siblings(decisions: Sequence[Decision]) -> list[Decision]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Release:
+class _Release(NamedTuple):
     """The newest upload of a version; `shown` if any of its files is."""
 
     version: Version
@@ -396,7 +391,7 @@ def _too_old(decisions: list[Decision], rules: Sequence[Rules], exact: frozenset
         return decisions
     days = (newest.uploaded - best.uploaded).days
     return [
-        replace(one, action=Action.BLOCK, reason=Reason.TOO_OLD, detail=f"{days} days older than {newest.version}")
+        one._replace(action=Action.BLOCK, reason=Reason.TOO_OLD, detail=f"{days} days older than {newest.version}")
         if one.shown and one.file.version not in exact
         else one
         for one in decisions

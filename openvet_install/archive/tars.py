@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.archive import limits
 from openvet_install.archive.contents import ArchiveError, shown
@@ -37,8 +36,7 @@ _STEERING = ("path", "linkpath", "size", "hdrcharset", "GNU.")
 """Extended attributes that change which bytes a reader takes, or under which name."""
 
 
-@dataclass(frozen=True, slots=True)
-class TarEntry:
+class TarEntry(NamedTuple):
     """One entry; `size` in bytes, `name` without trailing slash, `link` where a symbolic link points to."""
 
     name: str

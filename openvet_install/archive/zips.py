@@ -12,8 +12,7 @@ import os
 import struct
 import zipfile
 import zlib
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.archive import limits
 from openvet_install.archive.contents import ArchiveError, shown
@@ -40,8 +39,7 @@ _SET_BITS = 0o7000
 _DOS_FOLDER, _DOS_VOLUME = 0x10, 0x08
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry of the central directory that agrees with its local header; sizes and offsets in bytes."""
 
     name: str
@@ -272,7 +270,7 @@ def _local(raw: _Bytes, entry: Entry, stop: int) -> tuple[Entry, int]:
     end = data + entry.packed
     if streamed:
         end = _descriptor(raw, end, entry, wide=_ZIP64 in extra)
-    return replace(entry, data=data), end
+    return entry._replace(data=data), end
 
 
 def _descriptor(raw: _Bytes, at: int, entry: Entry, *, wide: bool) -> int:

@@ -14,11 +14,10 @@ import sys
 import tempfile
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -42,8 +41,7 @@ class _Quiet(SimpleHTTPRequestHandler):
         """Keep the terminal for the demo."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Stage:
+class _Stage(NamedTuple):
     """The demo's own folder with project and environment, and its variables."""
 
     project: Path

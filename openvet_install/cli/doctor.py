@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install import __version__
 from openvet_install.cli import check
@@ -42,8 +42,7 @@ _IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy"}
 _LINE_CHARACTERS = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One line; `code` is what a run would end with, 0 unless the sign is `✘`."""
 
     sign: str

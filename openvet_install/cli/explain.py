@@ -6,9 +6,8 @@ import os
 import shlex
 import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -60,8 +59,7 @@ def run(what: str, options: WrapperOptions, *, python: str | None) -> int:
     return _code(found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
+class _Asked(NamedTuple):
     """What was named: a package, maybe one release of it, maybe one file."""
 
     name: str

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping  # noqa: TC003 - a runtime annotation of dataclasses
-from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -32,8 +31,7 @@ version = 1
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(NamedTuple):
     """One release in the baseline. `hashes` are sha256 in hex; without `sdist` it covers wheels only."""
 
     package: str
@@ -45,8 +43,7 @@ class Known:
     where: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Silent:
+class Silent(NamedTuple):
     """A release that the locks name and nobody said anything about: what an entry may cover."""
 
     package: str
@@ -100,7 +97,7 @@ def shrunk(entries: Iterable[Known], silent: Iterable[Silent]) -> tuple[Known, .
         now = needed.get((one.package, one.version))
         hashes = one.hashes & now.hashes if now is not None else frozenset()
         if hashes:
-            left.append(replace(one, hashes=hashes, sdist=one.sdist and now is not None and now.sdist))
+            left.append(one._replace(hashes=hashes, sdist=one.sdist and now is not None and now.sdist))
     return tuple(left)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.config.reader import read_bytes
 from openvet_install.config.toml import Document, Table
@@ -21,8 +20,7 @@ TABLES = {
 ENCODINGS = ("zstd",)
 
 
-@dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(NamedTuple):
     """`[guard]`: in shells `strict` gates outside projects too; `exclude` names folders that are left alone."""
 
     strict: bool = False

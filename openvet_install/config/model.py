@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import Enum
 from pathlib import Path  # noqa: TC003 - as above
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.openvet.verdict import Policy
 
@@ -33,8 +33,7 @@ def strictest(modes: Iterable[Mode]) -> Mode:
     return min(modes, key=order.index, default=Mode.BLOCK)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogSettings:
+class LogSettings(NamedTuple):
     """`[log.NAME]` and `[install.log.NAME]`; `url` may end in `?gen=N`, a note to the client only."""
 
     name: str
@@ -46,8 +45,7 @@ class LogSettings:
     expect: timedelta | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lockfile:
+class Lockfile(NamedTuple):
     """`[[lockfile]]`: a lock that `check` judges; the path is relative to the policy's folder."""
 
     kind: str

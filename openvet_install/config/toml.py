@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -82,8 +82,7 @@ class Document:
         raise faults[0] if len(faults) == 1 else FaultsError(faults)
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(NamedTuple):
     """A table and its key path."""
 
     document: Document

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.tags import Tag
 from packaging.version import Version
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
     from openvet_install.installers.target import Target
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class Found(NamedTuple):
     """A release of a lock that is not approved: the decision that speaks for it, and all its files.
 
     `cover` is what a baseline may hold, None for a no. `runtime`: it is installed without any group.
@@ -54,7 +53,7 @@ def survey(paths: Sequence[Path], chosen: Setting, target: Target, environ: Mapp
 
     Raises what reading locks and opening logs raises.
     """
-    bare = replace(chosen, policies=tuple(replace(one, baseline=()) for one in chosen.policies))
+    bare = chosen._replace(policies=tuple(replace(one, baseline=()) for one in chosen.policies))
     with ExitStack() as stack:
         folders = stack.enter_context(usable_folders(environ, []))
         return survey_with(knowledge_of(bare, environ, folders, stack), paths, bare, target, environ)
@@ -69,7 +68,7 @@ def survey_with(
         whole = _requirements(path, knowledge, chosen, target, environ) if is_requirements(path) else None
         for one in whole if whole is not None else _lock(read_lock(path), knowledge, chosen, target):
             name = one.decision.file.name
-            told = replace(one, audited=knowledge.versions(name))
+            told = one._replace(audited=knowledge.versions(name))
             found.setdefault((name, one.decision.file.version), told)
     return [found[key] for key in sorted(found)]
 
@@ -126,8 +125,7 @@ def _requirements(
 # -- what to audit next
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Suggestion:
+class Suggestion(NamedTuple):
     """A file worth an audit. `size` in bytes or None; `delta` an older release that is approved."""
 
     file: File
@@ -150,8 +148,7 @@ def suggestions(found: Sequence[Found]) -> list[Suggestion]:
     return sorted(told, key=lambda one: (not one.runtime, one.delta is None, one.size or 1 << 62, one.file.name))
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """What a log that nobody pinned would say of the silent releases: how many it clears, and those it contradicts."""
 
     approved: int
@@ -177,7 +174,7 @@ def survey_by(
     """
     last = chosen.policies[-1]
     lone = replace(last, logs={settings.name: settings}, baseline=())
-    alone = replace(chosen, policies=(lone,), modes={last.scope: chosen.modes[last.scope]})
+    alone = chosen._replace(policies=(lone,), modes={last.scope: chosen.modes[last.scope]})
     with ExitStack() as stack:
         folders = stack.enter_context(usable_folders(environ, []))
         fetcher = stack.enter_context(Fetcher(environ=environ))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
     from openvet_install.installers.projects import Project
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(NamedTuple):
     """What happened to the target.
 
     `new` maps the names of added or changed distributions to versions; `cached` are decisions about those

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.decide import Reason, ReasonClass
 from openvet_install.gate.judge import decisions
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from openvet_install.installers.target import Target
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(NamedTuple):
     """A file that was approved and no longer is: the decision now, and the commit that did it, if it is found.
 
     `commit` is the name in hex, `timestamp` Unix seconds, says its signer.
@@ -32,8 +30,7 @@ class Lost:
     timestamp: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Brought:
+class Brought(NamedTuple):
     """How many files of the locks are approved now and were not, and those that are no longer."""
 
     approved: int
@@ -75,9 +72,9 @@ def _explained(
         for change in knowledge.changes(name, heads[1][name], old):
             if change.subject.sha256 in hashes:
                 found.setdefault(change.subject.sha256, Lost(lost[0], name, change.name, change.timestamp))
-    return [replace(found.get(one.file.sha256, Lost(one)), decision=_withdrawn(one)) for one in lost]
+    return [found.get(one.file.sha256, Lost(one))._replace(decision=_withdrawn(one)) for one in lost]
 
 
 def _withdrawn(decision: Decision) -> Decision:
     """At the new pin nothing is left of a withdrawn audit: the file is silent there, and was approved before."""
-    return decision if decision.reason.klass is ReasonClass.NO else replace(decision, reason=Reason.WITHDRAWN)
+    return decision if decision.reason.klass is ReasonClass.NO else decision._replace(reason=Reason.WITHDRAWN)

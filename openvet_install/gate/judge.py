@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.tags import Tag
 
@@ -88,8 +87,7 @@ def judge_files(files: Sequence[File], knowledge: Knowledge, chosen: Setting, ex
     return settle(decisions, chosen.rules, exact)
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """The decisions about one lock: files, repositories and the like, and what was not looked at."""
 
     files: tuple[Judged, ...]

@@ -8,10 +8,10 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
@@ -40,8 +40,7 @@ FORBIDDEN = 403
 BAD_GATEWAY = 502
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(NamedTuple):
     """A file whose bytes were let through: its decision and what the archive holds."""
 
     decision: Decision

@@ -8,10 +8,9 @@ spellings and among the subjects that came in with commits walked here, now or e
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.decide import Evidence
 from openvet_install.gate.heads import LOGS_AT_ONCE, Heads
@@ -37,8 +36,7 @@ SPELLINGS_MIXED = 3
 """Names with up to so many separators are looked for with every mixture of them, longer ones with one kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Package:
+class _Package(NamedTuple):
     """The audits of one package in one log at one head."""
 
     by_subject: dict[Subject, Audit]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime  # noqa: TC003 - a runtime annotation of dataclasses
 from enum import Enum
+from typing import NamedTuple
 
 from openvet_install.decide import Decision  # noqa: TC001 - as above
 from openvet_install.errors import InstallError
@@ -21,8 +22,7 @@ class Outcome(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogSeen:
+class LogSeen(NamedTuple):
     """A log as this run knew it: heads in hex, `checked` when its host was last asked."""
 
     scope: str
@@ -34,8 +34,7 @@ class LogSeen:
     checked: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicySeen:
+class PolicySeen(NamedTuple):
     """A policy that took part."""
 
     scope: str
@@ -45,8 +44,7 @@ class PolicySeen:
     mode_place: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolSeen:
+class ToolSeen(NamedTuple):
     """The tool that ran; `exit` is its own exit code, None if it was not started."""
 
     name: str
@@ -56,16 +54,14 @@ class ToolSeen:
     exit: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(NamedTuple):
     """A line (from 1) of a file; the path is absolute, or as typed."""
 
     path: str
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Judged(NamedTuple):
     """A file or release and the decision; `route` leads from what was asked to it.
 
     `place` is the line of the lock for people, `spot` the same for machines.
@@ -77,8 +73,7 @@ class Judged:
     spot: Spot | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Ending(NamedTuple):
     """An entry of the baseline (`baseline`) or an exemption (`exempt`) in use that ends soon."""
 
     kind: str
@@ -88,8 +83,7 @@ class Ending:
     spot: Spot
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldBack:
+class HeldBack(NamedTuple):
     """A package that was installed in an older release than the newest one that fits."""
 
     package: str
@@ -99,8 +93,7 @@ class HeldBack:
     days: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stray:
+class Stray(NamedTuple):
     """Something in the target that does not equal what was released."""
 
     name: str
@@ -110,8 +103,7 @@ class Stray:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
+class Trouble(NamedTuple):
     """A log or host that was invalid or out of reach; `detail` stands below, `hint` is the next step."""
 
     name: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
 _CLASSES = list(ReasonClass)
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
+class Fit(NamedTuple):
     """Whether a target could take a file: by wheel tags and `requires-python`; sdists fit by their version."""
 
     tags: frozenset[str] | None
@@ -52,8 +50,7 @@ class Fit:
         return any(f"{p}-{a}-{f}" in self.tags for p in pythons for a in abis for f in platforms)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(NamedTuple):
     """What a run's keeper noted: decisions by package, what was sent out whole, what was refused."""
 
     pages: Mapping[str, Sequence[Decision]]

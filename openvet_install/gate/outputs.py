@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.archive import ArchiveError, open_archive
 from openvet_install.gate.model import Stray
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.keeper import Keeper
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """A folder before the run, files by path; what lies deeper is not looked at, pip puts nothing there."""
 
     folder: str | None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openvet_install.archive import ArchiveError, open_archive
 from openvet_install.gateway.blobs import BlobStore
@@ -19,8 +18,7 @@ MAX_SBOM_BYTES = 16 * 2**20
 FOLDER = ".dist-info/sboms/"
 
 
-@dataclass(frozen=True, slots=True)
-class Sbom:
+class Sbom(NamedTuple):
     """One SBOM inside a wheel: its path there, its kind such as `SPDX 2.3`, and how many packages it lists."""
 
     path: str

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - a runtime annotation of dataclasses
-from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - as above
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.config import Mode, PolicyFile, strictest
 from openvet_install.config.baseline import by_hash
@@ -20,8 +19,7 @@ MODE_VARIABLE = "OPENVET_INSTALL_MODE"
 NO_POLICY = "no policy: no openvet.toml from here to the repository root, none for user or machine"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
+class Setting(NamedTuple):
     """What decides, beside the plan: the policies with the modes that hold, and when this run is."""
 
     policies: tuple[PolicyFile, ...]

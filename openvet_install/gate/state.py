@@ -9,10 +9,9 @@ import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import platformdirs
 
@@ -24,8 +23,7 @@ TRIM_SECONDS = 86_400
 _HEAD = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Folders:
+class Folders(NamedTuple):
     """`cache` may be deleted at any time; `state` holds the looks at heads."""
 
     cache: Path
@@ -42,8 +40,7 @@ class Folders:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """One look at a log: which newest head was verified from which pin, and when."""
 
     pin: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.gate import places
 from openvet_install.gateway import blobs
@@ -17,8 +16,7 @@ FILES_MAX = 10 << 30  # bytes of package files
 DATABASE = "objects.db"
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """Counts and bytes of each store; `used` is when the objects were last written to (Unix seconds), None: never."""
 
     objects: int
@@ -30,8 +28,7 @@ class Kept:
     used: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Cleaned:
+class Cleaned(NamedTuple):
     """Bytes freed, and whether running processes kept the package files."""
 
     freed: int

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -54,7 +53,7 @@ def move_pins(
         except (InvalidError, UndecidedError) as error:
             raise LogStopsError(name, error) from error
         if warning := late(settings, one.verified.timestamp, now):
-            one = replace(one, warnings=(*one.warnings, warning))
+            one = one._replace(warnings=(*one.warnings, warning))
         pins[name] = Pin(settings.url, one.new)
         walked[name] = Walked(one.verified.operators, one.new)
         found.append(one)

@@ -7,8 +7,7 @@ follow the shortest route to a package, and the releases that the tool could hav
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
@@ -18,16 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 
-@dataclass(frozen=True, slots=True)
-class Root:
+class Root(NamedTuple):
     """A requirement that somebody typed, and where: `command line` or `req.txt:3`."""
 
     requirement: Requirement
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(NamedTuple):
     """What one released file asks for; `builds` are the requirements of its build backend."""
 
     name: str
@@ -36,8 +33,7 @@ class Needs:
     builds: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Edge:
+class _Edge(NamedTuple):
     needs: Needs
     requirement: Requirement
 

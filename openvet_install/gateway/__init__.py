@@ -20,8 +20,7 @@ The rest of the package meets it through `Gatekeeper`, below.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
     from openvet_install.gateway.pages import Page
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(NamedTuple):
     """A whole local copy: `sha256` (lower-case hex) was computed over these bytes, `size` is in bytes."""
 
     path: Path
@@ -40,8 +38,7 @@ class Blob:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """What the child is told instead of bytes.
 
     `status` is an HTTP status from 400 to 599, never 401 or 407. `reason` becomes the reason phrase and
@@ -53,8 +50,7 @@ class Refusal:
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
-class Released:
+class Released(NamedTuple):
     """A file that may go to the child.
 
     `metadata` is METADATA of the opened wheel and answers `.metadata` requests; None answers 404. With

@@ -6,9 +6,8 @@ One spelling per host: anything that two parsers could read differently is an er
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
 from openvet_install.errors import InvalidError
@@ -40,8 +39,7 @@ class AddressError(InvalidError):
     """A host, authority or URL that is not in the one spelling we take."""
 
 
-@dataclass(frozen=True, slots=True)
-class Authority:
+class Authority(NamedTuple):
     """A canonical host (IPv6 without brackets) and a port from 1 to 65535."""
 
     host: str
@@ -57,8 +55,7 @@ class Authority:
         return f"{self.netloc}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """A canonical http(s) URL in parts; `path` starts with `/` and includes the query."""
 
     scheme: str

@@ -6,7 +6,7 @@ Whatever two parsers could cut differently is an error: bare CR or LF, folded li
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import h11
 
@@ -35,8 +35,7 @@ class GrammarError(InvalidError):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A parsed head: `target` as it stood in the request line, `headers` with lower-case names."""
 
     method: str

@@ -5,8 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.errors import UndecidedError
 from openvet_install.gateway.addresses import is_loopback, is_private, literal, never
@@ -51,8 +50,7 @@ class HostRefusedError(UndecidedError):
     reason = "host not admitted"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer whose body is still on the way; headers are as upstream wrote them."""
 
     status: int

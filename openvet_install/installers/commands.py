@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from openvet_install.errors import ConfigError
@@ -47,8 +47,7 @@ REMOVAL_TRIES = 40
 REMOVAL_PAUSE = 0.05  # seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
+class Index(NamedTuple):
     """A package index that the tool will ask. `url` has no login; `origin` says who configured it.
 
     `default`: it takes the place of the public index. `explicit`: uv asks it only for packages tied to it.
@@ -70,8 +69,7 @@ class Index:
         return f"{host}:{parts.port or 80}"
 
 
-@dataclass(frozen=True, slots=True)
-class Requested:
+class Requested(NamedTuple):
     """One requirement that a person wrote: `origin` is `command line` or `FILE:LINE`; `hashes` are `alg:hex`.
 
     With a `source` the requirement only repeats its name, version, extras and marker.

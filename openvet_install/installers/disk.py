@@ -7,7 +7,6 @@ import hashlib
 import os
 from base64 import urlsafe_b64decode
 from contextlib import suppress
-from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 from stat import S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,8 +26,7 @@ _CONFIGURATION = (VENV_CONFIGURATION, "/pip.conf", "/pip.ini", "/uv.toml")
 """What steers Python and the installers, at the top of a prefix; no installer writes any of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class Places(NamedTuple):
     """Where a target keeps what is installed; absolute paths.
 
     `site` are purelib and platlib (they may be one folder), `scripts` the folder of commands, `data`
@@ -84,8 +82,7 @@ class Stamp(NamedTuple):
         return S_ISLNK(self.mode)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """All files (and links) of the site folders and of the folder of commands, by absolute path.
 
     With them the configuration at the top of the prefix.
@@ -105,8 +102,7 @@ class Snapshot:
             yield from ((root, f"{root}{os.sep}{top}") for top in sorted(found) if top.endswith(".dist-info"))
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line of an installed RECORD: absolute path without `..`, `sha256` hex or None when it has no such digest."""
 
     path: str

@@ -12,7 +12,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from openvet_install.installers import disk
 from openvet_install.installers.disk import Places, Snapshot
@@ -55,8 +55,7 @@ class Release:
     script_tails: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing on disk that no released file accounts for; `path` is what to look at or remove.
 
     `name` and `version` are empty for files of no distribution.
@@ -69,8 +68,7 @@ class Finding:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Installed:
+class _Installed(NamedTuple):
     """A distribution on disk."""
 
     name: str

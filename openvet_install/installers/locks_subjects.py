@@ -6,9 +6,8 @@ platform counts, every algorithm of a hash is a subject of its own, and nothing 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openvet_install.installers.locks_values import Entry, LockError, load_toml
 from openvet_install.openvet.subject import PYPI, Subject, SubjectError, TaggedHash
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 _WHEEL_PARTS = 5
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Skipped:
+class Skipped(NamedTuple):
     """An entry without a subject; `reason` is path, git, unknown-source, bad-checksum or no-checksum."""
 
     name: str
@@ -29,8 +27,7 @@ class Skipped:
     detail: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LockSubjects:
+class LockSubjects(NamedTuple):
     """Subjects in the order of their text, without repetition, and the skipped entries."""
 
     subjects: tuple[Subject, ...]

@@ -13,7 +13,7 @@ from collections.abc import Mapping  # noqa: TC003 - a runtime annotation of dat
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path  # noqa: TC003 - as above
-from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from packaging.markers import InvalidMarker, Marker
@@ -55,16 +55,14 @@ class LockContentError(InvalidError):
     """An entry of a lock that contradicts itself: a malformed hash, a wheel named after something else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Where an entry comes from; `location` is the URL or path as the lock writes it, without login."""
 
     kind: SourceKind
     location: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dependency:
+class Dependency(NamedTuple):
     """An edge of the graph: `version` and `source` only where the lock needs them to tell forks apart."""
 
     name: str
@@ -155,8 +153,7 @@ class NotHere:
     why: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
+class Selection(NamedTuple):
     """What one target would install: `files` from indexes, `direct` everything that has no index.
 
     `direct` are the folders, paths, archives and repositories among the reached entries, roots included.
@@ -167,8 +164,7 @@ class Selection:
     direct: tuple[LockedPackage, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What the user asked of the tool; the defaults are those of `uv sync` and of an installer of a pylock.
 
     `groups` None means the lock's default groups. `roots` are names of workspace members to start from; None
@@ -219,8 +215,7 @@ def entry_lines(text: str, key: str, count: int) -> tuple[int | None, ...]:
     return lines if len(lines) == count else (None,) * count
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A table of the lock with its place: typed access, faults with `file:line` and the key."""
 
     table: Mapping[str, Any]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -26,8 +25,7 @@ _SIMPLE = re.compile(r"(?:sys_platform|platform_system|os_name|platform_machine)
 _TRUE, _FALSE = "python_version >= '0'", "python_version < '0'"
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(NamedTuple):
     """The entries that are reached, each with the names on the shortest way to it, and the rest."""
 
     reached: tuple[tuple[LockedPackage, tuple[str, ...]], ...]

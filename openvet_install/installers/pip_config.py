@@ -12,7 +12,7 @@ from __future__ import annotations
 import configparser
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.errors import ConfigError, FaultsError, InstallError
 from openvet_install.installers import pip_flags
@@ -56,8 +56,7 @@ class PipConfig:
     ignored: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(NamedTuple):
     file: str
     line: int
     section: str

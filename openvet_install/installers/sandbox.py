@@ -16,7 +16,6 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -49,8 +48,7 @@ class Isolation(NamedTuple):
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(NamedTuple):
     """How the tool ended: `code` as a shell would say it (128 + n for signal n); `signal` that ended it, or None.
 
     `received`: the last signal that we got meanwhile (SIGINT, SIGTERM, SIGHUP), or None.

@@ -8,7 +8,7 @@ import re
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openvet_install.errors import ConfigError, InstallError
 from openvet_install.installers import uv_flags
@@ -132,8 +132,7 @@ def _read(said: Mapping[str, Any]) -> Target:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(NamedTuple):
     """What uv itself says: its version and the interpreter that `uv pip install` would work for."""
 
     version: str

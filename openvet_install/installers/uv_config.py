@@ -15,7 +15,7 @@ import sys
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -39,8 +39,7 @@ _SELECTING = ("no-binary", "exclude-newer", "require-hashes")
 _PROXY_HINT = "a proxy of yours belongs in HTTPS_PROXY: the gateway uses it"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UvConfig:
+class UvConfig(NamedTuple):
     """What the files say: `files` that were read, `indexes` in their order, whether indexes are switched off.
 
     `system_certs`: the user's or the machine's file asks for the system's trust store (for the way out only).

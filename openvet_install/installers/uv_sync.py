@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.tags import Tag
@@ -50,8 +50,7 @@ class Member(Project):
         return ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Locked:
+class Locked(NamedTuple):
     """What `uv sync` works from: the lock, what of it this target gets, and the environment where there is none yet.
 
     `base`: the interpreter that the missing environment is to be made of; None when it exists.
@@ -108,8 +107,8 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         wanted = _wanted(tokens, child, lock, probe.member)
         selection = select(lock, [Tag(*text.split("-")) for text in target.tags], target.environment, wanted)
         skipped = {str(canonicalize_name(name)) for name in values_of(tokens, "--no-install-package")}
-        selection = replace(
-            selection, files=tuple(one for one in selection.files if canonicalize_name(one.package.name) not in skipped)
+        selection = selection._replace(
+            files=tuple(one for one in selection.files if canonicalize_name(one.package.name) not in skipped)
         )
         if not frozen and _is_static(lock, root):
             probe.is_current()

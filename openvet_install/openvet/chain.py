@@ -18,8 +18,7 @@ The authority is the predecessor; of genesis and of generation roots it is the c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from openvet_install.openvet import keyset as keysets
 from openvet_install.openvet import sshsig, tree
@@ -49,8 +48,7 @@ class Lookups(keysets.Lookups, Protocol):
         """Return the decoded audit envelope of that name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Trusted:
+class Trusted(NamedTuple):
     """A commit that was verified, with the keyset after it."""
 
     name: bytes

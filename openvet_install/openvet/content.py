@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from openvet_install.openvet.faults import HASH_BYTES, LogInvalid
 from openvet_install.openvet.schema import parse
@@ -25,8 +24,7 @@ _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL | re.ASCII)
 _WITH_HOST = {"http", "https", "ws", "wss", "ftp"}
 
 
-@dataclass(frozen=True, slots=True)
-class LineRange:
+class LineRange(NamedTuple):
     """Lines from `start` to `end`, from 0, both inclusive."""
 
     start: int
@@ -34,8 +32,7 @@ class LineRange:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+class Annotation(NamedTuple):
     """A remark on a path; `content_hash` is BLAKE2b-256 of the file, or None for a folder."""
 
     path: str
@@ -44,8 +41,7 @@ class Annotation:
     lines: tuple[LineRange, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """Something found, with words from `SEVERITIES` and `CLASSES`."""
 
     title: str
@@ -54,8 +50,7 @@ class Finding:
     category: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dependency:
+class Dependency(NamedTuple):
     """A dependency that the author names, with a word from `SCOPES`."""
 
     registry: str
@@ -66,16 +61,14 @@ class Dependency:
     description: str
 
 
-@dataclass(frozen=True, slots=True)
-class Diff:
+class Diff(NamedTuple):
     """The audit looked at the difference to `source` and at the audits named (raw hashes)."""
 
     source: Subject
     consulted_audits: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Vcs:
+class Vcs(NamedTuple):
     """Where the source is said to be kept; `commit` has 20 or 32 raw bytes."""
 
     url: str
@@ -83,8 +76,7 @@ class Vcs:
     subdirectory: bytes | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditContent:
+class AuditContent(NamedTuple):
     """One decoded `Audit` message. `created_at` is Unix seconds, says the author."""
 
     subject: Subject

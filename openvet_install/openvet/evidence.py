@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.openvet import chain, tree
 from openvet_install.openvet.faults import LogInvalid, short
@@ -29,8 +28,7 @@ _TOP_RANK = 3
 _MANY_TOP_KEYS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(NamedTuple):
     """What came in after the commit at `since` approves only if its signers are unexpired at `now` (Unix seconds)."""
 
     since: tuple[int, int]

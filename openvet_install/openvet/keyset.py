@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from openvet_install.openvet import tree
 from openvet_install.openvet.faults import LogInvalid
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
     from openvet_install.openvet.wire import Commit, KeyState
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(NamedTuple):
     """A key state and its name."""
 
     name: bytes
@@ -97,7 +95,7 @@ def restart(keyset: Keyset, before: Commit, commit: Commit, look: Lookups) -> Ke
         kept = new.get(fingerprint)
         if kept is None:
             raise LogInvalid("signer-not-in-keyset", "a key of the earlier generation is gone")
-        if kept.state != replace(member.state, capabilities=()):
+        if kept.state != member.state._replace(capabilities=()):
             what = "a key of the earlier generation is not just revoked but changed"
             raise LogInvalid("key-preserved-field-changed", what)
     operation = commit.operation

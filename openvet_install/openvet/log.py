@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from openvet_install.http import without_login
 from openvet_install.openvet import chain, walk
@@ -56,8 +56,7 @@ class Verified:
     operators: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class AuditCommit:
+class AuditCommit(NamedTuple):
     """A commit that inserted, updated or removed the audit of a subject; its time in Unix seconds."""
 
     name: str

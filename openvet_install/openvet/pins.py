@@ -11,9 +11,8 @@ import os
 import re
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from openvet_install.errors import ConfigError
 from openvet_install.openvet.faults import LogMissingError, short
@@ -35,16 +34,14 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _HEAD = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(NamedTuple):
     """`[log.NAME]` of `openvet.lock`: the URL as configured and the pinned head, lower-case hex."""
 
     url: str
     head: str
 
 
-@dataclass(frozen=True, slots=True)
-class Walked:
+class Walked(NamedTuple):
     """`[log.NAME]` of `openvet-install.lock`.
 
     `operators` are the first keys of generation 0, 1, ... as `SHA256:base64`; `walked` is the head that
@@ -55,8 +52,7 @@ class Walked:
     walked: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advance:
+class Advance(NamedTuple):
     """What a look at one log found, and what to write.
 
     "first": seen for the first time, write `new` and `verified.operators`. "moved": `new` extends

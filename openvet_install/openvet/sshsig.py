@@ -10,9 +10,8 @@ import base64
 import binascii
 import hashlib
 import re
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -68,8 +67,7 @@ class _BlobError(ValueError):
     """Bytes that are no sequence of length-prefixed strings."""
 
 
-@dataclass(frozen=True, slots=True)
-class PublicKey:
+class PublicKey(NamedTuple):
     """A key in OpenSSH's wire form (`blob`); `parts` are the strings after the algorithm's name."""
 
     algorithm: str

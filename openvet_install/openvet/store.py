@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openvet_install.openvet.faults import KINDS, Kind, object_name
 
@@ -43,8 +42,7 @@ _PUT_HINT = """INSERT INTO hints VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET c
                WHERE commit_name != excluded.commit_name"""
 
 
-@dataclass(frozen=True, slots=True)
-class Stats:
+class Stats(NamedTuple):
     """How many objects of each kind are kept, and the bytes that the database takes."""
 
     objects: dict[Kind, int]

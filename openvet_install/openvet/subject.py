@@ -8,7 +8,7 @@ bytes of another encoding (lone surrogates, as in arguments) names no subject.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from openvet_install.errors import InvalidError
 
@@ -22,8 +22,7 @@ class SubjectError(InvalidError):
     """Text or bytes that name no subject."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TaggedHash:
+class TaggedHash(NamedTuple):
     """`alg:hex`; the algorithm in lower case (ASCII), the digest raw."""
 
     algorithm: str
@@ -65,8 +64,7 @@ class TaggedHash:
         return self.algorithm.encode() + b":" + self.digest
 
 
-@dataclass(frozen=True, slots=True)
-class Coordinate:
+class Coordinate(NamedTuple):
     """`registry:package@version[?variant]`: a subject without its hash."""
 
     registry: str
@@ -94,8 +92,7 @@ class Coordinate:
         return f"{self.registry}:{self.package}@{self.version}{variant}"
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """One file: a coordinate and the hash of its bytes."""
 
     registry: str

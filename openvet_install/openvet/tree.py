@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.openvet.faults import HASH_BYTES, LogInvalid, object_name
 from openvet_install.openvet.wire import common_prefix, decode_node, encode_entry, encode_node, entries_of
@@ -41,8 +40,7 @@ def rank(key: bytes) -> int:
     return bits // _BITS_PER_RANK
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+class Branch(NamedTuple):
     """A checked node; `encoded` are its entries as they stand in the node's bytes."""
 
     rank: int

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping  # noqa: TC003 - a runtime annotation of dataclasses
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.openvet.language import Expression, Tri, evaluate
 from openvet_install.openvet.subject import Subject  # noqa: TC001 - as above
@@ -37,8 +37,7 @@ class Outcome(Enum):
     UNAUDITED = "unaudited"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Audit:
+class Audit(NamedTuple):
     """One verified audit: every signature in it holds and its subject is the key it was found under.
 
     `hash` names the envelope (hex); `signers` are fingerprints in the form `SHA256:base64`;
@@ -56,8 +55,7 @@ class Audit:
     approves: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(NamedTuple):
     """A named condition; `default` ones apply to every subject."""
 
     name: str
@@ -65,8 +63,7 @@ class Requirement:
     default: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Override:
+class Override(NamedTuple):
     """Changes the effective set for the subjects that fit; None fits everything.
 
     Either `replace` is set, or `add` and `remove` apply.
@@ -93,8 +90,7 @@ class Override:
         return all(wanted in (None, "*", actual) for wanted, actual in pairs)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequirementVerdict:
+class RequirementVerdict(NamedTuple):
     """What the audits say of one requirement; `values` has one entry per audit, in the order given."""
 
     name: str
@@ -102,8 +98,7 @@ class RequirementVerdict:
     values: tuple[tuple[Audit, Tri], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The verdict of a subject and of each of its effective requirements."""
 
     outcome: Outcome

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from openvet_install.openvet.content import AuditContent, decode_audit, hash_of, require, subject_of
 from openvet_install.openvet.faults import HASH_BYTES, LogInvalid
@@ -32,24 +32,21 @@ class Capability(IntEnum):
     OPERATOR = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """An armored SSHSIG that nobody has looked at yet."""
 
     type: str
     armored: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorSignature:
+class AuthorSignature(NamedTuple):
     """A signature under an audit and the key that is stated for it."""
 
     key: PublicKey
     signature: Signature
 
 
-@dataclass(frozen=True, slots=True)
-class AuditEnvelope:
+class AuditEnvelope(NamedTuple):
     """An audit with its signatures; `signed` are the verbatim bytes they cover."""
 
     signed: bytes
@@ -57,16 +54,14 @@ class AuditEnvelope:
     signatures: tuple[AuthorSignature, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tree:
+class Tree(NamedTuple):
     """Root of a tree: a name, or empty bytes for the empty tree."""
 
     k: int
     root: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A tree node. `children[i]` lies before `keys[i]`, the last one after all; empty bytes: none.
 
     Order and ranks are not the decoder's business; `tree` checks them on every visit.
@@ -78,8 +73,7 @@ class Node:
     children: tuple[bytes, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class KeyState:
+class KeyState(NamedTuple):
     """One key of a keyset; times are indexes of commits, `expires_at` Unix seconds."""
 
     key: PublicKey
@@ -91,8 +85,7 @@ class KeyState:
     label: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class AuditChange:
+class AuditChange(NamedTuple):
     """`insert_audit`, `update_audit` or `remove_audit` (with empty `audit`)."""
 
     verb: str
@@ -100,8 +93,7 @@ class AuditChange:
     audit: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class KeyChange:
+class KeyChange(NamedTuple):
     """`insert_key` or `update_key`: a fingerprint and the name of the key state."""
 
     verb: str
@@ -130,8 +122,7 @@ class Commit:
         return self.generation, self.index
 
 
-@dataclass(frozen=True, slots=True)
-class CommitEnvelope:
+class CommitEnvelope(NamedTuple):
     """A commit with its signature; `signed` are the verbatim bytes it covers."""
 
     signed: bytes

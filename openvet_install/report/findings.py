@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote
 
 from openvet_install.decide import Action, Reason, ReasonClass
@@ -24,8 +23,7 @@ _LINE = re.compile(r"(?P<path>.+):(?P<line>[0-9]{1,9})")
 MAX_TEXT = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing to point at; `level` is error or warning, `path` relative to the repository where it lies in it.
 
     `rule` is a reason's code, or `baseline` and `exempt` for what ends soon. Texts are free of control characters.
@@ -41,8 +39,7 @@ class Finding:
     identity: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Ground:
+class Ground(NamedTuple):
     """Where a run took place: the working folder that typed paths are relative to, and the repository's root."""
 
     cwd: PurePath

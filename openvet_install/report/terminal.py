@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,8 +30,7 @@ def plain(text: str, limit: int = MAX_OUTSIDE_CHARACTERS) -> str:
     return kept if len(kept) <= limit else kept[: limit - 1] + "…"
 
 
-@dataclass(frozen=True, slots=True)
-class Terminal:
+class Terminal(NamedTuple):
     """A stream and what it can show."""
 
     stream: TextIO

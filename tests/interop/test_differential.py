@@ -13,7 +13,7 @@ import os
 import shutil
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -211,7 +211,7 @@ class Forgiving(Policy):
     def _judge(self, name, audits):
         judged = super()._judge(name, audits)
         yes = any(value is Tri.TRUE for _, value in judged.values)
-        return replace(judged, status=Status.PASS) if yes else judged
+        return judged._replace(status=Status.PASS) if yes else judged
 
 
 class Stingy(Policy):
@@ -220,7 +220,7 @@ class Stingy(Policy):
     def _judge(self, name, audits):
         judged = super()._judge(name, audits)
         unsure = judged.status is Status.PASS and any(value is Tri.UNKNOWN for _, value in judged.values)
-        return replace(judged, status=Status.NOT_ASSERTED) if unsure else judged
+        return judged._replace(status=Status.NOT_ASSERTED) if unsure else judged
 
 
 class Adding(Policy):
@@ -229,7 +229,7 @@ class Adding(Policy):
     def _judge(self, name, audits):
         audits = list(audits)
         merged = {claim: value for audit in audits for claim, value in audit.claims.items()}
-        return super()._judge(name, [replace(audit, claims={**merged, **audit.claims}) for audit in audits])
+        return super()._judge(name, [audit._replace(claims={**merged, **audit.claims}) for audit in audits])
 
 
 class Either(Policy):
@@ -286,7 +286,7 @@ class Loud(Policy):
 
     def effective(self, subject):
         lowered = tuple(
-            replace(one, package=one.package and one.package.lower(), hash=one.hash and one.hash.lower())
+            one._replace(package=one.package and one.package.lower(), hash=one.hash and one.hash.lower())
             for one in self.overrides
         )
         return Policy(self.requirements, lowered, self.aliases).effective(subject)
@@ -296,7 +296,7 @@ class Blind(Policy):
     """An empty variant in an override fits everything."""
 
     def effective(self, subject):
-        found = tuple(replace(one, variant=one.variant or None) for one in self.overrides)
+        found = tuple(one._replace(variant=one.variant or None) for one in self.overrides)
         return Policy(self.requirements, found, self.aliases).effective(subject)
 
 
@@ -304,7 +304,7 @@ class Always(Policy):
     """Every requirement is a default one."""
 
     def effective(self, subject):
-        every = {name: replace(one, default=True) for name, one in self.requirements.items()}
+        every = {name: one._replace(default=True) for name, one in self.requirements.items()}
         return Policy(every, self.overrides, self.aliases).effective(subject)
 
 

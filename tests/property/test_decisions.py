@@ -69,7 +69,7 @@ def test_one_more_requirement_never_allows_more(found, expressions, more, settin
 def test_one_more_false_never_turns_a_block_into_less(found, expressions, settings, where, approves):
     rules = Rules(scope="project", policy=policy_of(expressions), **settings)
     no = an_audit(FILE, dict.fromkeys(NAMES, False), log="eve", approves=approves)
-    worse = replace(found, **{where: (*getattr(found, where), no)})
+    worse = found._replace(**{where: (*getattr(found, where), no)})
     assert action(worse, rules) >= action(found, rules)
 
 

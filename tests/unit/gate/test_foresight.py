@@ -83,6 +83,6 @@ def test_nothing_is_fetched_hidden_files_are_not_opened_and_nobody_elses_pages_c
 def test_a_damaged_file_is_left_to_those_who_ask_for_it(ahead):
     decision = ahead.wheel("good", "1.0", ["next"])
     blob = ahead.blobs.add([b"no zip"])
-    damaged = replace(decision, file=replace(decision.file, sha256=blob.sha256))
+    damaged = decision._replace(file=replace(decision.file, sha256=blob.sha256))
     ahead.judged("good", damaged)
     assert ahead.pages == [page("good")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -87,7 +86,7 @@ def file_of(subject, filename=None):
 
 
 def other(subject, **changes):
-    return replace(subject, **changes)
+    return subject._replace(**changes)
 
 
 @pytest.fixture(params=["small log", "large log"])

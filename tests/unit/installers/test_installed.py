@@ -169,7 +169,7 @@ def env(pristine, tmp_path):
             path.unlink(missing_ok=True)
             shutil.copy2(there, path)
     now = snapshot(pristine.places).stamps
-    pristine.before = replace_in(pristine.before, stamps={path: now[path] for path in pristine.before.stamps})
+    pristine.before = pristine.before._replace(stamps={path: now[path] for path in pristine.before.stamps})
 
 
 def test_what_was_released_is_what_is_there(env):

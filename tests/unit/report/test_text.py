@@ -1,5 +1,4 @@
 import io
-from dataclasses import replace
 from datetime import datetime, timezone
 
 import pytest
@@ -46,8 +45,8 @@ def test_silence_when_all_is_well():
 def test_a_contradiction_is_told_with_its_tree():
     file = a_file("acme-yaml", "1.4.0")
     audit = an_audit(file, {"is-benign": False})
-    audit = replace(
-        audit, created_at=int(datetime(2026, 11, 20, tzinfo=timezone.utc).timestamp()),
+    audit = audit._replace(
+        created_at=int(datetime(2026, 11, 20, tzinfo=timezone.utc).timestamp()),
         summary="reads cloud keys at import",
     )  # fmt: skip
     withheld = [judged(file, audit), *(release("acme-yaml", version) for version in ("1.3.2", "1.3.1", "1.3.0"))]
@@ -65,7 +64,7 @@ def test_a_contradiction_is_told_with_its_tree():
 
 def test_an_unaudited_dependency_is_told_with_its_route():
     route = ("command line", "flask==3.1.3: werkzeug>=3.1.0")
-    withheld = [replace(release("werkzeug", f"3.1.{number}"), route=route) for number in (9, 6, 5, 3, 1, 0)]
+    withheld = [release("werkzeug", f"3.1.{number}")._replace(route=route) for number in (9, 6, 5, 3, 1, 0)]
     run = a_run(
         Outcome.BLOCKED, tool="uv", withheld=withheld, stopping=("werkzeug",), partly=("werkzeug",),
         newest_approved={"werkzeug": "3.0.6"},
