@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from openvet_install.errors import UsageError
-from openvet_install.installers import pip_flags, uv_flags
+from openvet_install.installers import pip_flags, uv_commands, uv_flags
 from openvet_install.installers.tokens import HELP, Flag, Token, Tokeniser, index, refuse
 
 if TYPE_CHECKING:
@@ -104,21 +104,21 @@ def _uv(argv: Sequence[str]) -> Command:
     if any(_is_help(token) for token in before):
         version = not words and any(token.flag and token.flag.name == "--version" for token in before)
         return Command(PASS, words, (*words, "--version" if version else "--help"), tuple(before))
-    if not words or (words[0] in uv_flags.SPACES and len(words) == 1):
+    if not words or (words[0] in uv_commands.SPACES and len(words) == 1):
         return Command(PASS, words, tuple(argv), tuple(before))
     said = "uv " + " ".join(words)
-    if words in uv_flags.PASSING:
+    if words in uv_commands.PASSING:
         _check_passing_uv(argv, words, reader)
         return Command(PASS, words, tuple(argv), tuple(before))
-    if words not in uv_flags.NOT_YET and words not in uv_flags.REFUSED and words not in uv_flags.GATED:
+    if words not in uv_commands.NOT_YET and words not in uv_commands.REFUSED and words not in uv_commands.GATED:
         raise UsageError(f"`{said}` is not a command of uv {uv_flags.VERSION}")
     # these hand what follows to a program, whose `--help` it may be
     if words[-1] not in ("run", "uvx") and _asks_help(reader.rest):
         return Command(PASS, words, (*words, "--help"), tuple(before))
-    if words in uv_flags.NOT_YET:
+    if words in uv_commands.NOT_YET:
         raise UsageError(f"`{said}` is not gated yet")
-    if words in uv_flags.REFUSED:
-        raise UsageError(f"`{said}` is refused: {uv_flags.REFUSED[words]}")
+    if words in uv_commands.REFUSED:
+        raise UsageError(f"`{said}` is refused: {uv_commands.REFUSED[words]}")
     return Command(GATED, words, reader.rest, tuple(before))
 
 
@@ -127,7 +127,7 @@ def _uv_words(reader: Tokeniser) -> tuple[tuple[str, ...], list[Token]]:
     before: list[Token] = []
     words: tuple[str, ...] = ()
     table = index(uv_flags.MAIN)
-    while (not words or words[-1] in uv_flags.SPACES) and len(words) < 2 and (tokens := reader.next(table)):
+    while (not words or words[-1] in uv_commands.SPACES) and len(words) < 2 and (tokens := reader.next(table)):
         if tokens[0].flag is None:
             words += (tokens[0].spelled,)
             table = index(uv_flags.GLOBAL)
@@ -141,8 +141,8 @@ def _uv_words(reader: Tokeniser) -> tuple[tuple[str, ...], list[Token]]:
 def _check_passing_uv(argv: Sequence[str], words: tuple[str, ...], reader: Tokeniser) -> None:
     for item in argv:
         name = item.partition("=")[0]
-        if name in uv_flags.PASSING_REFUSED:
-            raise UsageError(f"`{name}` is refused: {uv_flags.PASSING_REFUSED[name]}")
+        if name in uv_commands.PASSING_REFUSED:
+            raise UsageError(f"`{name}` is refused: {uv_commands.PASSING_REFUSED[name]}")
     if words == ("version",):
         _only_reads(reader.rest)
 
@@ -150,7 +150,7 @@ def _check_passing_uv(argv: Sequence[str], words: tuple[str, ...], reader: Token
 def _only_reads(rest: Sequence[str]) -> None:
     reader = Tokeniser(rest, tool=f"uv {uv_flags.VERSION}", equals_in_short=True)
     try:
-        tokens = reader.all(index(uv_flags.VERSION_ONLY))
+        tokens = reader.all(index(uv_commands.VERSION_ONLY))
     except UsageError as error:
         raise UsageError("`uv version` is not gated yet when it changes the project", hint=error.what) from error
     if any(token.flag is None for token in tokens):
@@ -178,7 +178,7 @@ def _last(tokens: Sequence[Token], name: str) -> str | None:
 
 def flag_table(tool: str, words: tuple[str, ...]) -> dict[str, Flag]:
     """Return the options of a gated command by spelling."""
-    return index(pip_flags.GATED[words[0]] if tool == "pip" else uv_flags.GATED[words])
+    return index(pip_flags.GATED[words[0]] if tool == "pip" else uv_commands.GATED[words])
 
 
 def run_through(tool: str, command: Command, environ: Mapping[str, str], cwd: str) -> NoReturn:

@@ -8,7 +8,7 @@ VERSION = "0.13.9"
 OLDEST = (0, 13, 9)
 BELOW = (0, 14, 0)
 
-_DOWNLOADS = "interpreters are not downloaded through the gate"
+DOWNLOADS = "interpreters are not downloaded through the gate"
 
 GLOBAL = (
     Flag(("--help", "-h"), False, HELP),
@@ -17,9 +17,9 @@ GLOBAL = (
     Flag(("--python-preference",), True, CARRY),
     Flag(("--managed-python",), False, CARRY),
     Flag(("--no-managed-python",), False, CARRY),
-    Flag(("--allow-python-downloads",), False, NEVER, _DOWNLOADS),
+    Flag(("--allow-python-downloads",), False, NEVER, DOWNLOADS),
     Flag(("--no-python-downloads",), False, OURS),
-    Flag(("--python-fetch",), True, NEVER, _DOWNLOADS),
+    Flag(("--python-fetch",), True, NEVER, DOWNLOADS),
     Flag(("--quiet", "-q"), False, CARRY),
     Flag(("--verbose", "-v"), False, CARRY),
     Flag(("--no-color",), False, CARRY),
@@ -226,107 +226,3 @@ SYNC = (
     Flag(("--python", "-p"), True, JUDGE),
     Flag(("--python-platform",), True, LATER, "files for another platform"),
 )
-
-GATED: dict[tuple[str, ...], tuple[Flag, ...]] = {
-    ("pip", "install"): PIP_INSTALL,
-    ("pip", "sync"): PIP_SYNC,
-    ("sync",): SYNC,
-}
-
-# Commands that pass without a gate (threats 3.1), by their words.
-PASSING = frozenset(
-    {
-        ("help",),
-        ("version",),
-        ("init",),
-        ("pip", "list"),
-        ("pip", "ls"),
-        ("pip", "tree"),
-        ("pip", "show"),
-        ("pip", "freeze"),
-        ("pip", "check"),
-        ("pip", "uninstall"),
-        ("clean",),
-        ("cache", "clean"),
-        ("cache", "clear"),
-        ("cache", "prune"),
-        ("cache", "dir"),
-        ("cache", "size"),
-        ("python", "list"),
-        ("python", "ls"),
-        ("python", "find"),
-        ("python", "dir"),
-        ("python", "pin"),
-        ("tool", "list"),
-        ("tool", "ls"),
-        ("tool", "dir"),
-        ("tool", "uninstall"),
-        ("workspace", "dir"),
-        ("workspace", "list"),
-        ("self", "version"),
-    }
-)
-
-# Words that stand in front of another word.
-SPACES = frozenset({"pip", "cache", "python", "tool", "workspace", "self", "auth"})
-
-# Options that a passing command may not have. uv knows no abbreviations, so the exact spelling is enough.
-PASSING_REFUSED = {
-    "--outdated": "it asks the index, which is not gated here",
-    "--allow-python-downloads": _DOWNLOADS,
-    "--python-fetch": _DOWNLOADS,
-    "--python-downloads-json-url": _DOWNLOADS,
-}
-
-# All that `uv version` may have here: with a value or more options it changes the project and installs.
-VERSION_ONLY = (
-    *GLOBAL,
-    Flag(("--short",), False, CARRY),
-    Flag(("--output-format",), True, CARRY),
-    Flag(("--package",), True, CARRY),
-)
-
-# Known commands that are neither: the answer in words. Everything else is unknown.
-NOT_YET = frozenset(
-    {
-        ("run",),
-        ("add",),
-        ("remove",),
-        ("lock",),
-        ("export",),
-        ("tree",),
-        ("venv",),
-        ("build",),
-        ("pip", "compile"),
-        ("tool", "run"),
-        ("tool", "uvx"),
-        ("tool", "install"),
-        ("tool", "upgrade"),
-        ("tool", "update"),
-        ("workspace", "metadata"),
-    }
-)
-REFUSED = {
-    ("publish",): "it uploads, and the gateway takes nothing out",
-    ("auth", "login"): "it reaches past the gateway",
-    ("auth", "logout"): "it reaches past the gateway",
-    ("auth", "token"): "it reaches past the gateway",
-    ("auth", "dir"): "it reaches past the gateway",
-    ("auth", "helper"): "it reaches past the gateway",
-    ("self", "update"): "it replaces uv without an audit",
-    ("python", "install"): _DOWNLOADS,
-    ("python", "upgrade"): _DOWNLOADS,
-    ("python", "uninstall"): "it does not belong to the gate",
-    ("python", "update-shell"): "it does not belong to the gate",
-    ("tool", "update-shell"): "it does not belong to the gate",
-    ("tool", "audit"): "it asks a service past the gateway",
-    ("tool", "ensurepath"): "it does not belong to the gate",
-    ("python", "ensurepath"): "it does not belong to the gate",
-    ("format",): "it downloads a program without an audit",
-    ("check",): "it downloads a program without an audit",
-    ("audit",): "it asks a service past the gateway",
-    ("upgrade",): "it changes the project without a gate",
-    ("build-backend",): "run uv itself for it",
-    ("pip", "debug"): "uv does not have it",
-    ("generate-shell-completion",): "run uv itself for it",
-}

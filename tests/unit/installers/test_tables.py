@@ -10,7 +10,7 @@ from pip._internal.cli.main_parser import create_main_parser
 from pip._internal.commands import commands_dict, create_command
 from pip._internal.req.req_file import build_parser
 
-from openvet_install.installers import pip_flags, uv_flags, uv_keys
+from openvet_install.installers import pip_flags, uv_commands, uv_flags, uv_keys
 from openvet_install.installers.tokens import COLUMNS, index
 
 UV = uv.find_uv_bin()
@@ -107,7 +107,7 @@ def test_uv_hidden_aliases_mean_what_we_think(alias):
     assert said in ended.stderr
 
 
-@pytest.mark.parametrize("words", sorted(words for words in uv_flags.PASSING if words[-1] not in ("ls", "clear")))
+@pytest.mark.parametrize("words", sorted(words for words in uv_commands.PASSING if words[-1] not in ("ls", "clear")))
 def test_passing_uv_commands_only_have_downloads_that_we_refuse(completion, words):
     listed = re.search(rf'\n +uv__{"__".join(words)}\)\n +opts="([^"]*)"', completion[0])[1].split()
     suspect = {name for name in listed if name.startswith("-") and re.search("download|fetch|url$|outdated", name)}
@@ -119,19 +119,19 @@ def test_passing_uv_commands_only_have_downloads_that_we_refuse(completion, word
         "--only-downloads",
         "--show-urls",
     }
-    assert suspect - kept <= set(uv_flags.PASSING_REFUSED)
+    assert suspect - kept <= set(uv_commands.PASSING_REFUSED)
 
 
 def test_every_uv_command_has_its_place(completion):
     pairs = re.findall(r"^ +uv(?:__([a-z]+))?,([a-z-]+)\)", completion[0], re.MULTILINE)
     found = {(above, word) if above else (word,) for above, word in pairs if above != "help"}
-    known = {*uv_flags.PASSING, *uv_flags.NOT_YET, *uv_flags.REFUSED, *uv_flags.GATED}
-    known |= {(word,) for word in uv_flags.SPACES}
+    known = {*uv_commands.PASSING, *uv_commands.NOT_YET, *uv_commands.REFUSED, *uv_commands.GATED}
+    known |= {(word,) for word in uv_commands.SPACES}
     assert found - known == set()
 
 
 def test_columns_are_the_known_ones():
-    for table in (pip_flags.INSTALL, *uv_flags.GATED.values()):
+    for table in (pip_flags.INSTALL, *uv_commands.GATED.values()):
         assert {flag.column for flag in table} <= set(COLUMNS)
 
 
