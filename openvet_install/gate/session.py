@@ -19,7 +19,6 @@ from packaging.version import Version
 from openvet_install.errors import EXIT_INVALID, InstallError, InvalidError, UndecidedError
 from openvet_install.gate import locked
 from openvet_install.gate.foresight import Foresight
-from openvet_install.gate.forgiven import account
 from openvet_install.gate.keeper import Keeper, origin_of
 from openvet_install.gate.knowledge import Knowledge
 from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen, Trouble
@@ -171,6 +170,7 @@ def _behind_the_gate(
         stack.close()
         faults = list(gateway.faults)
     from openvet_install.gate.after import changes  # noqa: PLC0415 - not before the tool starts
+    from openvet_install.gate.forgiven import account  # noqa: PLC0415 - as above
     from openvet_install.gate.outcome import Fit, conclude  # noqa: PLC0415 - as above
     from openvet_install.gate.wanted import Needs, Root, Wanted  # noqa: PLC0415 - as above
 

@@ -19,7 +19,6 @@ from packaging.utils import canonicalize_name
 from openvet_install.errors import InvalidError
 from openvet_install.files import File, FilenameError, parse_filename
 from openvet_install.gateway.addresses import AddressError, join
-from openvet_install.gateway.anchors import HtmlError, anchors
 from openvet_install.gateway.unread import Unread
 
 if TYPE_CHECKING:
@@ -221,6 +220,8 @@ def _json_files(entries: list[Any], url: str, index: str, project: str) -> Itera
 
 
 def _parse_html(text: str, url: str, index: str, wanted: Wanted | None) -> Page:
+    from openvet_install.gateway.anchors import HtmlError, anchors  # noqa: PLC0415 - most pages are JSON
+
     try:
         base, version, found = anchors(text)
     except HtmlError as error:

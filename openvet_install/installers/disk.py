@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 from base64 import urlsafe_b64decode
 from contextlib import suppress
-from email.parser import BytesHeaderParser
 from stat import S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -158,6 +156,8 @@ def _stamp(s: os.stat_result) -> Stamp:
 
 def identity(info: str) -> tuple[str, str]:
     """Return (normalised name, normal version) from METADATA; ("", "") for each that cannot be read."""
+    from email.parser import BytesHeaderParser  # noqa: PLC0415 - a slow import, not before the tool starts
+
     raw = read(f"{info}/METADATA", METADATA_BYTES)
     message = BytesHeaderParser().parsebytes(raw or b"")
     names, versions = message.get_all("Name", []), message.get_all("Version", [])
@@ -171,6 +171,8 @@ def identity(info: str) -> tuple[str, str]:
 
 def rows(root: str, info: str) -> tuple[Row, ...] | None:
     """Return what the installed RECORD claims; None when it is missing or no table."""
+    import csv  # noqa: PLC0415 - as above
+
     raw = read(f"{info}/RECORD", RECORD_BYTES)
     if raw is None:
         return None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import InstallError, UsageError
-from openvet_install.installers import uv_config, uv_flags, uv_sync
+from openvet_install.installers import uv_config, uv_flags
 from openvet_install.installers.choice import find_uv, prefix_of
 from openvet_install.installers.commands import (
     COMMAND_LINE,
@@ -91,7 +91,7 @@ def plan(
     for token in tokens:
         refuse(token, tool="uv", command=said)
     if command.words == ("sync",):
-        return uv_sync.plan(argv, environ, cwd, command=command, tokens=tokens)
+        return _plan_sync(argv, environ, cwd, command, tokens)
     found = sort_environment("uv", environ)
     cwd = _working_folder(tokens, found.judged, cwd)
     tokens = [*_judged(flag_table("uv", command.words), tokens, found.judged), *tokens]
@@ -178,6 +178,14 @@ def plan(
         or require_hashes(inputs, listed=False),
         bare_files=bool(files),
     )
+
+
+def _plan_sync(
+    argv: Sequence[str], environ: Mapping[str, str], cwd: str, command: Command, tokens: list[Token]
+) -> Plan:
+    from openvet_install.installers import uv_sync  # noqa: PLC0415 - locks are read for this command only
+
+    return uv_sync.plan(argv, environ, cwd, command=command, tokens=tokens)
 
 
 def _working_folder(tokens: Sequence[Token], judged: Mapping[str, str], cwd: str) -> str:

@@ -13,7 +13,6 @@ import os
 import re
 import sys
 from dataclasses import dataclass
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -75,6 +74,8 @@ class _Reader:
             column = columns.get(key)
             self.selects = self.selects or key.startswith(_SELECTING)
             if column is None:
+                from difflib import get_close_matches  # noqa: PLC0415 - for an error only
+
                 near = get_close_matches(key, columns, n=1)
                 self.faults.append(
                     ConfigError(
