@@ -11,6 +11,7 @@ from openvet_install.errors import UndecidedError
 from openvet_install.gateway.addresses import is_loopback, is_private, literal, never
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
     import urllib3
@@ -85,6 +86,8 @@ class Upstream:
         """Take the user's settings; nothing is opened yet."""
         self._outside = outside
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
+        self._context: ssl.SSLContext | None = None
         self._door: Door | None = None
         self._pools: dict[str | None, urllib3.PoolManager] = {}
         self._private: Callable[[str], bool] = lambda _host: False
@@ -101,10 +104,17 @@ class Upstream:
         """Import and read what the first request needs; a fault shows at that request."""
         with suppress(Exception):
             self.ready()
+            self._manager(None)
 
     def ready(self) -> None:
-        """As `warm`; raises `ConfigError` for a trust store or client certificate that cannot be read."""
-        self._manager(None)
+        """Read the trust store and client certificate; raises `ConfigError` if that cannot be done."""
+        self._trust()
+
+    def _trust(self) -> ssl.SSLContext:
+        with self._reading:
+            if self._context is None:
+                self._context = self._outside.context()
+            return self._context
 
     def close(self) -> None:
         """End all connections; requests under way fail."""
@@ -172,11 +182,11 @@ class Upstream:
             if pools is None:
                 from openvet_install.gateway import connections  # noqa: PLC0415 - urllib3 is heavy
 
+                trust = self._trust()
                 if self._door is None:
-                    self._context = self._outside.context()
                     self._door = connections.Door()
                     self._door.private, self._door.own_port = self._private, self._own_port
-                pools = connections.manager(self._door, self._context, proxy, self._context)
+                pools = connections.manager(self._door, trust, proxy, trust)
                 self._pools[proxy] = pools
             return pools
 
