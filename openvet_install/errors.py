@@ -14,7 +14,10 @@ Exit codes (the whole list; 0 and the tool's own codes are not errors of ours):
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 EXIT_OK = 0
 EXIT_USAGE = 64
@@ -23,6 +26,8 @@ EXIT_UNDECIDED = 69
 EXIT_BUG = 70
 EXIT_BLOCKED = 77
 EXIT_CONFIG = 78
+
+_GRAVEST = (EXIT_INVALID, EXIT_BLOCKED, EXIT_UNDECIDED)
 
 
 class InstallError(Exception):
@@ -79,4 +84,10 @@ class FaultsError(InstallError):
         """Take at least one fault."""
         super().__init__(faults[0].what, where=faults[0].where, hint=faults[0].hint)
         self.faults = faults
-        self.exit_code = faults[0].exit_code  # type: ignore[misc]
+        self.exit_code = gravest(fault.exit_code for fault in faults)  # type: ignore[misc]
+
+
+def gravest(codes: Iterable[int]) -> int:
+    """Return the exit code of several: invalid, then blocked, then undecided, else the first; 0 without any."""
+    found = list(codes)
+    return next((code for code in _GRAVEST if code in found), found[0] if found else EXIT_OK)

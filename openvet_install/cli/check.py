@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,7 @@ from openvet_install.installers.locks import kind_of
 from openvet_install.installers.target import inspect
 from openvet_install.openvet.language import Tri
 from openvet_install.report import text
-from openvet_install.report.terminal import Terminal, plain
+from openvet_install.report.terminal import Terminal, day_of, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -160,8 +159,7 @@ def said(decision: Decision) -> str:
     for one in decision.requirements:
         for audit, value in one.audits:
             if value is Tri.FALSE:
-                day = datetime.fromtimestamp(min(audit.created_at, 32_503_680_000), timezone.utc).date()
-                return f"{one.name}: {audit.log} {audit.hash[:12]}, {day.isoformat()}"
+                return f"{one.name}: {audit.log} {audit.hash[:12]}, {day_of(audit.created_at)}"
     return ""
 
 

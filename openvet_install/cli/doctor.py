@@ -9,7 +9,6 @@ import os
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,21 +17,23 @@ from typing import TYPE_CHECKING, NamedTuple
 from openvet_install import __version__
 from openvet_install.cli import check
 from openvet_install.cli.policy import now, read_setting
-from openvet_install.errors import ConfigError, InstallError
+from openvet_install.errors import ConfigError, InstallError, gravest
 from openvet_install.gate import stores
 from openvet_install.gate.heads import ago
-from openvet_install.gate.session import knowledge_of
+from openvet_install.gate.model import LogStopsError
+from openvet_install.gate.session import unopened
 from openvet_install.gate.state import Folders, usable_folders
 from openvet_install.installers.choice import find_uv
 from openvet_install.installers.environment import sort_environment
 from openvet_install.installers.sandbox import OFF, ON, Sandbox
 from openvet_install.installers.target import uv_version
-from openvet_install.report.terminal import Terminal, plain
+from openvet_install.report.terminal import Terminal, day_of, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from openvet_install.cli.options import WrapperOptions
+    from openvet_install.gate.knowledge import Knowledge
     from openvet_install.gate.setting import Setting
 
     Check = Callable[["Asked"], Iterator["Finding"]]
@@ -71,13 +72,15 @@ class Asked:
 
 
 def run(options: WrapperOptions, *, python: str | None) -> int:
-    """Print a line for each finding; return 0, or the exit code of the first fault in the order of a run."""
+    """Print a line for each finding; return 0, or the exit code of the first check that fails, as a run would."""
     terminal = Terminal.of(sys.stdout, os.environ)
     asked, code = Asked(options, python), 0
     for one in CHECKS:
+        codes = []
         for found in _findings(one, asked):
             terminal.line(f"{found.sign} {plain(found.text, _LINE_CHARACTERS)}")
-            code = code or found.code
+            codes.append(found.code)
+        code = code or gravest(filter(None, codes))
     return code
 
 
@@ -94,10 +97,17 @@ def clean_store() -> int:
 def _findings(one: Check, asked: Asked) -> Iterator[Finding]:
     try:
         yield from one(asked)
+    except LogStopsError as error:
+        for trouble, fault in zip(error.troubles, error.faults, strict=True):
+            yield Finding(FAULT, f"{trouble}{_aside(fault)}", fault.exit_code)
     except InstallError as error:
-        where = f" ({error.where})" if error.where else ""
-        hint = f"; hint: {error.hint}" if error.hint else ""
-        yield Finding(FAULT, f"{error.what}{where}{hint}", error.exit_code)
+        for fault in getattr(error, "faults", [error]):
+            yield Finding(FAULT, f"{fault.what}{_aside(fault)}", fault.exit_code)
+
+
+def _aside(fault: InstallError) -> str:
+    where = f" ({fault.where})" if fault.where else ""
+    return where + (f"; hint: {fault.hint}" if fault.hint else "")
 
 
 def _policy(asked: Asked) -> Iterator[Finding]:
@@ -146,15 +156,26 @@ def _logs(asked: Asked) -> Iterator[Finding]:
         yield Finding(NOTE, "no policy names a log: nothing can be approved by an audit")
         return
     with ExitStack() as stack:
-        knowledge = knowledge_of(chosen, os.environ, stack.enter_context(usable_folders(os.environ, [])), stack)
-        logs = dict.fromkeys((one.name, one.head, one.newest) for one in knowledge.logs)
+        knowledge = unopened(chosen, os.environ, stack.enter_context(usable_folders(os.environ, [])), stack)
+        try:
+            knowledge.open()
+        except LogStopsError:
+            yield from _seen(knowledge)
+            raise
+        yield from _seen(knowledge)
+
+
+def _seen(knowledge: Knowledge) -> Iterator[Finding]:
+    """Tell of the logs whose heads verify."""
+    logs = dict.fromkeys((one.name, one.head, one.newest) for one in knowledge.logs)
+    if logs:
         heads = [f"{name} {head[:12]}" + (f" (newest {new[:12]})" if new != head else "") for name, head, new in logs]
         seen = [one.checked for one in knowledge.logs if one.checked is not None]
         looked = f", seen {ago((now() - min(seen)).total_seconds())} ago" if seen else ", never seen from here"
-        day = datetime.fromtimestamp(min(knowledge.newest_commit or 0, 32_503_680_000), timezone.utc).date()
-        yield Finding(GOOD, f"logs: {', '.join(heads)}{looked}, newest commit {day}")
-        for warning in knowledge.warnings:
-            yield Finding(NOTE, warning)
+        newest = day_of(knowledge.newest_commit or 0)
+        yield Finding(GOOD, f"logs: {', '.join(heads)}{looked}, newest commit {newest}")
+    for warning in knowledge.warnings:
+        yield Finding(NOTE, warning)
 
 
 def _store(_asked: Asked) -> Iterator[Finding]:

@@ -6,7 +6,6 @@ import os
 import sys
 from collections import Counter
 from contextlib import ExitStack, contextmanager
-from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +28,7 @@ from openvet_install.openvet.pins import read_pins
 from openvet_install.openvet.sshsig import parse_fingerprint
 from openvet_install.openvet.store import Store
 from openvet_install.report import text
-from openvet_install.report.terminal import Terminal, plain
+from openvet_install.report.terminal import Terminal, day_of, plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,7 +137,7 @@ def _moved(
             progress.clear()
             outcome = Outcome.INVALID if error.exit_code == EXIT_INVALID else Outcome.UNDECIDED
             terminal = Terminal.of(sys.stderr, os.environ)
-            text.stopped(terminal, outcome, [error.trouble], "openvet.lock unchanged")
+            text.stopped(terminal, outcome, error.troubles, "openvet.lock unchanged")
             raise SystemExit(error.exit_code) from error
 
 
@@ -154,7 +153,7 @@ def _brought(policy: PolicyFile, moved: list[Advance], make: Callable[[], Knowle
     heads = {name: head for name, head in before.items() if head}, after
     chosen = setting([policy], mode=None, variables=(), now=now())
     try:
-        return brought(check.locks_of([policy]), chosen, check.target_of(None), heads, make)
+        return brought(check.locks_of([policy]), chosen, check.target_of(None), os.environ, heads=heads, make=make)
     except InstallError:
         return None  # the pins have moved all the same; `check` says what is wrong with the locks
 
@@ -163,14 +162,14 @@ def _counted(brings: Brought | None) -> str:
     if brings is None:
         return ""
     counts = Counter(one.decision.reason.code for one in brings.lost)
-    return f"; this project: {brings.approved} newly approved" + "".join(
-        f", {count} {reason}" for reason, count in sorted(counts.items())
-    )
+    told = [f"{brings.approved} newly approved"]
+    told += [f"{brings.leaving} can leave the baseline"] if brings.leaving else []
+    return f"; this project: {', '.join([*told, *(f'{count} {reason}' for reason, count in sorted(counts.items()))])}"
 
 
 def _lost(one: Lost) -> list[str]:
-    at = datetime.fromtimestamp(one.timestamp, timezone.utc).date() if one.commit else ""
-    return [f"✘ {text.subject_of(one.decision)}", one.decision.reason.code, f"{one.log} {one.commit[:12]}, {at}"]
+    told = f"{plain(one.log)} {one.commit[:12]}, {day_of(one.timestamp)}" if one.commit else ""
+    return [f"✘ {text.subject_of(one.decision)}", one.decision.reason.code, told]
 
 
 def _tell(terminal: Terminal, found: list[Advance]) -> None:

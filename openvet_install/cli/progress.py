@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, TextIO
 
@@ -25,6 +26,7 @@ class Progress:
         self._silent = not stream.isatty()
         self._next = time.monotonic() + FIRST_AFTER_SECONDS
         self._shown = 0
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -37,16 +39,17 @@ class Progress:
         self.clear()
 
     def __call__(self, log: str, done: int, total: int) -> None:
-        """Show how far it is, a few times a second."""
+        """Show how far it is, a few times a second; several threads may call."""
         moment = time.monotonic()
         if self._silent or moment < self._next:
             return
-        self._next = moment + EVERY_SECONDS
         what = f"verified {done} of {total}" if done else f"reading about {total}"
         line = f"{plain(log)}: {what} commits"
-        self._stream.write("\r" + line.ljust(self._shown))
-        self._stream.flush()
-        self._shown = len(line)
+        with self._lock:
+            self._next = moment + EVERY_SECONDS
+            self._stream.write("\r" + line.ljust(self._shown))
+            self._stream.flush()
+            self._shown = len(line)
 
     def clear(self) -> None:
         """Take the line away."""

@@ -6,13 +6,13 @@ last look may stand in for `stale-after`.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import ConfigError, InvalidError, UndecidedError
 from openvet_install.gate.model import LogStopsError
+from openvet_install.gate.together import together
 from openvet_install.openvet.pins import read_pins, read_walked
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from openvet_install.config import LogSettings, PolicyFile
-    from openvet_install.gate.state import Looks
+    from openvet_install.gate.state import Look, Looks
     from openvet_install.http import Fetcher
     from openvet_install.openvet.log import Log
     from openvet_install.openvet.pins import Pin, Walked
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 OPENVET_LOCK = "openvet.lock"
 INSTALL_LOCK = "openvet-install.lock"
 UPDATE_HINT = "openvet-install update"
-LOGS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -92,32 +91,27 @@ class Heads:
         self._offline = offline
         self.warnings: list[str] = []
 
-    def open(self, policies: Sequence[PolicyFile]) -> tuple[Source, ...]:
+    def open(self, policies: Sequence[PolicyFile]) -> tuple[tuple[Source, ...], LogStopsError | None]:
         """Find and verify the two heads of every log, all logs at the same time.
 
-        Raises `ConfigError` (no pin, a pin of another URL, other operators) and `LogStopsError` (a fork, a
-        commit that does not verify, out of reach for longer than `stale-after`).
+        Returns those that are good, and an error for all that are not: a fork, a commit that does not verify, out
+        of reach for longer than `stale-after`. Raises `ConfigError` (no pin, a pin of another URL, other operators).
         """
         jobs = [(policy, log, pin, walked) for policy in policies for log, pin, walked in pinned(policy)]
-        if not jobs:
-            return ()
-        with ThreadPoolExecutor(max_workers=min(LOGS_AT_ONCE, len(jobs))) as pool:
-            found = tuple(pool.map(lambda job: self._opened(*job), jobs))
+        found, failed = together(lambda job: self._opened(*job), jobs)
         self.warnings.sort()
-        return found
+        stops = LogStopsError([(job[1].name, error) for job, error in failed]) if failed else None
+        return tuple(source for _, source in found), stops
 
     def settled(self, scope: str, settings: LogSettings, head: str) -> Source:
         """Return a log at a head that this process has verified; its host is not looked at."""
         return Source(scope, settings, partial(client, settings, (), self._fetcher, self._store), head, head, None)
 
     def _opened(self, policy: PolicyFile, settings: LogSettings, pin: Pin, walked: Walked | None) -> Source:
-        try:
-            source = self._open(policy, settings, pin, walked)
-            if settings.expect is not None:
-                told = late(settings, source.log.commit(source.newest).timestamp, self._now)
-                self.warnings += [told] if told else []
-        except (InvalidError, UndecidedError) as error:
-            raise LogStopsError(settings.name, error) from error
+        source = self._open(policy, settings, pin, walked)
+        if settings.expect is not None:
+            told = late(settings, source.log.commit(source.newest).timestamp, self._now)
+            self.warnings += [told] if told else []
         return source
 
     def _open(self, policy: PolicyFile, settings: LogSettings, pin: Pin, walked: Walked | None) -> Source:
@@ -126,31 +120,60 @@ class Heads:
         source = Source(policy.scope, settings, make, pin.head, pin.head, None)
         if walked is None:
             source.log.verify(pin.head, since=None, operators=operators)
-        elif walked.walked != pin.head and source.log.relation(pin.head, walked.walked) != "stale":
+        elif walked.walked != pin.head:
+            if source.log.relation(pin.head, walked.walked) == "stale":
+                return self._look(source, policy, operators, walked.walked)
             # Somebody else moved the pin: it counts only as far as we walk it ourselves (threat T62).
             source.log.verify(pin.head, since=walked.walked, operators=operators)
-        return self._look(source, policy, operators)
+        return self._look(source, policy, operators, pin.head)
 
-    def _look(self, source: Source, policy: PolicyFile, operators: tuple[str, ...]) -> Source:
-        """Find the newest head: from a look that is young enough, else from the host."""
+    def _look(self, source: Source, policy: PolicyFile, operators: tuple[str, ...], known: str) -> Source:
+        """Find the newest head: from a look that is young enough, else from the host. `known` is the pin or extends it.
+
+        A host that serves what is older than what we know has not been seen again, and nothing that we know is
+        forgotten because of it (threat T66).
+        """
         last = self._looks.get(source.settings.url)
         if last is not None and last.checked > self._now:
             last = None  # a look from the future would stay young for ever
-        young = last is not None and self._now - last.checked < policy.settings.check_every
+        checked = last.checked if last is not None else None
+        young = checked is not None and self._now - checked < policy.settings.check_every
         if last is not None and last.pin == source.pin and (young or self._offline):
-            self._too_stale(source, policy, last.checked, None)
+            self._too_stale(source, policy, checked, None)
             if policy.settings.heads == "latest" and last.newest != source.pin:
                 source.log.verify(last.newest, since=source.pin, operators=operators)
-            return self._latest(replace(source, newest=last.newest, checked=last.checked), policy)
+            return self._latest(replace(source, newest=last.newest, checked=checked), policy)
+        if last is not None and self._counts(source, last, known, operators):
+            known = last.newest
         try:
-            newest = self._newest(source, self._served(source), operators)
+            newest, stale = self._newest(source, self._served(source), known, operators)
         except UndecidedError as error:
-            checked = last.checked if last is not None else None
-            self._too_stale(source, policy, checked, error)
-            known = last.newest if last is not None and last.pin == source.pin else source.pin
+            self._too_stale(source, policy, checked, None if self._offline else error.what)
+            if checked is not None and not self._offline:
+                away = ago((self._now - checked).total_seconds())
+                told = f"{source.settings.name} out of reach for {away}, using its last verified head {source.pin[:12]}"
+                self.warnings.append(told)
             return replace(source, newest=known, checked=checked)
-        self._looks.put(source.settings.url, pin=source.pin, newest=newest, checked=self._now)
-        return self._latest(replace(source, newest=newest, checked=self._now), policy)
+        if stale is not None:
+            self._too_stale(source, policy, checked or self._now, stale)
+            self.warnings.append(f"{source.settings.name} {stale}")
+        checked = checked if stale is not None and checked is not None else self._now
+        self._looks.put(source.settings.url, pin=source.pin, newest=newest, checked=checked)
+        return self._latest(replace(source, newest=newest, checked=checked), policy)
+
+    def _counts(self, source: Source, last: Look, known: str, operators: tuple[str, ...]) -> bool:
+        """Tell whether a look tells of news: one from this pin does, one from another pin if it can be verified."""
+        if last.newest in (source.pin, known):
+            return False
+        if last.pin == source.pin == known:
+            return True
+        try:
+            if source.log.relation(last.newest, known) != "extends":
+                return False
+            source.log.verify(last.newest, since=source.pin, operators=operators)
+        except (InvalidError, UndecidedError):
+            return False
+        return True
 
     def _latest(self, source: Source, policy: PolicyFile) -> Source:
         """With `heads = "latest"` the newest head, walked in this run, stands in for the pin.
@@ -168,31 +191,28 @@ class Heads:
             raise UndecidedError("offline")
         return source.log.served_head()
 
-    def _newest(self, source: Source, served: str, operators: tuple[str, ...]) -> str:
-        if served == source.pin:
-            return served
-        relation = source.log.relation(served, source.pin)
-        if relation == "stale":
-            self.warnings.append(f"{source.settings.name} serves {served[:12]}, an older head than the pin")
-            return source.pin
-        source.log.verify(served, since=source.pin, operators=operators)
-        return served
+    def _newest(self, source: Source, served: str, known: str, operators: tuple[str, ...]) -> tuple[str, str | None]:
+        """Return the newest head that verifies, and what to say of a host that serves an older one."""
+        if served == known == source.pin:
+            return served, None
+        source.log.commit(known)  # without it nothing can be said about `served`
+        relation = source.log.relation(served, known)
+        if relation == "forked":
+            at_pin = known == source.pin
+            raise source.log.fork(served, known) if at_pin else source.log.fork_seen(served, known)
+        newest = known if relation == "stale" else served
+        source.log.verify(newest, since=source.pin, operators=operators)
+        if relation != "stale":
+            return newest, None
+        than = "the pin" if known == source.pin else f"{known[:12]}, which was seen before"
+        return newest, f"serves {served[:12]}, an older head than {than}"
 
-    def _too_stale(
-        self, source: Source, policy: PolicyFile, checked: datetime | None, error: UndecidedError | None
-    ) -> None:
-        name = source.settings.name
-        limit = policy.settings.stale_after
+    def _too_stale(self, source: Source, policy: PolicyFile, checked: datetime | None, cause: str | None) -> None:
+        name, limit = source.settings.name, policy.settings.stale_after
         age = None if checked is None else self._now - checked
         if age is None or age > limit:
             since = "was never seen from here" if age is None else f"not seen for {ago(age.total_seconds())}"
-            cause = error.what if error is not None and not self._offline else None
             raise UndecidedError(f'{name} {since}, stale-after = "{_days(limit.total_seconds())}"', where=cause)
-        if error is not None and checked is not None and not self._offline:
-            self.warnings.append(
-                f"{name} out of reach for {ago((self._now - checked).total_seconds())}, "
-                f"using its last verified head {source.pin[:12]}"
-            )
 
 
 def pinned(policy: PolicyFile) -> list[tuple[LogSettings, Pin, Walked | None]]:

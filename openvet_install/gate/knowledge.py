@@ -7,15 +7,15 @@ spellings and among the subjects that came in with commits walked here, now or e
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import chain, product
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.decide import Evidence
-from openvet_install.gate.heads import LOGS_AT_ONCE, Heads
+from openvet_install.gate.heads import Heads
 from openvet_install.gate.model import LogSeen
 from openvet_install.gate.once import Once
+from openvet_install.gate.together import together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -72,6 +72,7 @@ class Knowledge:
         self._policies = policies
         self._finder = Heads(fetcher=fetcher, store=store, looks=looks, now=now, offline=offline)
         self._sources: tuple[Source, ...] = ()
+        self._asked: Once[object] = Once()
         self._packages: Once[_Package] = Once()
         self._by_bytes: Once[Mapping[str, tuple[Subject, ...]] | None] = Once()
 
@@ -121,13 +122,20 @@ class Knowledge:
         return tuple(sorted({source.settings.name for source in self._sources}))
 
     def open(self) -> None:
-        """Find and verify the two heads of every log, all logs at the same time; raises what `Heads.open` does."""
-        self._sources = self._finder.open(self._policies)
+        """Find and verify the two heads of every log, all logs at the same time.
+
+        Raises `ConfigError` and `LogStopsError` as `Heads.open` tells; then only `logs`, those that are good, may be
+        asked.
+        """
+        self._sources, stops = self._finder.open(self._policies)
+        if stops is not None:
+            raise stops
 
     def evidence(self, file: File) -> dict[str, Evidence]:
         """Return what the logs of each policy say of a file, by scope; empty if they say nothing of it."""
         if file.sha256 is None:
             return {}
+        self._ask_all(file.name)
         told = [
             (source, same) for source in self._sources if (same := self._told(source, file, file.sha256)) is not None
         ]
@@ -153,9 +161,9 @@ class Knowledge:
         wanted = sorted(set(names))
         if len(wanted) < 2 or not self._sources:
             return
-        with ThreadPoolExecutor(max_workers=min(LOGS_AT_ONCE, len(self._sources))) as pool:
-            for job in [pool.submit(self._prepare, source, wanted) for source in self._sources]:
-                job.result()
+        _, failed = together(lambda source: self._prepare(source, wanted), self._sources)
+        for _, error in failed:
+            raise error
 
     def _prepare(self, source: Source, names: list[str]) -> None:
         for head in source.heads:
@@ -207,6 +215,16 @@ class Knowledge:
             if audit.subject.version == version
         }
         return tuple(sorted(one for one in found if one))
+
+    def _ask_all(self, name: str) -> None:
+        """Let all logs look for a package at the same time; what fails there fails again where it is needed."""
+        if len(self._sources) > 1:
+            self._asked.get(name, lambda: together(lambda source: self._load(source, name), self._sources))
+
+    def _load(self, source: Source, name: str) -> None:
+        for head in source.heads:
+            self._small(source, head)
+            self._package(source, head, name)
 
     def _told(self, source: Source, file: File, sha256: str) -> list[Audit] | None:
         """Return the audits of a file's bytes at either head; None if the log says nothing of its release either."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime  # noqa: TC003 - a runtime annotation of dataclasses
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from openvet_install.decide import Decision  # noqa: TC001 - as above
-from openvet_install.errors import InstallError
+from openvet_install.decide import Decision, Reason
+from openvet_install.errors import FaultsError, InstallError, UndecidedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Outcome(Enum):
@@ -104,25 +107,36 @@ class Stray(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """A log or host that was invalid or out of reach; `detail` stands below, `hint` is the next step."""
+    """A log or host that was invalid or out of reach; `detail` stands below, `hint` is the next step.
+
+    `reason` is what reports call it, None: what the outcome of the run says.
+    """
 
     name: str
     what: str
     detail: str | None = None
     hint: str | None = None
+    reason: Reason | None = None
 
     def __str__(self) -> str:
         return self.what if self.what.startswith(self.name) else f"{self.name}: {self.what}"
 
 
-class LogStopsError(InstallError):
-    """A log that does not verify or is out of reach; ends like its cause."""
+class LogStopsError(FaultsError):
+    """Logs that do not verify or are out of reach, the gravest first; ends like that one."""
 
-    def __init__(self, name: str, cause: InstallError) -> None:
-        """Keep the name of the log beside what was wrong with it."""
-        super().__init__(cause.what, where=cause.where, hint=cause.hint)
-        self.exit_code = cause.exit_code  # type: ignore[misc]
-        self.trouble = Trouble(name=name, what=cause.what, detail=cause.where, hint=cause.hint)
+    def __init__(self, causes: Iterable[tuple[str, InstallError]]) -> None:
+        """Keep the names of the logs beside what was wrong with them; there is at least one."""
+        ordered = sorted(causes, key=lambda one: isinstance(one[1], UndecidedError))
+        super().__init__([cause for _, cause in ordered])
+        self.troubles = tuple(
+            Trouble(name=name, what=cause.what, detail=cause.where, hint=cause.hint, reason=_reason(cause))
+            for name, cause in ordered
+        )
+
+
+def _reason(cause: InstallError) -> Reason:
+    return Reason.LOG_UNREACHABLE if isinstance(cause, UndecidedError) else Reason.LOG_INVALID
 
 
 @dataclass(slots=True, kw_only=True)

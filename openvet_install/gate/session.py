@@ -59,7 +59,14 @@ SELECTING = ("no-binary", "exclude-newer", "uploaded-prior-to")
 
 def knowledge_of(chosen: Setting, environ: Mapping[str, str], folders: Folders, stack: ExitStack) -> Knowledge:
     """Return the opened evidence of a run, closed with `stack`. Raises what `Knowledge.open` raises."""
-    knowledge = Knowledge(
+    knowledge = unopened(chosen, environ, folders, stack)
+    knowledge.open()
+    return knowledge
+
+
+def unopened(chosen: Setting, environ: Mapping[str, str], folders: Folders, stack: ExitStack) -> Knowledge:
+    """Return the evidence of a run before its heads are looked at, closed with `stack`."""
+    return Knowledge(
         chosen.policies,
         fetcher=stack.enter_context(Fetcher(environ=environ)),
         store=stack.enter_context(Store(folders.cache / "objects")),
@@ -67,8 +74,6 @@ def knowledge_of(chosen: Setting, environ: Mapping[str, str], folders: Folders, 
         now=chosen.now,
         offline=chosen.offline,
     )
-    knowledge.open()
-    return knowledge
 
 
 def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool = False) -> Run:
@@ -122,7 +127,7 @@ def stopped(result: Run, error: LogStopsError) -> Run:
     """Say in the `Run` that logs stopped it before anything started."""
     result.outcome = Outcome.INVALID if error.exit_code == EXIT_INVALID else Outcome.UNDECIDED
     result.exit_code = error.exit_code
-    result.troubles = [error.trouble]
+    result.troubles = list(error.troubles)
     return result
 
 

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.gate import places
 from openvet_install.gateway import blobs
-from openvet_install.openvet.store import Store
+from openvet_install.openvet.store import MAX_BYTES, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-OBJECTS_MAX = 2 << 30  # bytes of the database of logs' objects
 FILES_MAX = 10 << 30  # bytes of package files
 DATABASE = "objects.db"
 
@@ -63,7 +62,7 @@ def trim(cache: Path) -> None:
     """Bring the stores below their bounds, oldest first; what running processes use stays."""
     if (cache / "objects" / DATABASE).exists():
         with Store(cache / "objects") as store:
-            store.clean(OBJECTS_MAX)
+            store.clean(MAX_BYTES)
     if (cache / "files").is_dir():
         blobs.prune(cache / "files", FILES_MAX)
 

@@ -26,7 +26,7 @@ class Insertions:
         self._reader = reader
         self._state = state
         self._history: Iterator[tuple[bytes, Commit]] | None = None
-        self._found: dict[tuple[Subject, bytes], tuple[bytes, Commit]] = {}
+        self._found: dict[bytes, bytes] = {}
         self._roots: dict[bytes, bytes | None] = {}
 
     def knew(self, fingerprint: bytes, member: Member, subject: Subject, audit: bytes) -> bool:
@@ -54,14 +54,13 @@ class Insertions:
             return noted
         if self._history is None:
             self._history = self._reader.back(self._state.name)
-        while (subject, audit) not in self._found:
-            step = next(self._history, None)
-            if step is None:
+        while audit not in self._found:  # an audit is about one subject, the walk has seen to that
+            name, older = next(self._history, (b"", None))
+            if older is None:
                 raise LogInvalid("tree-root-mismatch", f"no commit brought the audit of `{subject}` in")
-            operation = step[1].operation
-            if isinstance(operation, AuditChange) and operation.audit:
-                self._found.setdefault((operation.subject, operation.audit), step)
-        return self._found[subject, audit]
+            if isinstance(older.operation, AuditChange) and older.operation.audit:
+                self._found.setdefault(older.operation.audit, name)
+        return self._found[audit], self._reader.commit(self._found[audit]).commit
 
     def _absent_when_added(self, fingerprint: bytes, member: Member, subject: Subject, audit: bytes) -> bool:
         """Tell whether the tree right after the key was added provably lacks the audit; False: cannot tell.

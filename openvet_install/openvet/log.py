@@ -17,8 +17,8 @@ from openvet_install.openvet import chain, walk
 from openvet_install.openvet.ahead import Ahead
 from openvet_install.openvet.evidence import Clock, Evidence
 from openvet_install.openvet.faults import LogInvalid, LogMissingError
+from openvet_install.openvet.keys import parse_subject_key, subject_key
 from openvet_install.openvet.source import Source, generation_of
-from openvet_install.openvet.subject import Subject, SubjectError
 from openvet_install.openvet.wire import AuditChange, Commit, KeyChange
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from openvet_install.http import Fetcher
     from openvet_install.openvet.store import Store
+    from openvet_install.openvet.subject import Subject
     from openvet_install.openvet.verdict import Audit
 
 Progress = Callable[[int, int], None]
@@ -33,7 +34,7 @@ Progress = Callable[[int, int], None]
 
 Relation = Literal["same", "extends", "stale", "forked"]
 
-SUBJECTS_REMEMBERED = 200_000
+BYTES_REMEMBERED = 32 * 1024 * 1024
 _HEAD = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
 
@@ -89,13 +90,13 @@ class Log:
         self.operators = operators
         self.generation = generation_of(url)
         self._source = Source(url, mirrors, fetcher, store)
-        self._reader = walk.Reader(self._source)
+        self._reader = walk.Reader(self._source, name)
         self._lock = threading.RLock()
         self._states: dict[bytes, chain.Trusted] = {}
         self._evidence: dict[bytes, Evidence] = {}
         self._clock: Clock | None = None
-        self._walked: dict[bytes, set[str]] = {}
-        self._walked_count = 0
+        self._walked: dict[bytes, set[bytes]] = {}
+        self._walked_bytes = 0
 
     def served_head(self) -> str:
         """Return the head that the log's host serves now, 64 hex digits; nothing is verified.
@@ -164,18 +165,23 @@ class Log:
                     return "stale" if self._leads(old, new, place) else "forked"
                 return "extends" if self._leads(new, old, base) else "forked"
 
-    def fork(self, head: str, known: str, *, mirror: str | None = None) -> LogInvalid:
-        """Return the error (`not-append-only`) for a head that does not extend `known`: where the two part.
-
-        With `mirror` the head is that mirror's, and `known` what the log itself serves.
-        """
+    def fork(self, head: str, known: str) -> LogInvalid:
+        """Return the error (`not-append-only`) for a served head that does not extend the pin: where the two part."""
         with self._lock:
-            fault = walk.fork(self._reader, _name(head), _name(known))
-        if mirror is None:
-            return fault
+            return walk.fork(self._reader, _name(head), _name(known))
+
+    def fork_seen(self, head: str, seen: str) -> LogInvalid:
+        """As `fork`, for a head that does not extend one that was verified here before."""
+        what = "forked: the served head does not extend the one seen before"
+        with self._lock:
+            return walk.fork(self._reader, _name(head), _name(seen), what=what, sides=("seen", "served"))
+
+    def fork_of_mirror(self, mirror: str, head: str, served: str) -> LogInvalid:
+        """As `fork`, for the head of a mirror that parts from what the log itself serves."""
         what = f"forked: {mirror} serves another history than {without_login(self.url)}"
-        where = (fault.where or "").replace("pinned", "the log serves", 1).replace(", served", ", the mirror", 1)
-        return LogInvalid(fault.rule, what, where=where, hint=fault.hint)
+        sides = ("the log serves", "the mirror")
+        with self._lock:
+            return walk.fork(self._reader, _name(head), _name(served), what=what, sides=sides)
 
     def message(self, head: str) -> str | None:
         """Return what the start of a verified head's generation says of itself, if anything."""
@@ -228,8 +234,8 @@ class Log:
         """
         digest = bytes.fromhex(sha256)
         with self._lock:
-            found = self._walked.get(digest, set()).union(self._source.store.noted(self._source.url, digest))
-        return tuple(subject for text in sorted(found) if (subject := _subject(text)) and subject.sha256 == sha256)
+            keys = self._walked.get(digest, set()).union(self._source.store.noted(self._source.url, digest))
+        return tuple(found for key in sorted(keys) if (found := _subject(key)) and found.sha256 == sha256)
 
     def expire_beyond(self, pin: str, now: int) -> None:
         """From here on, what came in after `pin` approves only by keys that are unexpired at `now` (Unix seconds)."""
@@ -256,11 +262,11 @@ class Log:
         """Note a subject that a walked commit brought in."""
         if subject.sha256 is None:
             return
-        digest, text = subject.hash.digest, str(subject)
-        self._source.store.note(self._source.url, digest, text)
-        if self._walked_count < SUBJECTS_REMEMBERED:
-            self._walked.setdefault(digest, set()).add(text)
-            self._walked_count += 1
+        digest, key = subject.hash.digest, subject_key(subject)
+        self._source.store.note(self._source.url, digest, key)
+        if self._walked_bytes < BYTES_REMEMBERED:
+            self._walked.setdefault(digest, set()).add(key)
+            self._walked_bytes += len(key)
 
     def hint(self, state: chain.Trusted, audit: bytes) -> None:
         """Keep where an audit came in, to find it again quickly."""
@@ -348,17 +354,18 @@ class _Seen:
             self.operators.append(found)
         else:
             what = f"it starts generation {commit.generation} with the key {found}, which nobody has accepted"
+            listed = ", ".join(f'"{one}"' for one in (*self.operators, found))
             hint = (
-                f'whoever hosts the log can do this alone; if its owner confirms the key, append "{found}" '
-                f"to operators of [install.log.{self._log.name}]"
+                "whoever hosts the log can do this alone; if its owner confirms the key, write "
+                f"operators = [{listed}] in [install.log.{self._log.name}]"
             )
             raise chain.placed(LogInvalid("generation-not-accepted", what, hint=hint), state.name, commit)
 
 
-def _subject(text: str) -> Subject | None:
+def _subject(key: bytes) -> Subject | None:
     try:
-        return Subject.parse(text)
-    except SubjectError:
+        return parse_subject_key(key)
+    except LogInvalid:
         return None
 
 

@@ -114,7 +114,7 @@ def _furthest(log: Log) -> tuple[str, tuple[str, ...]]:
         if cause:
             told.append(f"{log.name}: mirror {where}: {cause}")
         elif relation == "forked" and head is not None:
-            raise log.fork(head, served, mirror=where)
+            raise log.fork_of_mirror(where, head, served)
         elif relation == "extends" and head is not None:
             told.append(f"{log.name}: mirror {where} is ahead of the log itself")
             served = head

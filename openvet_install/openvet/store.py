@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-_LAYOUT = 2
+_LAYOUT = 3
 _BUSY_SECONDS = 10.0
 _PENDING_ROWS = 512
 _PENDING_NOTES = 8192
+_PENDING_BYTES = 8 * 1024 * 1024
+MAX_BYTES = 2 << 30
 _CODES = {kind: code for code, kind in enumerate(KINDS, 1)}
 _SCHEMA = (
     "DROP TABLE IF EXISTS objects",
@@ -33,7 +35,7 @@ _SCHEMA = (
     """CREATE TABLE hints(log TEXT, audit BLOB, position BLOB, commit_name BLOB,
                           PRIMARY KEY(log, audit, position)) WITHOUT ROWID""",
     "DROP TABLE IF EXISTS subjects",
-    """CREATE TABLE subjects(sha256 BLOB, log TEXT, subject TEXT,
+    """CREATE TABLE subjects(sha256 BLOB, log TEXT, subject BLOB,
                              PRIMARY KEY(sha256, log, subject)) WITHOUT ROWID""",
 )
 
@@ -52,15 +54,19 @@ class Stats(NamedTuple):
 class Store:
     """Content-addressed bytes; safe for threads and for many processes. Losing it costs time only.
 
-    Writes are gathered and written together; `flush` and leaving the context write what is left.
+    Writes are gathered and written together; `flush` and leaving the context write what is left. Once closed it is
+    empty and takes nothing. Beyond `max_bytes` the oldest quarter goes.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, *, max_bytes: int = MAX_BYTES) -> None:
         """Open or create the store in `folder`; None keeps everything in memory."""
         self._lock = threading.RLock()
+        self._max_bytes = max_bytes
+        self._gathered = 0
+        self._closed = False
         self._pending: dict[tuple[int, bytes], bytes] = {}
         self._hints: dict[tuple[str, bytes, bytes], bytes] = {}
-        self._subjects: set[tuple[bytes, str, str]] = set()
+        self._subjects: set[tuple[bytes, str, bytes]] = set()
         self._path = None if folder is None else folder / "objects.db"
         self._database = self._open()
 
@@ -102,16 +108,14 @@ class Store:
             raise ValueError("these bytes have another name")
         with self._lock:
             self._pending[_CODES[kind], name] = raw
-            if len(self._pending) >= _PENDING_ROWS:
-                self.flush()
+            self._gather(len(raw))
 
     def hint(self, log: str, audit: bytes, position: tuple[int, int], commit: bytes) -> None:
         """Note that in a log `audit` was inserted by `commit`; to be verified by whoever reads it."""
         place = b"".join(number.to_bytes(8, "big") for number in position)
         with self._lock:
             self._hints[log, audit, place] = commit
-            if len(self._hints) >= _PENDING_NOTES:
-                self.flush()
+            self._gather(len(log))
 
     def hints(self, log: str, audit: bytes) -> tuple[bytes, ...]:
         """Return the commits that may have inserted `audit`, newest position first; nothing is verified."""
@@ -120,25 +124,24 @@ class Store:
             sql = "SELECT commit_name FROM hints WHERE log = ? AND audit = ? ORDER BY position DESC"
             return tuple(row[0] for row in self._ask(sql, (log, audit)) if isinstance(row[0], bytes))
 
-    def note(self, log: str, sha256: bytes, subject: str) -> None:
-        """Note that a commit of a log brought in an audit of a file with this digest, under this subject."""
+    def note(self, log: str, sha256: bytes, subject: bytes) -> None:
+        """Note that a commit of a log brought in an audit of a file with this digest, under this key of its tree."""
         with self._lock:
             self._subjects.add((sha256, log, subject))
-            if len(self._subjects) >= _PENDING_NOTES:
-                self.flush()
+            self._gather(len(subject))
 
-    def noted(self, log: str, sha256: bytes) -> tuple[str, ...]:
-        """Return the subjects noted for a digest, as text; good for knowing where to look, for nothing else."""
+    def noted(self, log: str, sha256: bytes) -> tuple[bytes, ...]:
+        """Return the keys noted for a digest; good for knowing where to look, for nothing else."""
         with self._lock:
             if self._subjects:
                 self.flush()
             rows = self._ask("SELECT subject FROM subjects WHERE sha256 = ? AND log = ?", (sha256, log))
-            return tuple(row[0] for row in rows if isinstance(row[0], str))
+            return tuple(row[0] for row in rows if isinstance(row[0], bytes))
 
     def flush(self) -> None:
         """Write what was gathered; where that fails it stays in memory for this run."""
         with self._lock:
-            while self._pending or self._hints or self._subjects:
+            while not self._closed and (self._pending or self._hints or self._subjects):
                 objects = [(kind, name, raw) for (kind, name), raw in self._pending.items()]
                 subjects = sorted(self._subjects)
                 hints = sorted((*key, commit) for key, commit in self._hints.items())
@@ -155,6 +158,15 @@ class Store:
                     self._pending.clear()
                     self._hints.clear()
                     self._subjects.clear()
+                    self._gathered = 0
+                    if self._size() > self._max_bytes:
+                        self._shrink(self._max_bytes * 3 // 4)
+
+    def _gather(self, size: int) -> None:
+        self._gathered += size
+        rows, notes = len(self._pending), max(len(self._hints), len(self._subjects))
+        if rows >= _PENDING_ROWS or notes >= _PENDING_NOTES or self._gathered >= _PENDING_BYTES:
+            self.flush()
 
     def names(self, kind: Kind) -> Iterator[bytes]:
         """Yield the names of all objects of a kind that are kept now."""
@@ -175,20 +187,26 @@ class Store:
         with self._lock:
             self.flush()
             before = self._size()
-            while (size := self._size()) > max_bytes:
-                kept = int(self._ask("SELECT COUNT(*) FROM objects")[0][0])
-                if not kept:
-                    self._ask("DELETE FROM hints")
-                    self._ask("DELETE FROM subjects")
-                    self._give_back()
-                    break
-                rows = max(1, kept * (size - max_bytes) // size)
-                self._ask(
-                    "DELETE FROM objects WHERE rowid IN (SELECT rowid FROM objects ORDER BY rowid LIMIT ?)", (rows,)
-                )
-                self._give_back()
+            self._shrink(max_bytes)
             self._ask("PRAGMA wal_checkpoint(TRUNCATE)")
             return max(0, before - self._size())
+
+    def _shrink(self, max_bytes: int) -> None:
+        while (size := self._size()) > max_bytes:
+            kept = self._rows()
+            if not kept:
+                self._ask("DELETE FROM hints")
+                self._ask("DELETE FROM subjects")
+                self._give_back()
+                return
+            rows = max(1, kept * (size - max_bytes) // size)
+            self._ask("DELETE FROM objects WHERE rowid IN (SELECT rowid FROM objects ORDER BY rowid LIMIT ?)", (rows,))
+            self._give_back()
+            if self._rows() == kept:  # somebody else is writing
+                return
+
+    def _rows(self) -> int:
+        return int((self._ask("SELECT COUNT(*) FROM objects") or [(0,)])[0][0])
 
     def clear(self) -> int:
         """Delete all objects and return the bytes freed; notes stay: they tell where bad news was seen."""
@@ -205,6 +223,7 @@ class Store:
         with self._lock:
             with contextlib.suppress(sqlite3.Error):
                 self.flush()
+            self._closed = True
             self._database.close()
 
     def _give_back(self) -> None:
@@ -218,6 +237,8 @@ class Store:
         return int(pages[0][0]) * int(size[0][0])
 
     def _ask(self, sql: str, values: Iterable[object] = ()) -> list[tuple[Any, ...]]:
+        if self._closed:  # a thread that nobody waited for: a closed database must not pass for a damaged one
+            return []
         try:
             if sql.startswith("SELECT"):  # opens no transaction that would have to be ended
                 return self._database.execute(sql, tuple(values)).fetchall()

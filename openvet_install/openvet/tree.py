@@ -8,11 +8,11 @@ that fails is `LogInvalid`; a node that is not there is whatever the fetcher rai
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import OrderedDict
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.openvet.faults import HASH_BYTES, LogInvalid, object_name
+from openvet_install.openvet.recent import Recent
 from openvet_install.openvet.wire import common_prefix, decode_node, encode_entry, encode_node, entries_of
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _BITS_PER_RANK = 6
 _ABOVE_ALL_RANKS = HASH_BYTES * 8
 NODES_IN_MEMORY = 2000
+NODE_BYTES_IN_MEMORY = 32 * 1024 * 1024
 
 
 class PresentError(Exception):
@@ -59,7 +60,8 @@ class Nodes:
     """Checked nodes by name, for one thread.
 
     `fetch(name)` returns bytes that hash to the name; `keep(name, raw)` takes nodes that were derived
-    here and no longer fit into memory. At most `limit` fetched and `limit` derived nodes are held.
+    here and no longer fit into memory. At most `limit` fetched and `limit` derived nodes are held, of
+    `NODE_BYTES_IN_MEMORY` each.
     """
 
     def __init__(
@@ -72,18 +74,17 @@ class Nodes:
         """Start empty."""
         self._fetch = fetch
         self._keep = keep
-        self._limit = limit
-        self._fetched: OrderedDict[bytes, Branch] = OrderedDict()
-        self._derived: OrderedDict[bytes, Branch] = OrderedDict()
+        self._fetched: Recent[Branch] = Recent(limit, NODE_BYTES_IN_MEMORY)
+        self._derived: Recent[Branch] = Recent(limit, NODE_BYTES_IN_MEMORY)
         self._replaced: set[bytes] = set()
 
     def visit(self, name: bytes, below: int, low: bytes | None, high: bytes | None) -> Branch:
         """Return a node whose rank is lower than `below` and whose keys lie between `low` and `high`, exclusive."""
         branch = self._derived.get(name) or self._fetched.get(name)
         if branch is None:
-            branch = self._fetched[name] = checked_node(self._fetch(name))
-            if len(self._fetched) > self._limit:
-                self._fetched.popitem(last=False)
+            raw = self._fetch(name)
+            branch = checked_node(raw)
+            self._fetched.put(name, branch, len(raw))
         if branch.rank >= below:
             raise LogInvalid("node-rank-wrong", "the rank of a tree node is not below its parent's")
         if (low is not None and branch.keys[0] <= low) or (high is not None and branch.keys[-1] >= high):
@@ -102,18 +103,17 @@ class Nodes:
 
     def add(self, branch: Branch) -> bytes:
         """Remember a node that was derived here; return its name."""
-        name = object_name(branch.encode())
-        self._derived[name] = branch
+        raw = branch.encode()
+        name = object_name(raw)
         self._replaced.discard(name)
-        if len(self._derived) > self._limit:
-            oldest, spilled = self._derived.popitem(last=False)
+        for oldest, spilled in self._derived.put(name, branch, len(raw)):
             self._keep(oldest, spilled.encode())
         return name
 
     def settle(self) -> None:
         """Forget the nodes that the changes so far have replaced."""
         for name in self._replaced:
-            self._derived.pop(name, None)
+            self._derived.drop(name)
         self._replaced.clear()
 
     def derived(self, root: bytes) -> Iterator[bytes]:

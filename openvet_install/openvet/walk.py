@@ -6,11 +6,11 @@ forwards through `chain.advance`.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from openvet_install.openvet import chain, keyset, tree
 from openvet_install.openvet.faults import Kind, LogInvalid, LogMissingError, short
+from openvet_install.openvet.recent import Recent
 from openvet_install.openvet.schema import parse
 from openvet_install.openvet.sshsig import openssh_fingerprint
 from openvet_install.openvet.wire import (
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int], None]
 
 COMMITS_IN_MEMORY = 20_000
+COMMIT_BYTES_IN_MEMORY = 32 * 1024 * 1024
 AUDITS_AHEAD = 64
 _PROGRESS_STEP = 100
 
@@ -40,15 +41,17 @@ _PROGRESS_STEP = 100
 class Reader:
     """Decoded objects of one log; implements `chain.Lookups`. For one thread.
 
-    Commits are remembered, at most `COMMITS_IN_MEMORY` of them; each is decoded once while it is.
+    Commits are remembered, bounded by count and bytes; each is decoded once while it is. `owner` is whose log it is,
+    for hints.
     """
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, owner: str = "the log") -> None:
         """Nothing is read yet."""
         self.source = source
+        self.owner = owner
         self.ahead: Ahead | None = None
         self.nodes = self._fresh_nodes()
-        self._commits: OrderedDict[bytes, CommitEnvelope] = OrderedDict()
+        self._commits: Recent[CommitEnvelope] = Recent(COMMITS_IN_MEMORY, COMMIT_BYTES_IN_MEMORY)
         self._base: tuple[bytes, Commit] | None = None
         self._walked: list[bytes] = []
         self._first_index = 0
@@ -57,15 +60,12 @@ class Reader:
         """Return a commit by name, hashed but not verified."""
         found = self._commits.get(name)
         if found is None:
+            raw = self.raw("commit", name)
             try:
-                found = decode_commit_envelope(self.raw("commit", name))
+                found = decode_commit_envelope(raw)
             except LogInvalid as fault:
-                if fault.rule == "hash-mismatch":
-                    raise
                 raise LogInvalid(fault.rule, f"commit {short(name)}: {fault.what}") from fault
-            self._commits[name] = found
-            if len(self._commits) > COMMITS_IN_MEMORY:
-                self._commits.popitem(last=False)
+            self._commits.put(name, found, len(raw))
         return found
 
     def audit(self, name: bytes) -> AuditEnvelope:
@@ -249,30 +249,46 @@ def _position(reader: Reader, name: bytes | None) -> tuple[int, int] | None:
         return None  # another log's host does not have it; then it is not met on the way either
 
 
-def fork(reader: Reader, head: bytes, known: bytes) -> LogInvalid:
-    """Return the error for a head that does not extend a known one; names where they part."""
-    served = dict(reader.back(head))
+def fork(
+    reader: Reader,
+    head: bytes,
+    known: bytes,
+    *,
+    what: str = "forked: the served head does not extend the pin",
+    sides: tuple[str, str] = ("pinned", "served"),
+) -> LogInvalid:
+    """Return the error for a head that does not extend a known one: where they part. `sides` names known and head."""
+    shown, served = short(known), f"{short(head)} ({reader.commit(head).commit.index})"
     common: tuple[bytes, Commit] | None = None
-    shown = short(known)
     try:
-        for name, commit in reader.back(known):
-            if name == known:
-                shown = f"{shown} ({commit.index})"
-            if name in served:
-                common = (name, commit)
-                break
+        shown = f"{shown} ({reader.commit(known).commit.index})"
+        common = _common(reader.back(head), reader.back(known))
     except LogMissingError:
-        common = None
-    what = "forked: the served head does not extend the pin"
-    where = f"pinned {shown}, served {short(head)} ({served[head].index})"
+        pass
+    where = f"{sides[0]} {shown}, {sides[1]} {served}"
     if common is None:
         where += ", which have nothing in common"
     elif common[0] == head:
         what = "rolled back: the served head is older than the pin"
     else:
         where += f", both extend {short(common[0])} ({common[1].index})"
-    hint = "keep openvet.lock and ask the owner of the log which history is theirs"
+    hint = f"keep openvet.lock and ask the owner of {reader.owner} which history is theirs"
     return LogInvalid("not-append-only", what, where=where, hint=hint)
+
+
+def _common(one: Iterator[tuple[bytes, Commit]], two: Iterator[tuple[bytes, Commit]]) -> tuple[bytes, Commit] | None:
+    """Return the newest commit that two histories share, by stepping back in the one that is further."""
+    first, second = next(one, None), next(two, None)
+    while first is not None and second is not None:
+        if first[0] == second[0]:
+            return first
+        ahead = first[1].position >= second[1].position
+        behind = first[1].position <= second[1].position
+        if ahead:
+            first = next(one, None)
+        if behind:
+            second = next(two, None)
+    return None
 
 
 def replay(

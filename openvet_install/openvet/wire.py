@@ -22,6 +22,8 @@ from openvet_install.openvet.subject import Subject, SubjectError, TaggedHash
 _LABEL_MAX_BYTES = 128
 _GENERATION_MESSAGE_MAX_BYTES = 1024
 _SIGNATURE_FAMILY = "sshsig-"
+NODE_KEYS_MAX_BYTES = 64 * 1024 * 1024
+"""Of a node's keys together: they share a prefix, so a small node could spell out a thousand times its own size."""
 
 
 class Capability(IntEnum):
@@ -209,6 +211,8 @@ def decode_node(raw: bytes) -> Node:
     message = parse("Node", raw)
     prefix = message.prefix
     entries = message.entries
+    if len(prefix) * len(entries) > NODE_KEYS_MAX_BYTES:
+        raise LogInvalid("node-too-large", "the keys of a tree node are too long together")
     keys = [prefix + entry.key_suffix for entry in entries]
     values = [entry.audit for entry in entries]
     children = [entry.left for entry in entries]

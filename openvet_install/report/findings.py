@@ -132,7 +132,7 @@ def _troubles(run: Run) -> Iterator[Finding]:
     for one in run.troubles:
         yield Finding(
             level="error",
-            rule=(rule or Reason.CONFIG_REFUSED).code,
+            rule=(one.reason or rule or Reason.CONFIG_REFUSED).code,
             title=plain(one.name, 300),
             text=plain(f"{one.what} ({one.detail})" if one.detail else one.what, MAX_TEXT),
             hint=plain(one.hint, MAX_TEXT) if one.hint else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 MAX_OUTSIDE_CHARACTERS = 100
 DEFAULT_WIDTH = 100
 GAP = "    "
+_LAST_SECOND = 32_503_680_000  # in the year 3000: what logs say of time has no bound
 
 _ASCII = str.maketrans(
     {"✓": "ok", "✘": "x", "├": "|", "└": "`", "│": "|", "─": "-", "→": "->", "…": "...", "“": '"', "”": '"'}
@@ -28,6 +30,11 @@ def plain(text: str, limit: int = MAX_OUTSIDE_CHARACTERS) -> str:
         if char in "\n\r\t" or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     )
     return kept if len(kept) <= limit else kept[: limit - 1] + "…"
+
+
+def day_of(seconds: int) -> str:
+    """Return the day of a time that somebody else wrote (Unix seconds, any size): `2026-11-22`, UTC."""
+    return datetime.fromtimestamp(min(seconds, _LAST_SECOND), timezone.utc).date().isoformat()
 
 
 class Terminal(NamedTuple):

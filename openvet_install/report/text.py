@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
@@ -13,7 +12,7 @@ from openvet_install.decide import Reason, ReasonClass
 from openvet_install.gate.model import Outcome
 from openvet_install.openvet.language import claims_of
 from openvet_install.openvet.verdict import Status
-from openvet_install.report.terminal import plain
+from openvet_install.report.terminal import day_of, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -121,11 +120,9 @@ def whole_evidence(decision: Decision, policies: dict[str, Policy], asked: Seque
 def _requirement_lines(result: RequirementResult, policy: Policy | None, *, signed: bool = False) -> list[str]:
     lines = [f"{plain(result.name)}: {STATUS_SIGNS[result.status]} {STATUS_WORDS[result.status]}"]
     for number, (audit, value) in enumerate(result.audits):
-        day = datetime.fromtimestamp(min(audit.created_at, 32_503_680_000), timezone.utc).date().isoformat()
         summary = f', "{plain(audit.summary)}"' if audit.summary else ""
-        told = [
-            f"from {plain(audit.log)}: {SIGNS[value.value]} {value.value}    audit {audit.hash[:12]}, {day}{summary}"
-        ]
+        named = f"audit {audit.hash[:12]}, {day_of(audit.created_at)}{summary}"
+        told = [f"from {plain(audit.log)}: {SIGNS[value.value]} {value.value}    {named}"]
         if signed and audit.approves:
             told[0] += f", by {', '.join(audit.signers)} (auditor)"
         if not audit.approves:
@@ -177,7 +174,9 @@ def stopped(terminal: Terminal, outcome: Outcome, troubles: Sequence[Trouble], s
     """Print which log or host stopped everything, and in what state things are left."""
     if outcome is Outcome.INVALID:
         terminal.line(f"openvet: invalid, {state}")
-        rows = [[f"✘ {plain(one.name)}", Reason.LOG_INVALID.code, plain(one.what, 500)] for one in troubles]
+        rows = [
+            [f"✘ {plain(one.name)}", (one.reason or Reason.LOG_INVALID).code, plain(one.what, 500)] for one in troubles
+        ]
         terminal.rows(rows, [[f"└─ {plain(one.detail, 500)}"] if one.detail else [] for one in troubles])
     else:
         told = [plain(str(one), 500) for one in troubles]

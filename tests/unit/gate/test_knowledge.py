@@ -6,22 +6,15 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from openvet_install.config import read_policy
-from openvet_install.decide import NOTHING, Reason, decide
+from openvet_install.decide import Reason
 from openvet_install.errors import EXIT_INVALID, EXIT_UNDECIDED
-from openvet_install.files import File
-from openvet_install.gate.knowledge import Knowledge, spellings
+from openvet_install.gate.knowledge import spellings
 from openvet_install.gate.model import LogStopsError
-from openvet_install.gate.setting import setting
-from openvet_install.gate.state import Looks
-from openvet_install.http import Fetcher
+from openvet_install.openvet.keys import subject_key
 from openvet_install.openvet.store import Store
 from openvet_install.openvet.subject import Subject, TaggedHash
-from tests.support.logsim import START, LogSimulator, SimKey, write_project
-
-BENIGN = '[requirement]\nbenign = "is-benign"\n'
-YES, NO = {"is-benign": True}, {"is-benign": False}
-NOW = datetime.fromtimestamp(START + 1000, timezone.utc)
+from tests.support.knowing import BENIGN, NO, NOW, YES, Project, file_of
+from tests.support.logsim import LogSimulator, SimKey
 
 
 @pytest.fixture
@@ -39,50 +32,6 @@ def alice(sim):
 def project(tmp_path):
     with Store(tmp_path / "store") as store:
         yield Project(tmp_path, store)
-
-
-class Project:
-    """A project with pins, and what is known in one run of it."""
-
-    def __init__(self, folder, store):
-        self.folder = folder
-        self.store = store
-        self.looks = Looks(folder / "state")
-
-    def pin(self, *logs, policy=BENIGN, tables=""):
-        write_project(self.folder / "project", logs, policy + tables)
-
-    def known(self, *, now=NOW, offline=False, store=None):
-        policy = read_policy("project", self.folder / "project" / "openvet.toml", now.date())
-        self.chosen = setting([policy], mode=None, variables=(), now=now)
-        with Fetcher(environ={}, tries=1) as fetcher:
-            knowledge = Knowledge(
-                [policy],
-                fetcher=fetcher,
-                store=self.store if store is None else store,
-                looks=self.looks,
-                now=now,
-                offline=offline,
-            )
-            knowledge.open()
-            self.opened = knowledge
-            return lambda file: decide(file, knowledge.evidence(file) or {"project": NOTHING}, self.chosen.rules, now)
-
-    def reason(self, subject, **how):
-        return self.known(**how)(file_of(subject)).reason
-
-
-def file_of(subject, filename=None):
-    written = subject.package.replace("-", "_")
-    name = filename or f"{written}-{subject.version}-{subject.variant}.whl"
-    return File(
-        name=subject.package,
-        version=subject.version,
-        filename=name,
-        url=f"https://files.example/{name}",
-        index="https://index.example/simple",
-        sha256=subject.sha256,
-    )
 
 
 def other(subject, **changes):
@@ -248,14 +197,10 @@ def test_a_no_that_was_withdrawn_everywhere_is_none(project, alice, size):
 
 def test_a_table_that_lies_adds_nothing(project, alice, size):
     good = alice.publish("foo-bar", "1.0", claims=YES)
-    for text in (
-        "",
-        "not a subject",
-        "a:b@1#sha256:ab",
-        str(other(good, package="gone")),
-        str(other(good, version="\t")),
-    ):
-        project.store.note(alice.url, good.hash.digest, text)
+    short = other(good, hash=TaggedHash("sha256", b"\xab"))
+    keys = map(subject_key, (short, other(good, package="gone"), other(good, version="\t")))
+    for key in (b"", b"no key", *keys):
+        project.store.note(alice.url, good.hash.digest, key)
     project.pin(alice)
     assert project.reason(good) is Reason.APPROVED
 
@@ -326,14 +271,14 @@ def test_stale_after_bounds_how_long_a_log_may_be_away(project, sim, alice):
         with pytest.raises(LogStopsError) as caught:
             project.known(now=NOW + timedelta(days=8), offline=offline)
         assert caught.value.exit_code == EXIT_UNDECIDED
-        assert caught.value.trouble.what == 'alice not seen for 8 days, stale-after = "7d"'
+        assert caught.value.troubles[0].what == 'alice not seen for 8 days, stale-after = "7d"'
     assert "connection refused" in (project_trouble(project, NOW + timedelta(days=8)).detail or "")
 
 
 def project_trouble(project, now):
     with pytest.raises(LogStopsError) as caught:
         project.known(now=now)
-    return caught.value.trouble
+    return caught.value.troubles[0]
 
 
 def test_bad_news_that_was_seen_counts_while_the_log_is_away(project, sim, alice):

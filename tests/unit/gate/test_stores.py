@@ -19,7 +19,7 @@ def fill(cache, count=50):
         for number in range(count):
             raw = os.urandom(5000) + bytes([number])
             store.put("commit", object_name(raw), raw)
-        store.note(URL, b"\1" * 32, "pypi:a@1#sha256:" + "01" * 32)
+        store.note(URL, b"\1" * 32, b"key")
 
 
 def cached(cache, name, *, days=0):
@@ -142,7 +142,7 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_no_lock(tmp_path, monkeypatc
 
 
 def test_runs_keep_the_stores_bounded_once_a_day(tmp_path, monkeypatch):
-    monkeypatch.setattr(stores, "OBJECTS_MAX", 100_000)
+    monkeypatch.setattr(stores, "MAX_BYTES", 100_000)
     monkeypatch.setattr(stores, "FILES_MAX", 10)
     environ = {"XDG_CACHE_HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path / "state")}
     cache = tmp_path / state.APP
