@@ -161,3 +161,32 @@ def test_two_updates_at_the_same_time(stage):
         thread.join()
     assert [one.code for one in ended] == [0, 0]
     assert update(stage) == [f"alice: nothing new; head {stage.log.head[:12]}"]
+
+
+def test_it_says_what_can_leave_the_baseline(stage):
+    for name in ("kept", "one", "two"):
+        stage.wheel(name, "1.0", YES if name == "kept" else None)
+    lock(stage, "kept", "one", "two")
+    stage.policy()
+    assert stage.run("openvet-install", "baseline", "--owner", "me").code == 0
+    stage.wheel("one", "1.0", YES)
+    assert update(stage)[1] == f"{WROTE}; this project: 1 newly approved, 1 can leave the baseline"
+    assert stage.run("openvet-install", "baseline", "--owner", "me").code == 0
+    stage.wheel("other", "1.0", YES)
+    assert update(stage)[1] == f"{WROTE}; this project: 0 newly approved"
+
+
+def test_it_says_what_the_move_brought_for_hashed_requirements(stage):
+    kept = stage.wheel("kept", "1.0", YES)
+    gone = stage.wheel("gone", "1.0", YES)
+    coming = stage.wheel("coming", "1.0")
+    lines = [f"{name}==1.0 --hash=sha256:{digest}" for name, digest in (("kept", kept), ("coming", coming))]
+    lines += [f"gone==1.0 --hash=sha256:{'0' * 64} --hash=sha256:{gone}"]
+    (stage.project / "requirements.txt").write_text("\n".join(lines))
+    stage.policy()
+    subjects = {one.package: one for one in audited(stage)}
+    removed = stage.log.withdraw(subjects["gone"])
+    stage.wheel("coming", "1.0", YES)
+    lines = update(stage)
+    assert lines[1] == f"{WROTE}; this project: 1 newly approved, 1 withdrawn"
+    assert [line.split()[2:5] for line in lines[2:]] == [["withdrawn", "alice", f"{removed[:12]},"]]
