@@ -54,6 +54,8 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(sim.delay)
         name, _, inner = self.path.removeprefix("/").partition("/log/")
         log = sim.logs.get(name)
+        if sim.meeting is not None and inner == "head":
+            sim.meeting.come(name)
         if log is not None and log.down:
             self._send(log.down, b"down")
             return

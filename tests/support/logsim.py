@@ -13,6 +13,7 @@ logs lie in one pool per log, faults are laid over it and can be taken away agai
 from __future__ import annotations
 
 import hashlib
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -439,6 +440,7 @@ class LogSimulator:
         self.requests: list[str] = []
         self.compress = False
         self.delay = 0.0
+        self.meeting: Meeting | None = None
         self._server: LogServer | None = None
         self._port = 0
 
@@ -461,6 +463,11 @@ class LogSimulator:
             self.logs[name]._begin()
         return self.logs[name]
 
+    def meet(self, logs: int) -> Meeting:
+        """From now on keep who asks for a head waiting until so many logs are asked for theirs."""
+        self.meeting = Meeting(logs)
+        return self.meeting
+
     def start(self) -> None:
         """Listen, on the same port as before if there was one."""
         if self._server is None:
@@ -472,6 +479,29 @@ class LogSimulator:
         if self._server is not None:
             self._server.end()
             self._server = None
+
+
+class Meeting:
+    """Lets requests for heads go on when all logs have been asked at the same time, or after 20 seconds each."""
+
+    def __init__(self, logs: int) -> None:
+        self._waiting: set[str] = set()
+        self._logs = logs
+        self._all = threading.Event()
+        self._lock = threading.Lock()
+
+    @property
+    def all_came(self) -> bool:
+        return self._all.is_set()
+
+    def come(self, log: str) -> None:
+        with self._lock:
+            self._waiting.add(log)
+            if len(self._waiting) == self._logs:
+                self._all.set()
+        self._all.wait(20)
+        with self._lock:
+            self._waiting.discard(log)
 
 
 class _Recorded(tree.Nodes):
