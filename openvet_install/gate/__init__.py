@@ -7,7 +7,8 @@
 - `keeper`: the gateway's questions answered; `foresight`: what the tool will ask for next, got early;
 - `local`, `named`, `projects`, `locked`, `remote`: inputs that no page lists: archives and folders of this
   machine, files by URL, entries of `uv.lock`, requirement files by URL;
-- `session`: one gated run; `after`, `outputs`: what lies on disk now against what was released;
+- `session`: one gated run; `after`, `outputs`: what lies on disk now against what was released; `rollback`: what does
+  not belong goes; `journal`, `recovery`: a run that was killed is finished by the next one;
 - `wanted`, `outcome`: who asked for what, what was in the way, what the run came to;
 - `judge`, `hashed`: locks, releases and hashed requirements without installing; `drift`: an environment later on;
 - `adopt`: what is silent and what to do about it; `browse`, `sbom`: what an index lists and a stored file says.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,19 +14,25 @@ from openvet_install.gate.model import Stray
 from openvet_install.gate.projects import local_decision
 from openvet_install.installers import direct, disk
 from openvet_install.installers.bytecode import unfaithful
-from openvet_install.installers.installed import Release, compare
+from openvet_install.installers.installed import Release, compare, places_of, source_of
 from openvet_install.installers.projects import name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from openvet_install.archive import Contents
     from openvet_install.decide import Decision
     from openvet_install.gate.keeper import Keeper
     from openvet_install.gate.outcome import Fit
     from openvet_install.gateway.blobs import BlobStore
-    from openvet_install.installers.disk import Snapshot
+    from openvet_install.installers.disk import Places, Snapshot
+    from openvet_install.installers.installed import Finding
     from openvet_install.installers.projects import Project
+
+
+_TEMPORARY = re.compile(r"\.tmp\w{6}|.+\.tmp")
+"""What uv and pip write before they rename it."""
 
 
 class Changes(NamedTuple):
@@ -89,13 +96,41 @@ def changes(
         released[name, version] = [release_of(contents) for _decision, contents in found]
     faithless = partial(unfaithful, before.places.python)
     findings = compare(before, after, released, compiled=compiled, local=local, unfaithful=faithless)
-    strays = [
+    strays = strays_of(findings)
+    strays += _direct(before, after, typed or {})
+    strays += foreign(before, after, built)
+    return Changes(new, cached, tuple(strays), untouched, nothing=not new and not strays)
+
+
+def strays_of(findings: Iterable[Finding]) -> list[Stray]:
+    """Return findings as what a run tells."""
+    return [
         Stray(name=one.name, version=one.version or None, path=one.path, reason=one.reason, text=one.text)
         for one in findings
     ]
-    strays += _direct(before, after, typed or {})
-    strays += _foreign(before, after, built)
-    return Changes(new, cached, tuple(strays), untouched, nothing=not new and not strays)
+
+
+def half_installed(strays: Sequence[Stray], keeper: Keeper, places: Places) -> list[Stray]:
+    """Return what is gone again and was no more than the beginning of a released wheel: the tool was cut off."""
+    releases = [release_of(one.contents) for one in keeper.opened() if one.contents.kind == "wheel"]
+    ground = {path for release in releases for path in places_of(release, places)}
+    folders = {path.rpartition("/")[0] for path in ground}
+
+    def begun(path: str) -> bool:
+        folder, _, name = path.rpartition("/")
+        return {path, source_of(path)} & ground != set() or (
+            folder in folders and _TEMPORARY.fullmatch(name) is not None
+        )
+
+    return [one for one in strays if one.undone and begun(one.path)]
+
+
+def told_of(strays: Sequence[Stray], halves: Sequence[Stray], away: Path) -> list[str]:
+    """Say where that is what was moved away, and that a part of it was half installed."""
+    if not any(one.undone for one in strays):
+        return []
+    what = "what was half installed" if len(halves) == len(strays) else "what did not belong"
+    return [f"{what} was moved to {away}"]
 
 
 def _moved(before: Snapshot, after: Snapshot) -> tuple[dict[str, str], int]:
@@ -163,14 +198,14 @@ def _direct(before: Snapshot, after: Snapshot, typed: Mapping[str, str]) -> Iter
             direct.put_back(info, meant)
 
 
-def _foreign(before: Snapshot, after: Snapshot, built: set[tuple[str, str]]) -> Iterator[Stray]:
+def foreign(before: Snapshot, after: Snapshot, built: set[tuple[str, str]]) -> Iterator[Stray]:
     """Hold wheels that were built to the places that no wheel may write to; released ones were looked at before."""
     scripts = after.places.command_folder + "/"
     for root, info in _infos(before, after):
         name, version = disk.identity(info)
         if (name, version) not in built:
             continue
-        for row in disk.rows(root, info) or ():
+        for row in disk.rows(root, info, after.places.beside) or ():
             inside = next((one for one in (f"{at}/" for at in after.places.roots) if row.path.startswith(one)), None)
             if inside is not None:
                 wrong = foreign_place("site", row.path.removeprefix(inside), str(canonicalize_name(name)))

@@ -62,9 +62,7 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
         environment=chosen.environment,
         warnings=list(chosen.warnings),
     )
-    places = Places(
-        site=(target.purelib, target.platlib), scripts=target.scripts, data=target.data, python=target.python
-    )
+    places = Places.of(target)
     after = snapshot(places)
     with ExitStack() as stack:
         try:

@@ -73,7 +73,8 @@ class Keeper:
         """Take (scheme, host, port) of the configured indexes and the pinned versions by name.
 
         `named` are files that people gave by URL: their hosts are asked for them and for nothing else.
-        `ahead` may be set to something that looks at what comes next.
+        `ahead` may be set to something that looks at what comes next, `note` to what is told the sha256 and name of
+        a file before it goes out.
         """
         self._knowledge = knowledge
         self._rules = rules
@@ -90,6 +91,7 @@ class Keeper:
         self._unread: dict[str, set[str]] = {}
         self._left: dict[str, list[Unread]] = {}
         self.ahead: Ahead | None = None
+        self.note: Callable[[str, str], None] | None = None
         self.pages: dict[str, dict[str, Decision]] = {}
         self.released: dict[str, Release] = {}
         self.served: dict[str, Release] = {}
@@ -274,6 +276,8 @@ class Keeper:
             contents = self.contents(blob, filename)
         except ArchiveError as error:
             return self._break(url, broken(decision.file, Reason.ARCHIVE_INVALID, error.what))
+        if self.note is not None:
+            self.note(blob.sha256, filename)
         with self._lock:
             self.released[url] = Release(decision, contents)
         if self.ahead is not None:

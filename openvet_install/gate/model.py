@@ -97,13 +97,14 @@ class HeldBack(NamedTuple):
 
 
 class Stray(NamedTuple):
-    """Something in the target that does not equal what was released."""
+    """Something in the target that does not equal what was released; `undone`: it is not there any more."""
 
     name: str
     version: str | None
     path: str
     reason: str
     text: str
+    undone: bool = False
 
 
 class Trouble(NamedTuple):

@@ -45,8 +45,8 @@ class Output(NamedTuple):
                 done = "it was removed"
             except OSError as error:
                 done = f"it cannot be removed: {error.strerror}"
-            text = f"`{name!a}` was written there and not released; {done}"
-            yield Stray(name=name, version=None, path=path, reason="unexpected-file", text=text)
+            text, gone = f"`{name!a}` was written there and not released; {done}", not Path(path).exists()
+            yield Stray(name=name, version=None, path=path, reason="unexpected-file", text=text, undone=gone)
 
 
 def _files(folder: str | None) -> dict[str, Stamp]:

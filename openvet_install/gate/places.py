@@ -1,7 +1,7 @@
 """Places of ours that several runs share: uv's private cache, and the environment that is installed into.
 
 Neither is believed: a cache counts only as long as nobody but a run of ours has touched it (threat T28), and a run that
-was killed before it could look at its target is told by the next one (threat T33).
+was killed before it could look at its target is finished by the next one (threat T33).
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import hashlib
 import os
 import shutil
 import time
-from contextlib import contextmanager, suppress
-from datetime import datetime, timezone
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, TYPE_CHECKING
 
 from openvet_install.errors import UndecidedError
+from openvet_install.gate.journal import Journal
 from openvet_install.gateway.blobs import private_folder
 from openvet_install.installers import disk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 CACHE_DAYS = 14
@@ -77,39 +77,28 @@ def digest(folder: Path) -> str:
 
 
 @contextmanager
-def target_of(prefix: Path, folder: Path, warnings: list[str]) -> Iterator[Callable[[], None]]:
-    """Hold an environment for one run; call what is yielded when what lies in it was compared.
+def target_of(roots: Iterable[str], folder: Path) -> Iterator[Journal]:
+    """Hold the folders that packages go to for one run, and yield the journal of them.
 
-    Other runs wait; a run that ended before is told in `warnings`. Without a folder that can be written nothing is
-    held. Raises `UndecidedError` when another run takes more than `WAIT_SECONDS`.
+    Other runs wait. Without a folder that can be written nothing is held. Raises `UndecidedError` when another run
+    takes more than `WAIT_SECONDS`.
     """
-    name = hashlib.sha256(os.fsencode(os.path.realpath(prefix))).hexdigest()[:32]
-    try:
-        private_folder(folder)
-        file = _open(folder / name)
-    except OSError:
-        yield lambda: None
-        return
-    with file:
+    with ExitStack() as stack:
+        held: list[tuple[Path, IO[bytes]]] = []
         deadline = time.monotonic() + WAIT_SECONDS
-        while not _locked(file):
-            if time.monotonic() > deadline:
-                raise UndecidedError(f"another run has been at work in {prefix} for {WAIT_SECONDS:.0f} seconds")
-            time.sleep(_POLL_SECONDS)
-        left = file.read(40).decode("ascii", "replace")
-        if left:
-            warnings.append(
-                f"a run in {prefix} of {left} did not come to its end; what it left was compared with nothing"
-            )
-        _write(file, datetime.now(timezone.utc).isoformat(timespec="seconds"))
-        yield lambda: _write(file, "")
-
-
-def _write(file: IO[bytes], text: str) -> None:
-    with suppress(OSError):
-        file.seek(0)
-        file.truncate()
-        file.write(text.encode())
+        for root in sorted(set(roots)):
+            try:
+                private_folder(folder)
+                path = folder / hashlib.sha256(os.fsencode(root)).hexdigest()[:32]
+                file = stack.enter_context(_open(path))
+            except OSError:
+                break
+            while not _locked(file):
+                if time.monotonic() > deadline:
+                    raise UndecidedError(f"another run has been at work in {root} for {WAIT_SECONDS:.0f} seconds")
+                time.sleep(_POLL_SECONDS)
+            held.append((path, file))
+        yield Journal(*held[0]) if held else Journal(None, None)
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -26,6 +26,7 @@ from openvet_install.gate.named import files_named
 from openvet_install.gate.outputs import Output
 from openvet_install.gate.places import UvCache, target_of
 from openvet_install.gate.projects import check_projects
+from openvet_install.gate.rollback import Kept, away_folder, keep, roll_back
 from openvet_install.gate.state import Folders, Looks, usable_folders
 from openvet_install.gateway.blobs import BlobStore
 from openvet_install.gateway.outside import Outside, check_proxy
@@ -45,13 +46,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from openvet_install.decide import Decision
+    from openvet_install.gate.after import Changes
+    from openvet_install.gate.journal import Journal
     from openvet_install.gate.outcome import Seen
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.commands import Plan, Requested
     from openvet_install.installers.disk import Snapshot
     from openvet_install.installers.environment import UpstreamSettings
     from openvet_install.installers.sandbox import Ended
-    from openvet_install.installers.target import Target
 
 SELECTING = ("no-binary", "exclude-newer", "uploaded-prior-to")
 """Parts of the names of options and variables that choose among the files of a release."""
@@ -106,7 +108,9 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         result.warnings += knowledge.warnings
         if plan.upstream.ca_file or plan.upstream.client_cert:
             upstream.ready()  # a file that cannot be read is told before anything starts
-        compared = stack.enter_context(target_of(plan.target.prefix, folders.state / "targets", result.warnings))
+        journal = stack.enter_context(target_of(Places.of(plan.target).roots, folders.state / "targets"))
+        if not _recovered(plan, result, journal, folders):
+            return result
         result.isolation = sandbox.settle()
         _behind_the_gate(
             plan,
@@ -116,10 +120,11 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
             knowledge=knowledge,
             sandbox=sandbox,
             upstream=upstream,
+            journal=journal,
             beyond=stack,
             every=every,
         )
-        compared()
+        journal.close()
     return result
 
 
@@ -131,6 +136,24 @@ def stopped(result: Run, error: LogStopsError) -> Run:
     return result
 
 
+def _recovered(plan: Plan, result: Run, journal: Journal, folders: Folders) -> bool:
+    """Put in order what a killed run left in the target; tell whether this one may begin."""
+    left = journal.left()
+    if left is None:
+        return True
+    recovery = importlib.import_module("openvet_install.gate.recovery")
+    strays = recovery.recover(left, Places.of(plan.target), BlobStore(folders.cache / "files"), folders.state)
+    if strays:
+        told = recovery.told(strays)
+        result.warnings.append(f"a run in {plan.target.prefix} of {left.started} did not come to its end; {told}")
+    result.strays = [one for one in strays if not one.undone]
+    if result.strays:
+        result.outcome, result.exit_code = Outcome.INVALID, EXIT_INVALID
+        return False
+    journal.close()
+    return True
+
+
 def _behind_the_gate(
     plan: Plan,
     chosen: Setting,
@@ -140,6 +163,7 @@ def _behind_the_gate(
     knowledge: Knowledge,
     sandbox: Sandbox,
     upstream: Upstream,
+    journal: Journal,
     beyond: ExitStack,
     every: bool,
 ) -> None:
@@ -151,15 +175,16 @@ def _behind_the_gate(
         exact=locked.pins(plan.locked) if plan.locked is not None else _exact((*plan.requested, *plan.limits)),
         named=files_named(plan.requested),
     )
+    keeper.note = journal.note
     blobs = BlobStore(folders.cache / "files")
-    before = snapshot(_places(plan.target))
+    before = snapshot(Places.of(plan.target))
     output = Output.of(plan.output)
     with ExitStack() as stack:
         folder = stack.enter_context(private_folder())
         gateway = stack.enter_context(
             Gateway(keeper, blobs=blobs, upstream=upstream, folder=folder, inside=sandbox.listener)
         )
-        ended, cache = None, None
+        ended, cache, kept = None, None, Kept({}, {})
         if _may_start(plan, keeper, folder):
             before = _with_environment(plan, before)
             if len(plan.indexes) == 1 and plan.locked is None:
@@ -169,13 +194,14 @@ def _behind_the_gate(
                 beyond.callback(cache.close)
             variables = _variables(plan, gateway, folder, cache)
             threading.Thread(target=_load, daemon=True).start()
-            began = time.perf_counter()
-            ended = sandbox.run(plan.command(folder), env=variables, cwd=plan.cwd)
-            result.child_seconds = time.perf_counter() - began
+            kept = keep(before)
+            with journal.open(before, kept, compiled=_compiles(plan), folder=folder):
+                began = time.perf_counter()
+                ended = sandbox.run(plan.command(folder), env=variables, cwd=plan.cwd)
+                result.child_seconds = time.perf_counter() - began
         stack.close()
         faults = list(gateway.faults)
-    from openvet_install.gate.after import changes  # noqa: PLC0415 - not before the tool starts
-    from openvet_install.gate.forgiven import account  # noqa: PLC0415 - as above
+    from openvet_install.gate.forgiven import account  # noqa: PLC0415 - not before the tool starts
     from openvet_install.gate.outcome import Fit, conclude  # noqa: PLC0415 - as above
     from openvet_install.gate.wanted import Needs, Root, Wanted  # noqa: PLC0415 - as above
 
@@ -184,21 +210,9 @@ def _behind_the_gate(
     result.interrupted = ended is not None and ended.received is not None and ended.code != 0
     result.signal = ended.received if ended is not None and result.interrupted else None
     fits = Fit.of(plan.target)
-    found = changes(
-        before,
-        snapshot(before.places),
-        keeper,
-        blobs,
-        compiled=_compiles(plan),
-        fits=fits,
-        chooses=_chooses(plan),
-        typed=typed_addresses(plan, folder),
-        projects=projects_of(plan.argv),
-    )
-    own = filter(None, map(name_of, projects_of(plan.argv)))
-    result.strays = [*found.strays, *output.strays(keeper, own)]
-    result.installed, result.nothing_changed = tuple(sorted(found.new)), found.nothing
-    result.preinstalled = found.untouched
+    typed = typed_addresses(plan, folder)
+    found = _look(plan, result, keeper, blobs, before=before, kept=kept, typed=typed, state=folders.state)
+    result.strays += output.strays(keeper, filter(None, map(name_of, projects_of(plan.argv))))
     sent = [one.decision for one in keeper.gone_out()] + found.cached
     if every or ended is None or ended.code:
         keeper.read_all()
@@ -213,6 +227,45 @@ def _behind_the_gate(
         cache.seal()
     locked.tell_places(result, plan)
     account(result, chosen)
+
+
+def _look(
+    plan: Plan,
+    result: Run,
+    keeper: Keeper,
+    blobs: BlobStore,
+    *,
+    before: Snapshot,
+    kept: Kept,
+    typed: Mapping[str, str],
+    state: Path,
+) -> Changes:
+    """Compare the target with what was released, and take out of it what does not belong."""
+    from openvet_install.gate.after import changes, half_installed, told_of  # noqa: PLC0415 - not before the tool starts
+    from openvet_install.gate.outcome import Fit  # noqa: PLC0415 - as above
+
+    after = snapshot(before.places)
+    found = changes(
+        before,
+        after,
+        keeper,
+        blobs,
+        compiled=_compiles(plan),
+        fits=Fit.of(plan.target),
+        chooses=_chooses(plan),
+        typed=typed,
+        projects=projects_of(plan.argv),
+    )
+    away = away_folder(state)
+    strays = roll_back(before, after, found.strays, kept, away)
+    cut_off = result.tool is not None and result.tool.exit not in (None, 0)
+    halves = half_installed(strays, keeper, after.places) if cut_off else []
+    result.warnings += told_of(strays, halves, away)
+    result.strays = [one for one in strays if one not in halves]
+    result.installed = tuple(sorted(found.new.keys() - {one.name for one in strays if one.undone}))
+    result.nothing_changed = not result.installed and all(one.undone for one in strays)
+    result.preinstalled = found.untouched
+    return found
 
 
 def _seen(keeper: Keeper, sent: Sequence[Decision], faults: Sequence[BaseException]) -> Seen:
@@ -242,11 +295,7 @@ def _with_environment(plan: Plan, before: Snapshot) -> Snapshot:
         return before
     from openvet_install.installers.uv_sync import make_environment  # noqa: PLC0415 - for this command only
 
-    return snapshot(_places(make_environment(plan, plan.environment)))
-
-
-def _places(target: Target) -> Places:
-    return Places(site=(target.purelib, target.platlib), scripts=target.scripts, data=target.data, python=target.python)
+    return snapshot(Places.of(make_environment(plan, plan.environment)))
 
 
 def _load() -> None:

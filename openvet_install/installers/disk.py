@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from typing_extensions import Self
+
+    from openvet_install.installers.target import Target
+
 CHUNK_BYTES = 2**20
 RECORD_BYTES = 64 * 2**20
 METADATA_BYTES = 8 * 2**20
@@ -28,13 +32,26 @@ class Places(NamedTuple):
     """Where a target keeps what is installed; absolute paths.
 
     `site` are purelib and platlib (they may be one folder), `scripts` the folder of commands, `data`
-    the prefix that `.data/data` lands in, `python` the interpreter.
+    the prefix that `.data/data` lands in, `python` the interpreter. `beside`: the folder that `..` of an installed
+    RECORD starts from, where the installer moved everything afterwards.
     """
 
     site: tuple[Path, ...]
     scripts: Path
     data: Path
     python: Path
+    beside: Path | None = None
+
+    @classmethod
+    def of(cls, target: Target) -> Self:
+        """Return the places of an inspected target."""
+        return cls(
+            site=(target.purelib, target.platlib),
+            scripts=target.scripts,
+            data=target.data,
+            python=target.python,
+            beside=target.beside,
+        )
 
     @property
     def roots(self) -> tuple[str, ...]:
@@ -169,8 +186,8 @@ def identity(info: str) -> tuple[str, str]:
     return str(name), version
 
 
-def rows(root: str, info: str) -> tuple[Row, ...] | None:
-    """Return what the installed RECORD claims; None when it is missing or no table."""
+def rows(root: str, info: str, beside: Path | None = None) -> tuple[Row, ...] | None:
+    """Return what the installed RECORD claims; None when it is missing or no table. `beside`: see `Places`."""
     import csv  # noqa: PLC0415 - as above
 
     raw = read(f"{info}/RECORD", RECORD_BYTES)
@@ -178,7 +195,12 @@ def rows(root: str, info: str) -> tuple[Row, ...] | None:
         return None
     try:
         table = list(csv.reader(raw.decode().splitlines(), strict=True))
-        return tuple(Row(_absolute(root, row[0]), _hex(row[1] if len(row) > 1 else "")) for row in table if row)
+        above = root if beside is None else os.path.realpath(beside)
+        return tuple(
+            Row(_absolute(above if row[0].startswith("../") else root, row[0]), _hex(row[1] if len(row) > 1 else ""))
+            for row in table
+            if row
+        )
     except (UnicodeDecodeError, csv.Error, ValueError):
         return None
 

@@ -95,6 +95,14 @@ def nothing(after: Snapshot) -> Snapshot:
     return Snapshot(places=after.places, stamps=kept)
 
 
+def steering(before: Snapshot) -> list[str]:
+    """Return what steers Python in an environment: its configuration, and the commands that a venv tool makes."""
+    folder = f"{before.places.command_folder}/"
+    commands = (path for path in before.stamps if path.startswith(folder))
+    found = [path for path in commands if _VENV_COMMANDS.fullmatch(path.removeprefix(folder))]
+    return [*found, *(before.places.configuration & before.stamps.keys())]
+
+
 def compare(
     before: Snapshot,
     after: Snapshot,
@@ -133,7 +141,7 @@ class _Comparison:
         self.fresh: set[str] = set()
         self.grown: set[tuple[str, str]] = set()
         for root, info in after.infos():
-            claimed = disk.rows(root, info)
+            claimed = disk.rows(root, info, after.places.beside)
             one = _Installed(*disk.identity(info), root, info, claimed or (), claimed is not None)
             for row in one.rows:
                 self.claims.setdefault(row.path, []).append((one, row))
@@ -285,6 +293,22 @@ class _Comparison:
 
     def _finding(self, one: _Installed, path: str, reason: Reason, text: str) -> Finding:
         return Finding(one.name, one.version, path, reason, text)
+
+
+def places_of(release: Release, places: Places) -> frozenset[str]:
+    """Return where installers may put anything of a released wheel, its `.dist-info` among it."""
+    found = {f"{places.command_folder}/{name}" for name in release.scripts}
+    for member in release.members:
+        top, _, rest = member.partition("/")
+        scheme, _, at = rest.partition("/")
+        for root in places.roots:
+            if top.endswith(".dist-info"):
+                found |= {f"{root}/{top}", *(f"{root}/{top}/{name}" for name in _INSTALLERS_OWN)}
+            if not top.endswith(".data"):
+                found.add(f"{root}/{member}")
+            else:
+                found.add(f"{places.command_folder if scheme == 'scripts' else root}/{at}")
+    return frozenset(found)
 
 
 def source_of(path: str) -> str | None:

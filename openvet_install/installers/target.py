@@ -49,7 +49,7 @@ class Target:
     """One Python environment, as its own interpreter describes it.
 
     `tags` from the most to the least specific, each `py-abi-platform`; `environment` are the variables of markers;
-    paths are absolute. `version` has three numbers.
+    paths are absolute. `version` has three numbers. `beside`: see `disk.Places`.
     """
 
     python: Path
@@ -64,6 +64,7 @@ class Target:
     environment: Mapping[str, str]
     externally_managed: bool
     virtual: bool
+    beside: Path | None = None
 
 
 class ToolStops(InstallError):  # noqa: N818 - not a fault, an answer

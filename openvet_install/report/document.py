@@ -94,7 +94,14 @@ def document(run: Run) -> dict[str, Any]:
             for one in run.held_back
         ],
         "unexpected": [
-            {"name": one.name, "version": one.version, "path": one.path, "reason": one.reason, "text": one.text}
+            {
+                "name": one.name,
+                "version": one.version,
+                "path": one.path,
+                "reason": one.reason,
+                "text": one.text,
+                "undone": one.undone,
+            }
             for one in run.strays
         ],
         "exemptions": {

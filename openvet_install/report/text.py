@@ -156,7 +156,7 @@ def size(count: int) -> str:
 
 
 def _state(run: Run) -> str:
-    if run.nothing_changed:
+    if run.nothing_changed or not run.installed:
         return "nothing installed"
     names = ", ".join(plain(name) for name in run.installed)
     return f"{_count(len(run.installed), 'package')} {_was(len(run.installed))} installed, approved: {names}"
@@ -205,7 +205,7 @@ def _invalid(terminal: Terminal, run: Run) -> None:
     ]
     terminal.rows(rows)
     for stray in run.strays:
-        if stray.reason == "unexpected-file":
+        if stray.reason == "unexpected-file" and not stray.undone:
             terminal.line(f"hint: remove {shlex.quote(plain(stray.path, 500))}")
 
 
