@@ -1,7 +1,7 @@
 """uv under the gate: argv, variables and files become a `Plan`; everything else stops in words."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH112, PTH118, PTH119
+# ruff: noqa: PTH118, PTH119
 
 from __future__ import annotations
 
@@ -13,18 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import InstallError, UsageError
-from openvet_install.installers import uv_config, uv_flags
+from openvet_install.installers import uv_flags
 from openvet_install.installers.choice import find_uv, prefix_of
 from openvet_install.installers.commands import (
     COMMAND_LINE,
     CONSTRAINTS,
     INPUT_FLAGS,
     REQUIREMENTS,
-    Index,
     Plan,
     choose_files,
-    default_index,
-    http_url,
     names_sdist,
     private_folder,
     requested_of,
@@ -33,7 +30,6 @@ from openvet_install.installers.commands import (
     without_login,
     words_of,
 )
-from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.groups import read_groups
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
 from openvet_install.installers.projects import refuse_sources_of
@@ -47,7 +43,8 @@ from openvet_install.installers.requirements import (
 )
 from openvet_install.installers.sources import read_links
 from openvet_install.installers.target import inspect, probe_uv
-from openvet_install.installers.tokens import CARRY, Token, Tokeniser, has, last_of, refuse, values_of
+from openvet_install.installers.tokens import Token, Tokeniser, has, refuse, values_of
+from openvet_install.installers.uv_around import TRUE, handed_on, look_around
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,16 +52,6 @@ if TYPE_CHECKING:
     from openvet_install.installers.requirements import FetchOutside
     from openvet_install.installers.target import Target
     from openvet_install.installers.tokens import Flag
-
-_TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
-_INDEX_FLAGS = ("--index", "--default-index", "--index-url", "--extra-index-url")
-_INDEX_VARIABLES = {
-    "UV_INDEX": (True, False),
-    "UV_DEFAULT_INDEX": (True, True),
-    "UV_INDEX_URL": (False, True),
-    "UV_EXTRA_INDEX_URL": (False, False),
-}
-_NAME_OF_INDEX = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
 def plan(
@@ -92,35 +79,22 @@ def plan(
         refuse(token, tool="uv", command=said)
     if command.words == ("sync",):
         return _plan_sync(argv, environ, cwd, command, tokens)
-    found = sort_environment("uv", environ)
-    cwd = _working_folder(tokens, found.judged, cwd)
-    tokens = [*_judged(flag_table("uv", command.words), tokens, found.judged), *tokens]
+    around = look_around(tokens, environ, cwd, command.words)
+    cwd, child, where = around.cwd, around.child, around.where
+    tokens = [*_judged(flag_table("uv", command.words), tokens, around.judged), *tokens]
     words = [token.spelled for token in tokens if token.flag is None]
     files = _files(words) if command.words == _SYNC else []
     typed, folders = read_words([] if files else words, cwd)
     check_names(values_of(tokens, "--upgrade-package"))
-    child, unusable = usable(found.child)
-    named = typed_indexes(tokens)
-    where = configuration(tokens, found.judged)
-    config_file = last_of(where, "--config-file")
-    config = uv_config.read(
-        os.path.join(cwd, last_of(where, "--project") or ""),
-        environ,
-        config_file=os.path.join(cwd, config_file) if config_file else None,
-        no_config=has(where, "--no-config"),
-    )
-    indexes = indexes_of(tokens, named, child, config)
-    system_certs = config.system_certs or has(tokens, "--system-certs") or has(tokens, "--native-tls")
-    upstream = upstream_settings("uv", environ, cert=last_of(tokens, "--cert"), system_certs=system_certs)
-    read = Reader(cwd, environ, partial(fetch, upstream=upstream), stdin=True).read
+    read = Reader(cwd, environ, partial(fetch, upstream=around.upstream), stdin=True).read
     inputs = tuple(part for kind, flag in INPUT_FLAGS["uv"].items() for part in read(values_of(tokens, flag), kind))
     inputs += tuple(read(files, REQUIREMENTS))
     inputs += read_groups(values_of(tokens, "--group"), cwd, "uv")
-    indexes = with_files(indexes, inputs)
+    indexes = with_files(around.indexes, inputs)
     links = read_links(values_of(tokens, "--find-links"), cwd, COMMAND_LINE)
     links += tuple(one for source in inputs for one in source.links)
-    helper = find_uv(environ, cwd)
-    steering = [part for token in (*_steering(tokens, found.judged), *where) for part in token.canonical()]
+    helper = around.helper
+    steering = [part for token in (*_steering(tokens, around.judged), *where) for part in token.canonical()]
     with private_folder() as folder:
         empty = folder / "requirements.txt"
         empty.touch()
@@ -154,7 +128,7 @@ def plan(
         argv=(
             *command.words,
             *options,
-            *_break_system(tokens, found.judged),
+            *_break_system(tokens, around.judged),
             f"--python={probe.python}",
             *links,
             *projects,
@@ -168,13 +142,13 @@ def plan(
         inputs=inputs,
         indexes=indexes,
         environment=child,
-        upstream=upstream,
-        dropped=(*found.dropped, *unusable),
+        upstream=around.upstream,
+        dropped=around.dropped,
         trusted=(),
         dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
-        selects=config.selects or choose_files(inputs) or names_sdist(requested),
+        selects=around.config.selects or choose_files(inputs) or names_sdist(requested),
         requires_hashes=has(tokens, "--require-hashes")
-        or child.get("UV_REQUIRE_HASHES", "").lower() in _TRUE
+        or child.get("UV_REQUIRE_HASHES", "").lower() in TRUE
         or require_hashes(inputs, listed=False),
         bare_files=bool(files),
     )
@@ -186,13 +160,6 @@ def _plan_sync(
     from openvet_install.installers import uv_sync  # noqa: PLC0415 - locks are read for this command only
 
     return uv_sync.plan(argv, environ, cwd, command=command, tokens=tokens)
-
-
-def _working_folder(tokens: Sequence[Token], judged: Mapping[str, str], cwd: str) -> str:
-    found = os.path.abspath(os.path.join(cwd, last_of(tokens, "--directory") or judged.get("UV_WORKING_DIR") or ""))
-    if not os.path.isdir(found):
-        raise UsageError(f"`--directory`: no folder `{found}`")
-    return found
 
 
 _SYNC = ("pip", "sync")
@@ -242,29 +209,6 @@ def _likely(environ: Mapping[str, str], cwd: str, child: Mapping[str, str], *, s
         return None
 
 
-def handed_on(token: Token) -> bool:
-    """Tell whether uv gets an option as it was typed."""
-    flag = token.flag
-    return flag is not None and (flag.column == CARRY or flag.name in (*_INDEX_FLAGS, "--upgrade-package"))
-
-
-def configuration(
-    tokens: Sequence[Token], judged: Mapping[str, str], words: tuple[str, ...] = ("pip", "install")
-) -> list[Token]:
-    """Return `--config-file`, `--no-config`, `--project` as typed, else from the variables, as tokens."""
-    table = flag_table("uv", words)
-    names = ("--config-file", "--no-config", "--project")
-    found = [token for token in tokens if token.flag is not None and token.flag.name in names]
-    if not has(found, "--config-file") and not has(found, "--no-config"):
-        if judged.get("UV_CONFIG_FILE"):
-            found.append(Token(table["--config-file"], "UV_CONFIG_FILE", judged["UV_CONFIG_FILE"]))
-        if judged.get("UV_NO_CONFIG", "").lower() in _TRUE:
-            found.append(Token(table["--no-config"], "UV_NO_CONFIG", None))
-    if not has(found, "--project") and judged.get("UV_PROJECT"):
-        found.append(Token(table["--project"], "UV_PROJECT", judged["UV_PROJECT"]))
-    return found
-
-
 _STEERING = (
     *("--python", "--system", "--no-system", "--break-system-packages", "--no-break-system-packages"),
     *("--managed-python", "--no-managed-python", "--python-preference"),
@@ -279,7 +223,7 @@ def _steering(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]
         found.append(Token(table["--python"], "UV_PYTHON", judged["UV_PYTHON"]))
     for name, flag in (("UV_SYSTEM_PYTHON", "--system"), ("UV_BREAK_SYSTEM_PACKAGES", "--break-system-packages")):
         opposite = flag.replace("--", "--no-", 1)
-        if judged.get(name, "").lower() in _TRUE and not has(found, flag) and not has(found, opposite):
+        if judged.get(name, "").lower() in TRUE and not has(found, flag) and not has(found, opposite):
             found.append(Token(table[flag], name, None))
     return found
 
@@ -288,63 +232,6 @@ def _break_system(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[st
     wanted = ("--break-system-packages", "--no-break-system-packages")
     found = [token.flag.name for token in _steering(tokens, judged) if token.flag is not None]
     return [name for name in found if name in wanted]
-
-
-def usable(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Drop index variables with anything but http(s) URLs in them."""
-    dropped = [
-        name
-        for name, (named, default) in _INDEX_VARIABLES.items()
-        if name in variables
-        and any(_index(part, name, named=named, default=default) is None for part in variables[name].split())
-    ]
-    return {name: value for name, value in variables.items() if name not in dropped}, tuple(dropped)
-
-
-def indexes_of(
-    tokens: Sequence[Token], typed: Sequence[Index], child: Mapping[str, str], config: uv_config.UvConfig
-) -> tuple[Index, ...]:
-    """Return every index that uv would ask, in its order."""
-    if has(tokens, "--no-index") or config.no_index:
-        return ()
-    found = list(typed)
-    for name, (named, default) in _INDEX_VARIABLES.items():
-        parts = [_index(part, name, named=named, default=default) for part in child.get(name, "").split()]
-        found += [index for index in parts if index is not None]
-    found += config.indexes
-    if not any(index.default for index in found):
-        found.append(default_index("uv"))
-    return tuple(found)
-
-
-def typed_indexes(tokens: Sequence[Token]) -> list[Index]:
-    """Return the indexes among options. Raises `UsageError` for folders."""
-    found: list[Index] = []
-    for token in tokens:
-        if token.flag is None or token.flag.name not in _INDEX_FLAGS:
-            continue
-        name = token.flag.name
-        default = name in ("--default-index", "--index-url")
-        # uv reads several URLs in one value
-        for part in (token.value or "").split() or [""]:
-            index = _index(part, COMMAND_LINE, named=name in ("--index", "--default-index"), default=default)
-            if index is None:
-                shown = without_login(part)
-                raise UsageError(
-                    f"`{token.spelled}`: `{shown}` is not an http or https URL", hint="folders are not gated yet"
-                )
-            found.append(index)
-    return found
-
-
-def _index(text: str, origin: str, *, named: bool, default: bool) -> Index | None:
-    """Read `URL`, or `NAME=URL` where uv takes names; None when it is not http(s)."""
-    name, equals, rest = text.partition("=")
-    if named and equals and name and set(name) <= _NAME_OF_INDEX:
-        url = http_url(rest)
-    else:
-        name, url = "", http_url(text)
-    return Index(url=url, origin=origin, name=name or None, default=default) if url is not None else None
 
 
 def _inside(path: str, folder: Path) -> bool:

@@ -1,7 +1,7 @@
 """`uv sync` under the gate: an up-to-date `uv.lock`, read once, and the environment that uv would bring in line."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH112, PTH118
+# ruff: noqa: PTH100, PTH118
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from packaging.tags import Tag
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import ConfigError, UsageError
-from openvet_install.installers.choice import find_uv
 from openvet_install.installers.commands import Plan, private_folder, without_login
-from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.locks import Wanted, read_lock, select
 from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, Selection
 from openvet_install.installers.projects import Project, pyproject
 from openvet_install.installers.target import ToolStops, ask, inspect, uv_version
-from openvet_install.installers.tokens import Token, has, last_of, values_of
+from openvet_install.installers.tokens import Token, has, values_of
+from openvet_install.installers.uv_around import TRUE, handed_on, look_around
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from openvet_install.installers.target import Target
 
 NOT_YET = "`uv sync` without an up-to-date lock is not gated yet"
-_TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 _STEERING = ("--python", "--managed-python", "--no-managed-python", "--python-preference")
 _BASE = re.compile(r"^Using .* interpreter at: (.+)$", re.MULTILINE)
 _MISSING = "Unable to find lockfile"
@@ -63,37 +61,19 @@ class Locked(NamedTuple):
 
 def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: Command, tokens: list[Token]) -> Plan:
     """Understand `uv sync`; `tokens` are its options, none of them refused. Errors: `uv.plan`."""
-    from openvet_install.installers import uv, uv_config  # noqa: PLC0415 - it calls us
-
     word = next((token.spelled for token in tokens if token.flag is None), None)
     if word is not None:
         raise UsageError(f"`uv sync` takes no word: `{without_login(word)}`")
-    found = sort_environment("uv", environ)
-    cwd = os.path.abspath(os.path.join(cwd, last_of(tokens, "--directory") or found.judged.get("UV_WORKING_DIR") or ""))
-    if not os.path.isdir(cwd):
-        raise UsageError(f"`--directory`: no folder `{cwd}`")
-    child, unusable = uv.usable(found.child)
-    if found.judged.get("UV_PROJECT_ENVIRONMENT"):
-        child["UV_PROJECT_ENVIRONMENT"] = found.judged["UV_PROJECT_ENVIRONMENT"]
-    where = uv.configuration(tokens, found.judged, command.words)
-    config_file = last_of(where, "--config-file")
-    config = uv_config.read(
-        os.path.join(cwd, last_of(where, "--project") or ""),
-        environ,
-        config_file=os.path.join(cwd, config_file) if config_file else None,
-        no_config=has(where, "--no-config"),
-    )
-    indexes = uv.indexes_of(tokens, uv.typed_indexes(tokens), child, config)
-    upstream = upstream_settings(
-        "uv", environ, system_certs=config.system_certs or has(tokens, "--system-certs") or has(tokens, "--native-tls")
-    )
-    helper = find_uv(environ, cwd)
-    steering = [part for token in (*_steering(tokens, found.judged), *where) for part in token.canonical()]
-    frozen = has(tokens, "--frozen") or found.judged.get("UV_FROZEN", "").lower() in _TRUE
+    around = look_around(tokens, environ, cwd, command.words)
+    cwd, child, where, helper = around.cwd, around.child, around.where, around.helper
+    if around.judged.get("UV_PROJECT_ENVIRONMENT"):
+        child["UV_PROJECT_ENVIRONMENT"] = around.judged["UV_PROJECT_ENVIRONMENT"]
+    steering = [part for token in (*_steering(tokens, around.judged), *where) for part in token.canonical()]
+    frozen = has(tokens, "--frozen") or around.says("UV_FROZEN")
     options = [
         part
         for token in tokens
-        if token.flag is not None and token.flag.name not in _STEERING and uv.handed_on(token)
+        if token.flag is not None and token.flag.name not in _STEERING and handed_on(token)
         for part in token.canonical()
     ]
     with private_folder() as folder:
@@ -124,12 +104,12 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         target=target,
         requested=(),
         inputs=(),
-        indexes=indexes,
+        indexes=around.indexes,
         environment=child,
-        upstream=upstream,
-        dropped=(*found.dropped, *unusable),
+        upstream=around.upstream,
+        dropped=around.dropped,
         dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
-        selects=config.selects or any(has(tokens, name) for name in ("--no-binary", "--no-binary-package")),
+        selects=around.config.selects or any(has(tokens, name) for name in ("--no-binary", "--no-binary-package")),
         locked=Locked(lock=lock, selection=selection, base=base),
     )
 
@@ -304,7 +284,7 @@ def _groups(tokens: Sequence[Token], child: Mapping[str, str], lock: Lock) -> fr
     typed = {str(canonicalize_name(name)) for name in values_of(tokens, "--group")}
     without = {str(canonicalize_name(name)) for name in values_of(tokens, "--no-group")}
     without |= {str(canonicalize_name(name)) for name in child.get("UV_NO_GROUP", "").split()}
-    if has(tokens, "--no-dev") or (child.get("UV_NO_DEV", "").lower() in _TRUE and not has(tokens, "--dev")):
+    if has(tokens, "--no-dev") or (child.get("UV_NO_DEV", "").lower() in TRUE and not has(tokens, "--dev")):
         without.add("dev")
     steered = ("--all-groups", "--no-default-groups", "--dev")
     if not typed and not without and not any(has(tokens, name) for name in steered):

@@ -1,0 +1,174 @@
+"""What every gated command of uv starts from: its folder, variables, configuration, indexes, and uv itself."""
+
+# Paths stay strings, as the tools read and print them.
+# ruff: noqa: PTH100, PTH112, PTH118
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from openvet_install.errors import UsageError
+from openvet_install.installers import uv_config
+from openvet_install.installers.choice import find_uv
+from openvet_install.installers.commands import COMMAND_LINE, Index, default_index, http_url, without_login
+from openvet_install.installers.environment import sort_environment, upstream_settings
+from openvet_install.installers.passing import flag_table
+from openvet_install.installers.tokens import CARRY, Token, has, last_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from openvet_install.installers.choice import Program
+    from openvet_install.installers.environment import UpstreamSettings
+    from openvet_install.installers.uv_config import UvConfig
+
+TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
+_INDEX_FLAGS = ("--index", "--default-index", "--index-url", "--extra-index-url")
+_INDEX_VARIABLES = {
+    "UV_INDEX": (True, False),
+    "UV_DEFAULT_INDEX": (True, True),
+    "UV_INDEX_URL": (False, True),
+    "UV_EXTRA_INDEX_URL": (False, False),
+}
+_NAME_OF_INDEX = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Around:
+    """Where a command of uv works and what steers it.
+
+    `cwd` is absolute. `child`: variables that go over, `judged` those that we hand on as flags; both may hold logins.
+    `dropped`: names without effect. `where`: `--config-file`, `--no-config`, `--project`, from flags or variables.
+    """
+
+    cwd: str
+    child: dict[str, str] = field(repr=False)
+    judged: Mapping[str, str] = field(repr=False)
+    dropped: tuple[str, ...]
+    where: tuple[Token, ...]
+    config: UvConfig
+    indexes: tuple[Index, ...]
+    upstream: UpstreamSettings
+    helper: Program
+
+    def says(self, name: str) -> bool:
+        """Tell whether a variable of ours to judge is switched on."""
+        return self.judged.get(name, "").lower() in TRUE
+
+
+def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, words: tuple[str, ...]) -> Around:
+    """Read all that is not the command itself; nothing is started.
+
+    Raises `UsageError` for folders that are not there or are named as an index, `ConfigError` for files.
+    """
+    found = sort_environment("uv", environ)
+    cwd = _working_folder(tokens, found.judged, cwd)
+    child, unusable = _usable(found.child)
+    named = _typed_indexes(tokens)
+    where = _configuration(tokens, found.judged, words)
+    config_file = last_of(where, "--config-file")
+    config = uv_config.read(
+        os.path.join(cwd, last_of(where, "--project") or ""),
+        environ,
+        config_file=os.path.join(cwd, config_file) if config_file else None,
+        no_config=has(where, "--no-config"),
+    )
+    system_certs = config.system_certs or has(tokens, "--system-certs") or has(tokens, "--native-tls")
+    return Around(
+        cwd=cwd,
+        child=child,
+        judged=found.judged,
+        dropped=(*found.dropped, *unusable),
+        where=tuple(where),
+        config=config,
+        indexes=_indexes_of(tokens, named, child, config),
+        upstream=upstream_settings("uv", environ, cert=last_of(tokens, "--cert"), system_certs=system_certs),
+        helper=find_uv(environ, cwd),
+    )
+
+
+def _working_folder(tokens: Sequence[Token], judged: Mapping[str, str], cwd: str) -> str:
+    found = os.path.abspath(os.path.join(cwd, last_of(tokens, "--directory") or judged.get("UV_WORKING_DIR") or ""))
+    if not os.path.isdir(found):
+        raise UsageError(f"`--directory`: no folder `{found}`")
+    return found
+
+
+def handed_on(token: Token) -> bool:
+    """Tell whether uv gets an option as it was typed."""
+    flag = token.flag
+    return flag is not None and (flag.column == CARRY or flag.name in (*_INDEX_FLAGS, "--upgrade-package"))
+
+
+def _configuration(tokens: Sequence[Token], judged: Mapping[str, str], words: tuple[str, ...]) -> list[Token]:
+    """Return `--config-file`, `--no-config`, `--project` as typed, else from the variables, as tokens."""
+    table = flag_table("uv", words)
+    names = ("--config-file", "--no-config", "--project")
+    found = [token for token in tokens if token.flag is not None and token.flag.name in names]
+    if not has(found, "--config-file") and not has(found, "--no-config"):
+        if judged.get("UV_CONFIG_FILE"):
+            found.append(Token(table["--config-file"], "UV_CONFIG_FILE", judged["UV_CONFIG_FILE"]))
+        if judged.get("UV_NO_CONFIG", "").lower() in TRUE:
+            found.append(Token(table["--no-config"], "UV_NO_CONFIG", None))
+    if not has(found, "--project") and judged.get("UV_PROJECT"):
+        found.append(Token(table["--project"], "UV_PROJECT", judged["UV_PROJECT"]))
+    return found
+
+
+def _usable(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Drop index variables with anything but http(s) URLs in them."""
+    dropped = [
+        name
+        for name, (named, default) in _INDEX_VARIABLES.items()
+        if name in variables
+        and any(_index(part, name, named=named, default=default) is None for part in variables[name].split())
+    ]
+    return {name: value for name, value in variables.items() if name not in dropped}, tuple(dropped)
+
+
+def _indexes_of(
+    tokens: Sequence[Token], typed: Sequence[Index], child: Mapping[str, str], config: UvConfig
+) -> tuple[Index, ...]:
+    """Return every index that uv would ask, in its order."""
+    if has(tokens, "--no-index") or config.no_index:
+        return ()
+    found = list(typed)
+    for name, (named, default) in _INDEX_VARIABLES.items():
+        parts = [_index(part, name, named=named, default=default) for part in child.get(name, "").split()]
+        found += [index for index in parts if index is not None]
+    found += config.indexes
+    if not any(index.default for index in found):
+        found.append(default_index("uv"))
+    return tuple(found)
+
+
+def _typed_indexes(tokens: Sequence[Token]) -> list[Index]:
+    """Return the indexes among options. Raises `UsageError` for folders."""
+    found: list[Index] = []
+    for token in tokens:
+        if token.flag is None or token.flag.name not in _INDEX_FLAGS:
+            continue
+        name = token.flag.name
+        default = name in ("--default-index", "--index-url")
+        # uv reads several URLs in one value
+        for part in (token.value or "").split() or [""]:
+            index = _index(part, COMMAND_LINE, named=name in ("--index", "--default-index"), default=default)
+            if index is None:
+                shown = without_login(part)
+                raise UsageError(
+                    f"`{token.spelled}`: `{shown}` is not an http or https URL", hint="folders are not gated yet"
+                )
+            found.append(index)
+    return found
+
+
+def _index(text: str, origin: str, *, named: bool, default: bool) -> Index | None:
+    """Read `URL`, or `NAME=URL` where uv takes names; None when it is not http(s)."""
+    name, equals, rest = text.partition("=")
+    if named and equals and name and set(name) <= _NAME_OF_INDEX:
+        url = http_url(rest)
+    else:
+        name, url = "", http_url(text)
+    return Index(url=url, origin=origin, name=name or None, default=default) if url is not None else None
