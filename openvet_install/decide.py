@@ -11,10 +11,12 @@ How one policy decides about one file, in this order:
    contradicted file is `contradicted` too;
 6. `sdists = "never"` makes an sdist `sdist-not-allowed`;
 7. an exemption or the baseline forgives silence; `cooldown` makes what is left of it `too-young`; the
-   mode does the rest.
+   mode does the rest;
+8. what would be shown now and is bound by publishers needs its provenance: `Need`. A verified attestation of
+   somebody else is `provenance-mismatch`, none at all makes approved files `provenance-missing`, and 7 holds again.
+   A file of another index than the one it is bound to is `provenance-mismatch` without any look.
 
-Every policy decides for itself and the strictest answer counts. Over a whole page, `too-old` withholds
-what is approved but far older than what was withheld above it.
+Every policy decides for itself and the strictest answer counts. What only shows over a whole page is `settle`'s.
 """
 
 from __future__ import annotations
@@ -24,15 +26,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from functools import cached_property, lru_cache
+from pathlib import Path  # noqa: TC003 - as above
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import Version
 
 from openvet_install.config.baseline import Known  # noqa: TC001 - a runtime annotation of dataclasses
-from openvet_install.config.model import Exemption, Mode
+from openvet_install.config.model import Exemption, Mode, Publisher
 from openvet_install.files import File  # noqa: TC001 - a runtime annotation of dataclasses
 from openvet_install.openvet.language import Tri
 from openvet_install.openvet.verdict import Audit, Policy, Status
+from openvet_install.publishers import Origin, Provenance, State, bound_by, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -117,6 +121,19 @@ class Rules:
     max_lag: timedelta = timedelta(days=730)
     exemptions: tuple[Exemption, ...] = ()
     baseline: Mapping[str, Known] = field(default_factory=dict)
+    publishers: tuple[Publisher, ...] = ()
+
+    def bound_by(self, name: str) -> tuple[Publisher, ...]:
+        """Return the publisher rules for a package (normalised name)."""
+        if not self.publishers:
+            return ()
+        if name not in self._bound:
+            self._bound[name] = bound_by(self.publishers, name)
+        return self._bound[name]
+
+    @cached_property
+    def _bound(self) -> dict[str, tuple[Publisher, ...]]:
+        return {}
 
     def names(self, file: File) -> tuple[str, ...]:
         """Return the effective requirements of a file with a sha256, each once."""
@@ -158,6 +175,7 @@ class Decision(NamedTuple):
     scope: str = ""
     exemption: Exemption | None = None
     known: Known | None = None
+    origin: Origin | None = None
 
     @property
     def shown(self) -> bool:
@@ -165,16 +183,43 @@ class Decision(NamedTuple):
         return self.action is not Action.BLOCK
 
 
-def decide(file: File, evidence: Mapping[str, Evidence], rules: Sequence[Rules], now: datetime) -> Decision:
+class Need(NamedTuple):
+    """A file that would be shown if its provenance is right, and the trust roots to verify it with."""
+
+    file: File
+    roots: frozenset[Path | None]
+
+
+def decide(
+    file: File,
+    evidence: Mapping[str, Evidence],
+    rules: Sequence[Rules],
+    now: datetime,
+    provenance: Provenance | None = None,
+) -> Decision | Need:
     """Decide about one file by every policy; `evidence` is keyed by scope.
 
+    Returned is a `Need` if it lacks nothing but `provenance`; with it, always a decision.
     Raises `ValueError` without any policy: nothing approves by default.
     """
     if not rules:
         raise ValueError("a decision needs a policy")
     if len(rules) == 1:
-        return _decide(file, evidence.get(rules[0].scope, NOTHING), rules[0], now)
-    return strictest(_decide(file, evidence.get(one.scope, NOTHING), one, now) for one in rules)
+        return _decide(file, evidence.get(rules[0].scope, NOTHING), rules[0], now, provenance)
+    found = [_decide(file, evidence.get(one.scope, NOTHING), one, now, provenance) for one in rules]
+    decided = [one for one in found if isinstance(one, Decision)]
+    needs = [one for one in found if isinstance(one, Need)]
+    if needs and all(one.shown for one in decided):
+        return Need(file, frozenset().union(*(one.roots for one in needs)))
+    chosen = strictest(decided)
+    origin = chosen.origin or next((one.origin for one in decided if one.origin is not None), None)
+    return chosen if origin is chosen.origin else chosen._replace(origin=origin)
+
+
+def unseen(file: File) -> Decision:
+    """Return the decision about a file whose provenance nobody looks at, as this target cannot take it."""
+    detail = "not looked at, this target cannot take the file"
+    return Decision(file=file, action=Action.BLOCK, reason=Reason.PROVENANCE_MISSING, detail=detail)
 
 
 def broken(file: File, reason: Reason, detail: str) -> Decision:
@@ -188,45 +233,60 @@ def strictest(decisions: Iterable[Decision]) -> Decision:
     return max(decisions, key=lambda one: (actions.index(one.action), classes.index(one.reason.klass)))
 
 
-def settle(
-    decisions: Sequence[Decision], rules: Sequence[Rules], exact: frozenset[str] = frozenset()
-) -> list[Decision]:
-    """Apply what only shows over all files of one package: siblings of a no, and `max-lag`.
-
-    `exact` holds the versions that somebody pinned: for them an old release is no silent fall.
-    """
-    return _too_old(_siblings(decisions), rules, exact)
-
-
-def _decide(file: File, evidence: Evidence, rules: Rules, now: datetime) -> Decision:
+def _decide(
+    file: File, evidence: Evidence, rules: Rules, now: datetime, provenance: Provenance | None
+) -> Decision | Need:
     reason, results, detail = _judge(file, evidence, rules)
     if reason.klass is not ReasonClass.NO and rules.sdists == "never" and file.is_sdist:
         reason, detail = Reason.SDIST_NOT_ALLOWED, 'sdists = "never"'
-    exemption = known = None
-    action = {ReasonClass.FINE: Action.ALLOW, ReasonClass.NO: Action.BLOCK}.get(reason.klass)
-    if action is None:
-        exemption = next((one for one in rules.exemptions if _exempts(one, file, now)), None)
-        known = None if exemption is not None else _known(rules.baseline, file, now)
-        if exemption is not None:
-            action, reason = Action.ALLOW, Reason.EXEMPT
-        elif known is not None:
-            action, reason = Action.ALLOW, Reason.BASELINE
-        elif rules.mode is Mode.BLOCK:
-            action = Action.BLOCK
-        elif _young(file, rules.cooldown, now):
-            action, reason = Action.BLOCK, Reason.TOO_YOUNG
-        else:
-            action = Action.WARN
-    return Decision(
+    action, told, exemption, known = _act(reason, file, rules, now)
+    first = Decision(
         file=file,
         action=action,
-        reason=reason,
+        reason=told,
         requirements=results,
         detail=detail,
         scope=rules.scope,
         exemption=exemption,
         known=known,
     )
+    bound = rules.bound_by(file.name)
+    if not bound or reason.klass is ReasonClass.NO:
+        return first
+    origin = judge(bound, file, provenance)
+    if origin is None:
+        if not first.shown or file.sha256 is None:  # its bytes are judged again when they are here
+            return first
+        return Need(file, frozenset(one.trust_root for one in bound))
+    if origin.state is State.MISMATCH:
+        reason = Reason.PROVENANCE_MISMATCH
+    elif origin.state is State.MISSING and origin.required and reason.klass is ReasonClass.FINE:
+        reason = Reason.PROVENANCE_MISSING
+    else:
+        return first._replace(origin=origin)
+    action, told, exemption, known = _act(reason, file, rules, now)
+    return first._replace(
+        action=action, reason=told, detail=origin.text, exemption=exemption, known=known, origin=origin
+    )
+
+
+def _act(
+    reason: Reason, file: File, rules: Rules, now: datetime
+) -> tuple[Action, Reason, Exemption | None, Known | None]:
+    """Say what is done for a reason; exemption, baseline, cooldown and mode count for silence only."""
+    action = {ReasonClass.FINE: Action.ALLOW, ReasonClass.NO: Action.BLOCK}.get(reason.klass)
+    if action is not None:
+        return action, reason, None, None
+    exemption = next((one for one in rules.exemptions if _exempts(one, file, now)), None)
+    if exemption is not None:
+        return Action.ALLOW, Reason.EXEMPT, exemption, None
+    if (known := _known(rules.baseline, file, now)) is not None:
+        return Action.ALLOW, Reason.BASELINE, None, known
+    if rules.mode is Mode.BLOCK:
+        return Action.BLOCK, reason, None, None
+    if _young(file, rules.cooldown, now):
+        return Action.BLOCK, Reason.TOO_YOUNG, None, None
+    return Action.WARN, reason, None, None
 
 
 def _judge(file: File, evidence: Evidence, rules: Rules) -> tuple[Reason, tuple[RequirementResult, ...], str | None]:
@@ -326,73 +386,3 @@ def _young(file: File, cooldown: timedelta, now: datetime) -> bool:
     if not cooldown:
         return False
     return file.uploaded is None or now - file.uploaded < cooldown
-
-
-def _siblings(decisions: Sequence[Decision]) -> list[Decision]:
-    tainted = {one.file.version: one for one in decisions if one.reason is Reason.CONTRADICTED}
-    return [
-        one._replace(
-            action=Action.BLOCK,
-            reason=Reason.CONTRADICTED,
-            requirements=tainted[one.file.version].requirements,
-            detail=f"another file of this release is: {tainted[one.file.version].file.filename}",
-            exemption=None,
-            known=None,
-        )
-        if one.file.version in tainted
-        and (one.reason.klass is ReasonClass.SILENCE or one.exemption is not None or one.known is not None)
-        else one
-        for one in decisions
-    ]
-
-
-class _Release(NamedTuple):
-    """The newest upload of a version; `shown` if any of its files is."""
-
-    version: Version
-    uploaded: datetime | None
-    shown: bool
-
-
-def _releases(decisions: Sequence[Decision]) -> list[_Release]:
-    found: dict[str, _Release] = {}
-    for one in decisions:
-        if one.file.yanked is not False:
-            continue
-        version = one.file.version
-        known = found.get(version, _Release(Version(version), None, shown=False))
-        uploaded = max((time for time in (known.uploaded, one.file.uploaded) if time is not None), default=None)
-        found[version] = _Release(known.version, uploaded, shown=known.shown or one.shown)
-    return list(found.values())
-
-
-def _rank(version: Version) -> tuple[bool, Version]:
-    return not version.is_prerelease, version
-
-
-def best_shown(decisions: Iterable[Decision]) -> Version | None:
-    """Return the version that a resolver with no other wishes would take; None if nothing is shown."""
-    shown = {one.file.version for one in decisions if one.shown and one.file.yanked is False}
-    return max(map(Version, shown), key=_rank, default=None)
-
-
-def _too_old(decisions: list[Decision], rules: Sequence[Rules], exact: frozenset[str]) -> list[Decision]:
-    releases = _releases(decisions)
-    shown = [one for one in releases if one.shown]
-    if not shown or len(shown) == len(releases):
-        return decisions
-    best = max(shown, key=lambda one: _rank(one.version))
-    above = [one for one in releases if one.version > best.version and one.uploaded and not one.version.is_prerelease]
-    if best.uploaded is None or not above:
-        return decisions
-    newest = max(above, key=lambda one: one.version)
-    lag = min(one.max_lag for one in rules)
-    if newest.uploaded is None or newest.uploaded - best.uploaded <= lag:
-        return decisions
-    days = (newest.uploaded - best.uploaded).days
-    return [
-        one._replace(action=Action.BLOCK, reason=Reason.TOO_OLD, detail=f"{days} days older than {newest.version}")
-        if one.shown and one.file.version not in exact
-        else one
-        for one in decisions
-    ]

@@ -224,7 +224,7 @@ class Fetcher:
     def _netrc(self, parts: SplitResult) -> str | None:
         host = parts.hostname or ""
         if host not in self._logins:
-            self._logins[host] = _netrc_login(host, self._environ)
+            self._logins[host] = netrc_login(host, self._environ)
         return self._logins[host]
 
 
@@ -361,7 +361,8 @@ def _proxy_of(parts: SplitResult, environ: Mapping[str, str]) -> str | None:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def _netrc_login(host: str, environ: Mapping[str, str]) -> str | None:
+def netrc_login(host: str, environ: Mapping[str, str]) -> str | None:
+    """Return what the user's netrc has for a host, as a value of `Authorization`."""
     import netrc  # noqa: PLC0415 - costs time
 
     named = environ.get("NETRC")

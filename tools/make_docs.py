@@ -15,6 +15,7 @@ from openvet_install import errors
 from openvet_install.cli import adopt, gated, manage, options, reports, wrap
 from openvet_install.cli.config import toml
 from openvet_install.config import Settings, keys
+from openvet_install.config.publishers import KINDS, PUBLISHER_KEYS
 from openvet_install.decide import Reason
 from openvet_install.report.reasons import MEANING
 
@@ -65,12 +66,22 @@ def _reference() -> Iterator[str]:
     yield "\n## Keys of `[install]`\n"
     defaults = {one.name.replace("_", "-"): getattr(Settings(), one.name) for one in fields(Settings)}
     defaults["mode"] = Settings().mode.value
-    shown = {key: f"`{toml(defaults[key])}`" if key in defaults else "" for key in keys.INSTALL}
+    shown = {key: f"`{toml(defaults[key])}`" if defaults.get(key) is not None else "" for key in keys.INSTALL}
     yield from _table(("key", "default", "meaning"), ((f"`{k}`", shown[k], text) for k, text in keys.INSTALL.items()))
     yield "\n`[install.log.NAME]`:\n"
     yield from _table(("key", "meaning"), ((f"`{key}`", text) for key, text in keys.LOG.items()))
     yield "\n`[[install.exempt]]`:\n"
     yield from _table(("key", "meaning"), ((f"`{key}`", text) for key, text in keys.EXEMPT.items()))
+    yield "\n`[[install.publisher]]`:\n"
+    yield from _table(("key", "meaning"), ((f"`{key}`", text) for key, text in keys.PUBLISHER.items()))
+    yield "\nEach kind needs and knows, beside `package`, `index`, `required` and `trust-root`:\n"
+    yield from _table(
+        ("kind", "needed", "optional"),
+        (
+            (f"`{kind}`", *(", ".join(f"`{key}`" for key in PUBLISHER_KEYS if key in part) for part in known))
+            for kind, known in KINDS.items()
+        ),
+    )
     yield "\n## Wrappers\n\n```text"
     yield wrap.HELP.format(tool="pip").rstrip()
     yield "```\n\n## Variables\n"

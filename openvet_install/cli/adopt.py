@@ -24,7 +24,7 @@ from openvet_install.config.reader import EXEMPT_LIMIT, INSTALL_TOML, OPENVET_TO
 from openvet_install.decide import ReasonClass
 from openvet_install.errors import ConfigError, UsageError
 from openvet_install.gate import adopt, judge
-from openvet_install.gate.browse import browsing
+from openvet_install.gate.browse import Place, browsing
 from openvet_install.gate.session import knowledge_of
 from openvet_install.gate.state import replace_file, usable_folders
 from openvet_install.installers import pip
@@ -151,11 +151,8 @@ def _decisions(name: str, version: str, chosen: Setting, policy: PolicyFile) -> 
             plan = pip.plan(["install", name], os.environ, str(Path.cwd()))
             files = stack.enter_context(browsing(plan)).listed(name)
         knowledge = knowledge_of(chosen, os.environ, folders, stack)
-        return [
-            one
-            for one in judge.judge_files(files, knowledge, chosen, frozenset({version}))
-            if one.file.version == version
-        ]
+        deciding = Place(os.environ, folders, stack).deciding(knowledge, chosen)
+        return [one for one in judge.judge_files(files, deciding, frozenset({version})) if one.file.version == version]
 
 
 def _entry(name: str, version: str, hashes: Sequence[str], *, sdist: bool, owner: str, reason: str, end: date) -> str:

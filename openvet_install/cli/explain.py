@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,9 +15,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from openvet_install.cli.policy import read_setting
-from openvet_install.decide import Reason, ReasonClass, decide
+from openvet_install.decide import Reason, ReasonClass
 from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK, UndecidedError, UsageError
-from openvet_install.gate.browse import browsing
+from openvet_install.gate.browse import Place, browsing
 from openvet_install.gate.judge import judge_files
 from openvet_install.gate.outcome import Fit
 from openvet_install.gate.sbom import sboms_of
@@ -24,13 +25,14 @@ from openvet_install.gate.session import knowledge_of
 from openvet_install.gate.state import usable_folders
 from openvet_install.installers import pip
 from openvet_install.openvet.subject import PYPI, Coordinate, Subject, SubjectError
-from openvet_install.report import findings, text
+from openvet_install.report import findings, origin, text
 from openvet_install.report.terminal import Terminal, plain
 
 if TYPE_CHECKING:
     from openvet_install.cli.options import WrapperOptions
     from openvet_install.decide import Decision
     from openvet_install.files import File
+    from openvet_install.gate.deciding import Deciding
     from openvet_install.gate.knowledge import Knowledge
     from openvet_install.gate.sbom import Sbom
     from openvet_install.gate.setting import Setting
@@ -46,16 +48,18 @@ def run(what: str, options: WrapperOptions, *, python: str | None) -> int:
     with ExitStack() as stack:
         folders = stack.enter_context(usable_folders(os.environ, []))
         knowledge = knowledge_of(chosen, os.environ, folders, stack)
-        files = stack.enter_context(browsing(plan)).listed(asked.name)
+        browser, fits = stack.enter_context(browsing(plan)), Fit.of(plan.target)
         exact = frozenset({asked.version}) if asked.version else frozenset[str]()
-        decisions = judge_files(files, knowledge, chosen, exact)
-        fits = Fit.of(plan.target)
+        looked = fits.__call__ if asked.variant is None else partial(_means, asked)
+        deciding = Place(os.environ, folders, stack, looked).deciding(knowledge, chosen, browser.upstream)
+        decisions = judge_files(browser.listed(asked.name), deciding, exact)
         meant = [one for one in decisions if _means(asked, one.file) and (asked.variant or fits(one.file))]
         found = _releases(meant, asked)
         if not found:
             raise UndecidedError(f"no index lists a file of {plain(what)} that fits this target")
         for decision in found:
-            _tree(terminal, decision, chosen, knowledge, sboms_of(decision.file, folders))
+            inside = sboms_of(decision.file, folders)
+            _tree(terminal, decision, chosen, knowledge, inside=inside, deciding=deciding)
     return _code(found)
 
 
@@ -117,7 +121,15 @@ def _releases(decisions: list[Decision], asked: _Asked) -> list[Decision]:
     return sorted(found, key=lambda one: (Version(one.file.version), one.file.is_wheel), reverse=True)
 
 
-def _tree(terminal: Terminal, decision: Decision, chosen: Setting, knowledge: Knowledge, inside: list[Sbom]) -> None:
+def _tree(
+    terminal: Terminal,
+    decision: Decision,
+    chosen: Setting,
+    knowledge: Knowledge,
+    *,
+    inside: list[Sbom],
+    deciding: Deciding,
+) -> None:
     file = decision.file
     sign = {"allow": "✓", "warn": "!", "block": "✘"}[decision.action.value]
     digest = f"#sha256:{file.sha256[:12]}…" if file.sha256 else ""
@@ -128,6 +140,8 @@ def _tree(terminal: Terminal, decision: Decision, chosen: Setting, knowledge: Kn
     policies = {one.scope: one.policy for one in chosen.policies}
     for line in text.whole_evidence(decision, policies, knowledge.log_names):
         terminal.line(line)
+    for line in origin.lines(decision):
+        terminal.line(line)
     for one in inside:
         listed = "" if one.packages is None else f", {one.packages} package{'' if one.packages == 1 else 's'}"
         terminal.line(f"├─ sbom: {plain(one.path, 300)}, {plain(one.kind)}{listed}")
@@ -136,8 +150,7 @@ def _tree(terminal: Terminal, decision: Decision, chosen: Setting, knowledge: Kn
         terminal.line(f"├─ log: {plain(log.name)} pinned {log.head[:12]}, {told}")
     for line in _forgiven(decision):
         terminal.line(f"├─ {line}")
-    each = [(one, decide(file, knowledge.evidence(file), [one], chosen.now)) for one in chosen.rules]
-    signs = ", ".join(f"{one.scope} {'✓' if each_one.shown else '✘'}" for one, each_one in each)
+    signs = ", ".join(f"{scope} {'✓' if one.shown else '✘'}" for scope, one in deciding.by_policy(file))
     terminal.line(f'└─ policies: {signs}; mode = "{chosen.mode.value}"')
     if (next_step := _change(decision)) is not None:
         terminal.line(f"hint: {next_step}")

@@ -2,6 +2,7 @@
 
 - `toml`: a TOML file with the line of every key, and typed access that collects faults;
 - `model`: what a policy says (values only);
+- `publishers`: `[[install.publisher]]`, which keys each kind needs;
 - `reader`: text to `PolicyFile`, unknown keys refused with the nearest known one;
 - `baseline`: the generated file beside a policy;
 - `guard`: OpenVet's own user file, of which `[guard]` holds in shells;
@@ -15,6 +16,7 @@ from openvet_install.config.model import (
     LogSettings,
     Mode,
     PolicyFile,
+    Publisher,
     Settings,
     strictest,
 )
@@ -28,6 +30,7 @@ __all__ = [
     "LogSettings",
     "Mode",
     "PolicyFile",
+    "Publisher",
     "Settings",
     "discover",
     "parse_guard",

@@ -14,9 +14,9 @@ INSTALL = {
     "carry": "`content`: an audited file with the same content counts; not enforced by this version",
     "isolation": "network isolation of the child: `auto`, `require` or `off`",
     "log": "`[install.log.NAME]`: what `[log.NAME]` cannot say",
-    "publisher": "`[[install.publisher]]`: provenance; not enforced by this version",
+    "publisher": "`[[install.publisher]]`: who may have built a package, told by verified provenance",
     "exempt": "`[[install.exempt]]`: silence about one release is forgiven until a day",
-    "trust-root": "provenance; not enforced by this version",
+    "trust-root": "Sigstore's trusted root as JSON, instead of the built-in one; machine and user policies only",
 }
 LOG = {
     "operators": "fingerprints of the first operator key of generation 0, 1, …: the trust anchor",
@@ -34,4 +34,20 @@ EXEMPT = {
     "owner": "who answers for it",
     "reason": "why",
     "until": "the last day, in UTC; at most a year ahead",
+}
+PUBLISHER = {
+    "package": "the package, or a pattern with `*`; the most exact rules count, equally exact ones are alternatives",
+    "index": "the index that the package is bound to; its files from elsewhere are refused",
+    "kind": "`GitHub`, `GitLab`, `Google`, `CircleCI` or `URL`",
+    "repository": "`OWNER/NAME`; for CircleCI as the certificate writes it (`github.com/OWNER/NAME`)",
+    "workflow": "the file in `.github/workflows`; for GitLab the path of the pipeline's file",
+    "environment": "the deployment environment",
+    "ref": "the branch or tag, such as `refs/tags/*`",
+    "runner": "`github-hosted`, `self-hosted`, `gitlab-hosted` …",
+    "owner-id": "the owner's number: a name can be registered again, a number cannot",
+    "repository-id": "the repository's number",
+    "issuer": "who vouched for the identity; for GitLab the address of another instance",
+    "identity": "the certificate's subject: an e-mail address or URL",
+    "required": "`true` (default): without provenance it is `provenance-missing`; `false`: only a mismatch stops it",
+    "trust-root": "the trusted root for this rule; machine and user policies only",
 }

@@ -72,6 +72,31 @@ class Exemption:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Publisher:
+    """`[[install.publisher]]`: who may have built a package, by what a verified certificate must say.
+
+    `package` is normalised and may hold `*`. None: nothing is asked of that part. Without `trust_root` the policies'
+    own counts, else the one that `sigstore` brings.
+    """
+
+    package: str
+    kind: str
+    where: str
+    required: bool = True
+    index: str | None = None
+    issuer: str | None = None
+    identity: str | None = None
+    repository: str | None = None
+    workflow: str | None = None
+    ref: str | None = None
+    environment: str | None = None
+    runner: str | None = None
+    owner_id: str | None = None
+    repository_id: str | None = None
+    trust_root: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The keys of `[install]` with their defaults; `said` maps a key that was given to its place."""
 
@@ -86,6 +111,8 @@ class Settings:
     carry: str = "off"
     isolation: str = "auto"
     exemptions: tuple[Exemption, ...] = ()
+    publishers: tuple[Publisher, ...] = ()
+    trust_root: Path | None = None
     said: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.utils import canonicalize_name
 
 from openvet_install.config.model import Exemption, Lockfile, LogSettings, Mode, PolicyFile, Settings
+from openvet_install.config.publishers import publisher, trust_root
 from openvet_install.config.toml import Document, Table
 from openvet_install.errors import ConfigError
 from openvet_install.openvet.language import Claim, ExpressionError, parse
@@ -84,9 +85,12 @@ def read_policy(scope: str, path: Path, today: date, owner: str | None = None) -
     policy, places = _policy_of(tables, empty)
     logs = _logs(tables.get("log", empty), tables.get("install", empty))
     lockfiles = _lockfiles(tables.get("lockfile", empty))
-    settings = _settings(tables.get("install", empty), today, owner)
+    settings = _settings(tables.get("install", empty), today, owner, scope, path.parent)
     for document in documents.values():
         document.finish()
+    named = {settings.trust_root, *(one.trust_root for one in settings.publishers)}
+    for place in sorted(one for one in named if one is not None):
+        digest.update(hashlib.sha256(read_bytes(place)).digest())
     return PolicyFile(
         scope=scope,
         path=path,
@@ -252,12 +256,9 @@ def _lockfiles(root: Table) -> tuple[Lockfile, ...]:
     return tuple(found)
 
 
-def _settings(root: Table, today: date, owner: str | None) -> Settings:
+def _settings(root: Table, today: date, owner: str | None, scope: str, folder: Path) -> Settings:
     table = Table(root.document, ("install",), root.get("install", dict, {}))
     table.only(INSTALL_KEYS)
-    if "publisher" in table.data or "trust-root" in table.data:
-        key = "publisher" if "publisher" in table.data else "trust-root"
-        root.document.fault(table.at(key), "provenance rules are not enforced by this version")
     if table.choice("carry", ("off", "content"), "off") == "content":
         root.document.fault(table.at("carry"), "`carry` is not enforced by this version", 'carry = "off"')
     base = Settings()
@@ -272,6 +273,8 @@ def _settings(root: Table, today: date, owner: str | None) -> Settings:
         max_lag=table.convert("max-lag", duration, base.max_lag),
         isolation=table.choice("isolation", ("auto", "require", "off"), base.isolation),
         exemptions=tuple(_exemption(entry, today, owner) for entry in table.array("exempt")),
+        publishers=tuple(publisher(entry, scope, folder) for entry in table.array("publisher")),
+        trust_root=trust_root(table, scope, folder),
         said={key: root.document.place(table.at(key)) for key in table.data if key in INSTALL_KEYS},
     )
 

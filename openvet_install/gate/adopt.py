@@ -10,8 +10,10 @@ from packaging.tags import Tag
 from packaging.version import Version
 
 from openvet_install.config.baseline import Silent
-from openvet_install.decide import Decision, ReasonClass
+from openvet_install.decide import Decision, Reason, ReasonClass
 from openvet_install.gate import hashed
+from openvet_install.gate.browse import Place
+from openvet_install.gate.deciding import Deciding
 from openvet_install.gate.heads import client
 from openvet_install.gate.judge import is_requirements, judge_files
 from openvet_install.gate.knowledge import Knowledge
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from openvet_install.config import LogSettings
     from openvet_install.files import File
     from openvet_install.gate.setting import Setting
-    from openvet_install.installers.locks import Lock, LockedPackage
+    from openvet_install.installers.locks import Lock
     from openvet_install.installers.target import Target
 
 
@@ -56,31 +58,31 @@ def survey(paths: Sequence[Path], chosen: Setting, target: Target, environ: Mapp
     bare = chosen._replace(policies=tuple(replace(one, baseline=()) for one in chosen.policies))
     with ExitStack() as stack:
         folders = stack.enter_context(usable_folders(environ, []))
-        return survey_with(knowledge_of(bare, environ, folders, stack), paths, bare, target, environ)
+        knowledge = knowledge_of(bare, environ, folders, stack)
+        return _survey(knowledge, Place(environ, folders, stack).deciding(knowledge, bare), paths, target, environ)
 
 
-def survey_with(
-    knowledge: Knowledge, paths: Sequence[Path], chosen: Setting, target: Target, environ: Mapping[str, str]
+def _survey(
+    knowledge: Knowledge, deciding: Deciding, paths: Sequence[Path], target: Target, environ: Mapping[str, str]
 ) -> list[Found]:
-    """As `survey`, by evidence that is open already; `chosen` should hold no baseline."""
     found: dict[tuple[str, str], Found] = {}
     for path in paths:
-        whole = _requirements(path, knowledge, chosen, target, environ) if is_requirements(path) else None
-        for one in whole if whole is not None else _lock(read_lock(path), knowledge, chosen, target):
+        whole = _requirements(path, knowledge, deciding, target, environ) if is_requirements(path) else None
+        for one in whole if whole is not None else _lock(read_lock(path), knowledge, deciding, target):
             name = one.decision.file.name
             told = one._replace(audited=knowledge.versions(name))
             found.setdefault((name, one.decision.file.version), told)
     return [found[key] for key in sorted(found)]
 
 
-def _lock(lock: Lock, knowledge: Knowledge, chosen: Setting, target: Target) -> Iterator[Found]:
+def _lock(lock: Lock, knowledge: Knowledge, deciding: Deciding, target: Target) -> Iterator[Found]:
     tags = [Tag(*text.split("-")) for text in target.tags]
     here = {id(one.package): one.file for one in select(lock, tags, target.environment, Wanted()).files}
     lean = {id(one.package) for one in select(lock, tags, target.environment, Wanted(groups=frozenset())).files}
     packages = [one for one in lock.packages if one.source.kind == "registry" and one.files]
     knowledge.prepare(one.name for one in packages)
     for package in packages:
-        decisions = _all(package, knowledge, chosen)
+        decisions = judge_files(package.files, deciding, frozenset({package.files[0].version}))
         selected = here.get(id(package))
         if selected is not None:
             spoken = next(one for one in decisions if one.file.filename == selected.filename)
@@ -88,10 +90,6 @@ def _lock(lock: Lock, knowledge: Knowledge, chosen: Setting, target: Target) -> 
             spoken = max(decisions, key=lambda one: (one.reason.klass is ReasonClass.FINE, one.file.is_wheel))
         if (one := _found(spoken, decisions, runtime=id(package) in lean, place=lock.where(package))) is not None:
             yield one
-
-
-def _all(package: LockedPackage, knowledge: Knowledge, chosen: Setting) -> list[Decision]:
-    return judge_files(list(package.files), knowledge, chosen, frozenset({package.files[0].version}))
 
 
 def _found(spoken: Decision, decisions: Sequence[Decision], *, runtime: bool, place: str) -> Found | None:
@@ -111,13 +109,13 @@ def _found(spoken: Decision, decisions: Sequence[Decision], *, runtime: bool, pl
 
 
 def _requirements(
-    path: Path, knowledge: Knowledge, chosen: Setting, target: Target, environ: Mapping[str, str]
+    path: Path, knowledge: Knowledge, deciding: Deciding, target: Target, environ: Mapping[str, str]
 ) -> Iterator[Found]:
     requested = [one for one in hashed.read_hashed(path, environ) if hashed.applies(one, target.environment)]
     knowledge.prepare(hashed.release_of(one)[0] for one in requested)
     for one in requested:
-        spoken = hashed.judge(path, one, knowledge, chosen).decision
-        decisions = hashed.decisions(path, one, knowledge, chosen)
+        spoken = hashed.judge(path, one, knowledge, deciding).decision
+        decisions = hashed.decisions(path, one, knowledge, deciding)
         if (found := _found(spoken, decisions, runtime=True, place=one.origin)) is not None:
             yield found
 
@@ -138,7 +136,7 @@ def suggestions(found: Sequence[Found]) -> list[Suggestion]:
     """Order what could be audited: runtime before the rest, a delta before a whole, the smallest first."""
     told = []
     for one in found:
-        if one.decision.reason.klass is not ReasonClass.SILENCE:
+        if not _auditable(one):
             continue
         file = one.decision.file
         older = [text for text in one.audited if Version(text) < Version(file.version)]
@@ -159,7 +157,7 @@ class Candidate(NamedTuple):
     def of(cls, found: Sequence[Found], left: Sequence[Found]) -> Candidate:
         """Compare what is silent now with what the log alone would leave."""
         still = {_key(one) for one in left}
-        silent = [one for one in found if one.decision.reason.klass is ReasonClass.SILENCE]
+        silent = [one for one in found if _auditable(one)]
         cleared = [one for one in silent if _key(one) not in still]
         worse = [f"{name} {version}" for one in left if one.cover is None for name, version in [_key(one)]]
         return cls(len(cleared), sum(one.runtime for one in cleared), tuple(worse))
@@ -182,7 +180,13 @@ def survey_by(
         head = advance(client(settings, settings.operators, fetcher, store), None, None).new
         knowledge = Knowledge([lone], fetcher=fetcher, store=store, looks=Looks(folders.state), now=chosen.now)
         knowledge.settle({settings.name: head})
-        return survey_with(knowledge, paths, alone, target, environ)
+        return _survey(knowledge, Deciding.by_audits(knowledge, alone.rules, alone.now), paths, target, environ)
+
+
+def _auditable(one: Found) -> bool:
+    """Tell whether an audit is what a release lacks."""
+    reason = one.decision.reason
+    return reason.klass is ReasonClass.SILENCE and reason is not Reason.PROVENANCE_MISSING
 
 
 def _key(one: Found) -> tuple[str, str]:

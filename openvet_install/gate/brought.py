@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.decide import Reason, ReasonClass
+from openvet_install.gate.deciding import Deciding
 from openvet_install.gate.hashed import applies, read_hashed
 from openvet_install.gate.hashed import judge as judge_hashed
 from openvet_install.gate.judge import decisions, is_requirements
@@ -64,9 +65,10 @@ def brought(
     for side in heads:
         knowledge = make()
         knowledge.settle(side)
-        judged = [one.decision for lock in locks for one in decisions(lock, knowledge, chosen, target).files]
+        deciding = Deciding.by_audits(knowledge, chosen.rules, chosen.now)
+        judged = [one.decision for lock in locks for one in decisions(lock, knowledge, deciding, chosen, target).files]
         files: dict[object, Decision] = {(one.file.filename, one.file.sha256): one for one in judged}
-        files |= {one.origin: judge_hashed(path, one, knowledge, chosen).decision for path, one in here}
+        files |= {one.origin: judge_hashed(path, one, knowledge, deciding).decision for path, one in here}
         sides.append(files)
     before, after = sides
     approved = {key for key, one in before.items() if one.reason is Reason.APPROVED}

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin
 
 from openvet_install.errors import InvalidError, UndecidedError
-from openvet_install.gate.session import outside_of
+from openvet_install.gate.deciding import Deciding
+from openvet_install.gate.session import documents_of, outside_of
 from openvet_install.gateway.addresses import parse_target
 from openvet_install.gateway.pages import parse_page
 from openvet_install.gateway.upstream import PAGE_ACCEPT, Upstream
+from openvet_install.installers.environment import upstream_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import ExitStack
 
     from openvet_install.files import File
+    from openvet_install.gate.knowledge import Knowledge
+    from openvet_install.gate.setting import Setting
+    from openvet_install.gate.state import Folders
     from openvet_install.gateway import Blob
     from openvet_install.gateway.blobs import BlobStore
     from openvet_install.gateway.upstream import Reply
     from openvet_install.installers.commands import Plan
+    from openvet_install.installers.environment import UpstreamSettings
 
 _NOT_FOUND = 404
 _OK = 200
@@ -33,6 +40,11 @@ class Browser:
         """Use `browsing`, which also closes it."""
         self._indexes = plan.indexes
         self._upstream = upstream
+
+    @property
+    def upstream(self) -> Upstream:
+        """The way out, for what belongs to listed files."""
+        return self._upstream
 
     def listed(self, name: str) -> list[File]:
         """Return the files of a package on the plan's indexes, in their order; empty if none knows it.
@@ -75,9 +87,32 @@ class Browser:
 @contextmanager
 def browsing(plan: Plan) -> Iterator[Browser]:
     """Yield a browser with the plan's own way out."""
-    upstream = Upstream(outside_of(plan.upstream))
+    with outward(plan.upstream) as upstream:
+        yield Browser(plan, upstream)
+
+
+@contextmanager
+def outward(settings: UpstreamSettings) -> Iterator[Upstream]:
+    """Yield the user's own way out."""
+    upstream = Upstream(outside_of(settings))
     upstream.bind(private=lambda _host: True, own_port=0)
     try:
-        yield Browser(plan, upstream)
+        yield upstream
     finally:
         upstream.close()
+
+
+class Place(NamedTuple):
+    """Where something is judged outside of a run: folders and environment, what is closed with it, what fits."""
+
+    environ: Mapping[str, str]
+    folders: Folders
+    stack: ExitStack
+    fits: Callable[[File], bool] = lambda _file: True
+
+    def deciding(self, knowledge: Knowledge, chosen: Setting, upstream: Upstream | None = None) -> Deciding:
+        """Return what decides here; without `upstream` documents are asked for as pip would go out."""
+        if upstream is None and any(one.publishers for one in chosen.rules):
+            upstream = self.stack.enter_context(outward(upstream_settings("pip", self.environ)))
+        documents = documents_of(chosen, upstream, self.folders, self.environ) if upstream is not None else None
+        return Deciding(knowledge, chosen.rules, chosen.now, documents=documents, fits=self.fits)

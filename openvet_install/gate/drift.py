@@ -21,7 +21,7 @@ from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken
 from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_UNDECIDED, InstallError, UndecidedError
 from openvet_install.files import File
 from openvet_install.gate.after import release_of
-from openvet_install.gate.browse import browsing
+from openvet_install.gate.browse import Place, browsing
 from openvet_install.gate.forgiven import account
 from openvet_install.gate.judge import conclude, judge_files
 from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run, Stray, Trouble
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from openvet_install.gate.browse import Browser
-    from openvet_install.gate.knowledge import Knowledge
+    from openvet_install.gate.deciding import Deciding
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.commands import Plan
     from openvet_install.installers.installed import Finding
@@ -74,10 +74,9 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
         infos = {disk.identity(info): info for _root, info in after.infos()}
         local = {found for found, info in infos.items() if _is_ours(info, chosen)}
         result.skipped = len(local)
-        judge = _Judge(
-            stack.enter_context(browsing(plan)), knowledge, chosen, BlobStore(folders.cache / "files"),
-            Fit.of(target),
-        )  # fmt: skip
+        fits, browser = Fit.of(target), stack.enter_context(browsing(plan))
+        deciding = Place(environ, folders, stack, fits.__call__).deciding(knowledge, chosen, browser.upstream)
+        judge = _Judge(browser, deciding, BlobStore(folders.cache / "files"), fits)
         wanted = [found for found in infos if found not in local]
         knowledge.prepare(name for name, _version in wanted if name)
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -96,9 +95,8 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
 class _Judge:
     """Decides about installed releases and fetches the files that they may have come from."""
 
-    def __init__(self, browser: Browser, knowledge: Knowledge, chosen: Setting, blobs: BlobStore, fits: Fit) -> None:
-        self._browser, self._knowledge, self._chosen = browser, knowledge, chosen
-        self._blobs, self._fits = blobs, fits
+    def __init__(self, browser: Browser, deciding: Deciding, blobs: BlobStore, fits: Fit) -> None:
+        self._browser, self._deciding, self._blobs, self._fits = browser, deciding, blobs, fits
         self.troubles: list[Trouble] = []
 
     def release(self, name: str, version: str) -> tuple[Decision, list[Release]]:
@@ -107,7 +105,7 @@ class _Judge:
             return _unknown(name or "?", version or "0", "its METADATA cannot be read"), []
         try:
             listed = self._browser.listed(name)
-            decisions = judge_files(listed, self._knowledge, self._chosen, frozenset({version}))
+            decisions = judge_files(listed, self._deciding, frozenset({version}))
             fitting = [one for one in decisions if one.file.version == version and self._fits(one.file)]
             if not fitting:
                 return _unknown(name, version, "no index lists a file of it that fits"), []

@@ -8,19 +8,20 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from openvet_install.decide import Decision, Reason, ReasonClass, decide, settle
+from openvet_install.decide import Decision, Reason, ReasonClass
 from openvet_install.errors import FaultsError, InstallError, UsageError
 from openvet_install.files import SDIST, File
 from openvet_install.gate.model import Judged, Spot
 from openvet_install.installers.commands import REQUIREMENTS
 from openvet_install.installers.requirements import Reader
+from openvet_install.settle import settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from openvet_install.gate.deciding import Deciding
     from openvet_install.gate.knowledge import Knowledge
-    from openvet_install.gate.setting import Setting
     from openvet_install.installers.commands import Requested
 
 SHA256 = "sha256:"
@@ -57,24 +58,23 @@ def applies(one: Requested, environment: Mapping[str, str]) -> bool:
     return marker is None or marker.evaluate({**environment, "extra": ""})
 
 
-def judge(path: Path, one: Requested, knowledge: Knowledge, chosen: Setting) -> Judged:
+def judge(path: Path, one: Requested, knowledge: Knowledge, deciding: Deciding) -> Judged:
     """Decide about a requirement by its hashes: a no of any counts, else the best of them does."""
     named, _, line = one.origin.rpartition(":")
-    settled = decisions(path, one, knowledge, chosen)
+    settled = decisions(path, one, knowledge, deciding)
     graves = [found for found in settled if found.reason.klass in (ReasonClass.NO, ReasonClass.BROKEN)]
     graves.sort(key=lambda found: not found.file.filename)  # the file that the no is about, before its siblings
     best = (graves or sorted(settled, key=_weight))[0]
     return Judged(decision=best, place=one.origin, spot=Spot(str(path.parent / named), int(line)))
 
 
-def decisions(path: Path, one: Requested, knowledge: Knowledge, chosen: Setting) -> list[Decision]:
+def decisions(path: Path, one: Requested, knowledge: Knowledge, deciding: Deciding) -> list[Decision]:
     """Decide about every sha256 that a requirement lists; about the bare release if it lists none."""
     name, version = release_of(one)
     files = list(_files(path, one, knowledge)) or [
         File(name=name, version=version, filename="", url="", index=str(path))
     ]
-    found = [decide(file, knowledge.evidence(file), chosen.rules, chosen.now) for file in files]
-    return settle(found, chosen.rules, frozenset({version}))
+    return settle(deciding(files), deciding.rules, frozenset({version}))
 
 
 def _weight(one: Decision) -> tuple[bool, int, bool]:

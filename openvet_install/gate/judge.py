@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.tags import Tag
 
-from openvet_install.decide import Action, Decision, Reason, ReasonClass, decide, settle
+from openvet_install.decide import Action, Decision, Reason, ReasonClass
 from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK
 from openvet_install.files import File
+from openvet_install.gate.browse import Place
 from openvet_install.gate.forgiven import account
 from openvet_install.gate.hashed import applies, read_hashed, release_of
 from openvet_install.gate.hashed import judge as judge_hashed
@@ -17,11 +18,13 @@ from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run, Spot
 from openvet_install.gate.session import knowledge_of, stopped
 from openvet_install.gate.state import usable_folders
 from openvet_install.installers.locks import Wanted, all_files, kind_of, read_lock, select
+from openvet_install.settle import settle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from openvet_install.gate.deciding import Deciding
     from openvet_install.gate.knowledge import Knowledge
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.locks import Lock, LockedPackage
@@ -57,8 +60,9 @@ def check(
             knowledge = knowledge_of(chosen, environ, folders, stack)
             result.logs = knowledge.logs
             result.warnings += knowledge.warnings
+            deciding = Place(environ, folders, stack).deciding(knowledge, chosen)
             for lock in locks:
-                judged = decisions(lock, knowledge, chosen, target, every_file=every_file)
+                judged = decisions(lock, knowledge, deciding, chosen, target, every_file=every_file)
                 for one in (*judged.files, *judged.direct):
                     _add(result, one)
                 result.skipped += judged.skipped
@@ -67,7 +71,7 @@ def check(
                 here = [line for line in requested if every_file or applies(line, target.environment)]
                 knowledge.prepare(release_of(line)[0] for line in here)
                 for line in here:
-                    _add(result, judge_hashed(path, line, knowledge, chosen))
+                    _add(result, judge_hashed(path, line, knowledge, deciding))
                 result.not_judged_here += tuple(release_of(line)[0] for line in requested if line not in here)
         except LogStopsError as error:
             return stopped(result, error)
@@ -81,10 +85,9 @@ def is_requirements(path: Path) -> bool:
     return path.suffix in (".txt", ".in") and kind_of(path) is None
 
 
-def judge_files(files: Sequence[File], knowledge: Knowledge, chosen: Setting, exact: frozenset[str]) -> list[Decision]:
+def judge_files(files: Iterable[File], deciding: Deciding, exact: frozenset[str]) -> list[Decision]:
     """Decide about files of one package, with what only shows over all of them."""
-    decisions = [decide(file, knowledge.evidence(file), chosen.rules, chosen.now) for file in files]
-    return settle(decisions, chosen.rules, exact)
+    return settle(deciding(files), deciding.rules, exact)
 
 
 class Judgement(NamedTuple):
@@ -97,7 +100,7 @@ class Judgement(NamedTuple):
 
 
 def decisions(
-    lock: Lock, knowledge: Knowledge, chosen: Setting, target: Target, *, every_file: bool = False
+    lock: Lock, knowledge: Knowledge, deciding: Deciding, chosen: Setting, target: Target, *, every_file: bool = False
 ) -> Judgement:
     """Decide about what `target` would install from a lock, or about every file of every platform."""
     not_here: tuple[str, ...] = ()
@@ -111,8 +114,8 @@ def decisions(
         not_here = tuple(f"{one.name} ({one.why})" for one in selection.not_here)
     knowledge.prepare(one.file.name for one in files)
     judged = []
-    for one in files:
-        (decision,) = judge_files([one.file], knowledge, chosen, frozenset({one.file.version}))
+    for one, decided in zip(files, deciding(one.file for one in files), strict=True):
+        (decision,) = settle([decided], deciding.rules, frozenset({one.file.version}))
         judged.append(
             Judged(decision=decision, route=(*one.via,), place=lock.where(one.package), spot=_spot(lock, one.package))
         )

@@ -18,13 +18,15 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from openvet_install.archive import ArchiveError, open_archive
-from openvet_install.decide import Action, Decision, Reason, ReasonClass, best_shown, broken, decide, settle
+from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken
 from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.files import File, FilenameError, filename_of, parse_filename
+from openvet_install.gate.deciding import Deciding
 from openvet_install.gate.model import Trouble
 from openvet_install.gate.once import Once
 from openvet_install.gateway import Refusal, Released
 from openvet_install.gateway.unread import Unread
+from openvet_install.settle import best_shown, settle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from openvet_install.archive import Contents
     from openvet_install.decide import Rules
+    from openvet_install.gate.documents import Documents
     from openvet_install.gate.knowledge import Knowledge
     from openvet_install.gateway import Blob
     from openvet_install.gateway.pages import Page
@@ -69,16 +72,19 @@ class Keeper:
         hosts: Iterable[tuple[str, str, int]],
         exact: dict[str, frozenset[str]] | None = None,
         named: Iterable[File] = (),
+        documents: Documents | None = None,
+        fits: Callable[[File], bool] = lambda _file: True,
     ) -> None:
         """Take (scheme, host, port) of the configured indexes and the pinned versions by name.
 
-        `named` are files that people gave by URL: their hosts are asked for them and for nothing else.
-        `ahead` may be set to something that looks at what comes next, `note` to what is told the sha256 and name of
-        a file before it goes out.
+        `named` are files that people gave by URL: their hosts are asked for them and for nothing else. `documents` and
+        `fits` answer for provenance, as in `Deciding`. `ahead` may be set to something that looks at what comes next,
+        `note` to what is told the sha256 and name of a file before it goes out.
         """
         self._knowledge = knowledge
         self._rules = rules
-        self._now = now
+        self._documents = documents
+        self._deciding = Deciding(knowledge, rules, now, documents=documents, fits=fits)
         self._lock = threading.Lock()
         self._hosts = set(hosts)
         self._private = {host for _scheme, host, _port in self._hosts}
@@ -130,8 +136,10 @@ class Keeper:
         with self._lock:
             return list(self.served.values())
 
-    def page(self, page: Page) -> Page:
-        """Reduce a page, or a flat list of links, to what may be seen. Raises what the logs raise."""
+    def page(self, page: Page, login: str | None = None) -> Page:
+        """Reduce a page, or a flat list of links, to what may be seen. Raises what `Deciding` raises."""
+        if self._documents is not None:
+            self._documents.login(page.url, login)
         projects: dict[str, list[File]] = {page.project: []} if page.project is not None else {}
         for file in page.files:
             projects.setdefault(file.name, []).append(file)
@@ -148,15 +156,15 @@ class Keeper:
         return replace(page, files=tuple(file for file in page.files if file.url in shown))
 
     def judge(self, project: str, files: Sequence[File], unread: Unread | None = None) -> list[Decision]:
-        """Decide about all files of a project that one place offers, and note it. Raises what the logs raise.
+        """Decide about all files of a project that one place offers, and note it. Raises what `Deciding` raises.
 
         `unread` are what the place also offers and nothing could show; what of it is newer decides whether the best
         that is left is too old.
         """
-        decided = [self._decide(self._hashed(file)) for file in files]
+        decided = self._deciding(map(self._hashed, files))
         best = best_shown(decided)
         if unread is not None and best is not None:
-            decided += [self._decide(file) for file in unread.above(best)]
+            decided += self._deciding(unread.above(best))
         decisions = settle(decided, self._rules, self._exact.get(project, frozenset()))
         with self._lock:
             self._note(project, decisions)
@@ -207,7 +215,7 @@ class Keeper:
             left = list(self._left.get(project, ()))
         files = {file.url: file for unread in left for file in read(unread) if file.url not in known}
         if files:
-            decisions = [*known.values(), *map(self._decide, files.values())]
+            decisions = [*known.values(), *self._deciding(files.values())]
             settled = settle(decisions, self._rules, self._exact.get(project, frozenset()))
             with self._lock:
                 self._note(project, settled)
@@ -319,9 +327,6 @@ class Keeper:
             self._assumed.add(file.url)
         return replace(file, sha256=sole)
 
-    def _decide(self, file: File) -> Decision:
-        return decide(file, self._knowledge.evidence(file), self._rules, self._now)
-
     def _decision(self, url: str, file: File) -> Decision:
         """Return the page's decision if it was about these bytes, else decide now, siblings included."""
         with self._lock:
@@ -329,7 +334,7 @@ class Keeper:
             others = list(self.pages.get(file.name, {}).values())
         if known is not None and known.file.sha256 == file.sha256:
             return known
-        decision = self._decide(file)
+        (decision,) = self._deciding([file])
         siblings = [one for one in others if one.file.version == file.version and one.file.url != url]
         return settle([decision, *siblings], self._rules)[0]
 

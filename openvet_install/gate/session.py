@@ -10,6 +10,7 @@ import importlib
 import threading
 import time
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from openvet_install.decide import Decision
+    from openvet_install.files import File
     from openvet_install.gate.after import Changes
+    from openvet_install.gate.documents import Documents
     from openvet_install.gate.journal import Journal
     from openvet_install.gate.outcome import Seen
     from openvet_install.gate.setting import Setting
@@ -116,6 +119,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
             plan,
             chosen,
             result,
+            environ=environ,
             folders=folders,
             knowledge=knowledge,
             sandbox=sandbox,
@@ -126,6 +130,15 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         )
         journal.close()
     return result
+
+
+def documents_of(chosen: Setting, upstream: Upstream, folders: Folders, environ: Mapping[str, str]) -> Documents | None:
+    """Return what gets provenance, None if no policy asks for any."""
+    if not any(one.publishers for one in chosen.rules):
+        return None
+    from openvet_install.gate.documents import Documents  # noqa: PLC0415 - only where a rule asks
+
+    return Documents(upstream, folders.cache, environ)
 
 
 def stopped(result: Run, error: LogStopsError) -> Run:
@@ -159,6 +172,7 @@ def _behind_the_gate(
     chosen: Setting,
     result: Run,
     *,
+    environ: Mapping[str, str],
     folders: Folders,
     knowledge: Knowledge,
     sandbox: Sandbox,
@@ -174,6 +188,8 @@ def _behind_the_gate(
         hosts=[origin_of(place) for place in (*(one.url for one in plan.indexes), *pages_of(plan.argv))],
         exact=locked.pins(plan.locked) if plan.locked is not None else _exact((*plan.requested, *plan.limits)),
         named=files_named(plan.requested),
+        documents=documents_of(chosen, upstream, folders, environ),
+        fits=partial(_fits, plan),
     )
     keeper.note = journal.note
     blobs = BlobStore(folders.cache / "files")
@@ -303,6 +319,12 @@ def _load() -> None:
     with suppress(ImportError):  # it shows again, and is told, where it is needed
         for name in ("openvet.log", "gate.after", "gate.outcome"):
             importlib.import_module(f"openvet_install.{name}")
+
+
+def _fits(plan: Plan, file: File) -> bool:
+    from openvet_install.gate.outcome import Fit  # noqa: PLC0415 - not before the tool starts
+
+    return Fit.of(plan.target)(file)
 
 
 def _exact(requested: Iterable[Requested]) -> dict[str, frozenset[str]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - a runtime annotation of dataclasses
+from dataclasses import replace
 from datetime import datetime  # noqa: TC003 - as above
 from typing import TYPE_CHECKING, NamedTuple
 
-from openvet_install.config import Mode, PolicyFile, strictest
+from openvet_install.config import Mode, PolicyFile, Publisher, strictest
 from openvet_install.config.baseline import by_hash
 from openvet_install.decide import Rules
 from openvet_install.errors import ConfigError
@@ -14,6 +15,7 @@ from openvet_install.gate.model import PolicySeen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
 MODE_VARIABLE = "OPENVET_INSTALL_MODE"
 NO_POLICY = "no policy: no openvet.toml from here to the repository root, none for user or machine"
@@ -57,9 +59,16 @@ class Setting(NamedTuple):
                 max_lag=one.settings.max_lag,
                 exemptions=one.settings.exemptions,
                 baseline=by_hash(one.baseline),
+                publishers=tuple(_rooted(rule, self._trust_root(one.scope)) for rule in one.settings.publishers),
             )
             for one in self.policies
         )
+
+    def _trust_root(self, scope: str) -> Path | None:
+        """Return the root for rules that name none: the policy's own, else that of the nearest policy above it."""
+        above = ("project", "user", "machine")
+        roots = {one.scope: one.settings.trust_root for one in self.policies}
+        return next((root for one in above[above.index(scope) :] if (root := roots.get(one)) is not None), None)
 
     def seen(self) -> tuple[PolicySeen, ...]:
         """Return the policies for reports."""
@@ -73,6 +82,10 @@ class Setting(NamedTuple):
             )
             for one in self.policies
         )
+
+
+def _rooted(rule: Publisher, root: Path | None) -> Publisher:
+    return rule if rule.trust_root is not None else replace(rule, trust_root=root)
 
 
 def setting(

@@ -81,8 +81,11 @@ class Gatekeeper(Protocol):
         Only to make large pages quick: `page` still decides, and may read on in `Page.unread`.
         """
 
-    def page(self, page: Page) -> Page:
-        """Reduce a page to what may be seen; called once per page and login in a run."""
+    def page(self, page: Page, login: str | None = None) -> Page:
+        """Reduce a page to what may be seen; called once per page and login in a run.
+
+        `login` is what the child sent for it as `Authorization`; it may be used for the page's own origin only.
+        """
 
     def expected(self, url: str) -> File | None:
         """Return what a page or lock said of this URL; None if it was never listed."""

@@ -170,7 +170,7 @@ class Answers:
             body, content_type = reply.body(), reply.content_type
         url = target.url
         index = url.partition("?")[0].rstrip("/").rpartition("/")[0]
-        page = self._keeper.page(parse_page(body, content_type, url, index=index, wanted=self._keeper.wanted))
+        page = self._keeper.page(parse_page(body, content_type, url, index=index, wanted=self._keeper.wanted), login)
         if page.advertise:
             with self._lock:
                 self._advertised.update(file.url for file in page.files if file.is_wheel)

@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from openvet_install.openvet.verdict import Status
+from openvet_install.publishers import facts
 from openvet_install.report.terminal import plain
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from openvet_install.decide import Decision
     from openvet_install.gate.model import Judged, Run
+    from openvet_install.publishers import Origin
 
 SCHEMA = "openvet-install/report/1"
 SCHEMA_FILE = "report.schema.json"
@@ -129,7 +131,7 @@ def _judged(judged: Judged) -> dict[str, Any]:
         "place": judged.place,
         "requested_by": list(judged.route),
         "requirements": _requirements(decision),
-        "provenance": None,
+        "provenance": _provenance(decision.origin),
     }
 
 
@@ -146,6 +148,30 @@ def _requirements(decision: Decision) -> list[dict[str, Any]]:
         }
         for one in decision.requirements
     ]
+
+
+def _provenance(origin: Origin | None) -> dict[str, Any] | None:
+    """Write what verified and was compared with the policy; null where nobody asked or nothing was looked at."""
+    if origin is None:
+        return None
+    found = origin.attested
+    return {
+        "status": origin.state.value,
+        "detail": origin.text,
+        "required": origin.required,
+        "places": list(origin.places),
+        "publisher": None
+        if found is None
+        else {
+            **{key.replace("-", "_"): said or None for key, said in facts(found.identity).items()},
+            "commit": found.identity.commit or None,
+            "run": found.identity.run or None,
+        },
+        "predicate": found.predicate if found is not None else None,
+        "logged": _time(found.logged) if found is not None else None,
+        "log_entry": found.entry if found is not None else None,
+        "trust_root": str(found.root) if found is not None and found.root is not None else None,
+    }
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 from openvet_install.decide import Action, Reason, ReasonClass
 from openvet_install.gate.model import Outcome, Spot
 from openvet_install.openvet.language import Tri
+from openvet_install.report.origin import PROVENANCE
 from openvet_install.report.terminal import plain
 
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ def _clause(decision: Decision) -> str:
                     summary = f', "{plain(audit.summary)}"' if audit.summary else ""
                     return plain(f"{one.name} contradicted by {audit.log}, audit {audit.hash[:12]}{summary}", MAX_TEXT)
     if decision.detail:
-        return plain(decision.detail, MAX_TEXT)
+        told = "provenance: " if decision.reason in PROVENANCE else ""
+        return plain(told + decision.detail, MAX_TEXT)
     if decision.reason is Reason.UNAUDITED:
         return "no matching audit"
     return decision.reason.code

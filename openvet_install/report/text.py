@@ -12,6 +12,7 @@ from openvet_install.decide import Reason, ReasonClass
 from openvet_install.gate.model import Outcome
 from openvet_install.openvet.language import claims_of
 from openvet_install.openvet.verdict import Status
+from openvet_install.report.origin import PROVENANCE
 from openvet_install.report.terminal import day_of, plain
 
 if TYPE_CHECKING:
@@ -92,6 +93,8 @@ def route_of(judged: Judged) -> str:
 
 def evidence(decision: Decision, policies: dict[str, Policy], asked: Sequence[str] = ()) -> list[str]:
     """Return OpenVet's tree below a file, one line an entry."""
+    if decision.reason in PROVENANCE:
+        return [f"└─ provenance: ✘ {plain(decision.detail or '', MAX_SAID)}"]
     if not decision.requirements or not any(one.audits for one in decision.requirements):
         told = [decision.detail] if decision.detail else []
         if decision.reason.klass is ReasonClass.SILENCE and decision.reason is Reason.UNAUDITED and not told:
@@ -110,11 +113,13 @@ def evidence(decision: Decision, policies: dict[str, Policy], asked: Sequence[st
 def whole_evidence(decision: Decision, policies: dict[str, Policy], asked: Sequence[str] = ()) -> list[str]:
     """Return every requirement with every audit and its signers; branches of a tree that goes on below."""
     if not any(one.audits for one in decision.requirements):
-        return [f"├─ {line[3:]}" for line in evidence(decision, policies, asked)]
+        told = [] if decision.reason in PROVENANCE else evidence(decision, policies, asked)
+        return [f"├─ {line[3:]}" for line in told]
     lines: list[str] = []
     for one in decision.requirements:
         lines += _branch(_requirement_lines(one, policies.get(decision.scope), signed=True), last=False)
-    return [*lines, *([f"├─ {plain(decision.detail, 300)}"] if decision.detail else [])]
+    detail = decision.detail if decision.reason not in PROVENANCE else None
+    return [*lines, *([f"├─ {plain(detail, 300)}"] if detail else [])]
 
 
 def _requirement_lines(result: RequirementResult, policy: Policy | None, *, signed: bool = False) -> list[str]:

@@ -46,7 +46,7 @@ class Permissive:
     def wanted(self, project: str) -> frozenset[str] | None:
         return self.wants
 
-    def page(self, page: Page) -> Page:
+    def page(self, page: Page, login: str | None = None) -> Page:
         page = self.keep(page)
         with self._lock:
             self.pages.append(page)

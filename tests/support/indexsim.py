@@ -25,6 +25,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from packaging.utils import canonicalize_name
 
+from openvet_install.files import parse_filename
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -48,6 +50,7 @@ class Entry:
     requires_python: str | None = None
     upload_time: str | None = "2024-01-02T03:04:05.678901Z"
     url: str | None = None  # instead of the real one: `file:///…`, another host
+    provenance: bytes | None = None  # served at the integrity path, whose address is on the page
     extra: dict[str, Any] = field(default_factory=dict)  # further JSON keys, or other values for known ones
 
 
@@ -75,6 +78,7 @@ class Lies:
     hashes: tuple[str, ...] = ("sha256",)  # which are on the pages: (), ("md5",) …
     content_type: str | None = None  # of pages
     base: str | None = None  # <base href>
+    provenance: bool = True  # the addresses of provenance are on the pages
     gzip_pages: bool = False
     gzip_files: bool = False
     relative: bool = False  # relative links
@@ -160,6 +164,10 @@ class IndexSimulator:
     def file_url(self, filename: str) -> str:
         return f"{self.origin}/files/{quote(filename)}"
 
+    def provenance_path(self, filename: str) -> str:
+        name, version, _tags = parse_filename(filename)
+        return f"/integrity/{name}/{quote(version, safe='')}/{quote(filename, safe='')}/provenance"
+
     def asked(self, path: str) -> list[Recorded]:
         return [one for one in self.requests if one.path == path]
 
@@ -181,6 +189,8 @@ class IndexSimulator:
                 value["upload-time"] = entry.upload_time
             if entry.metadata is not None:
                 value["core-metadata"] = {"sha256": hashlib.sha256(entry.metadata).hexdigest()}
+            if entry.provenance is not None and self.lies.provenance:
+                value["provenance"] = self.origin + self.provenance_path(entry.filename)
             files.append(value | entry.extra)
         return json.dumps({"meta": {"api-version": "1.1"}, "name": project, "versions": [], "files": files}).encode()
 
@@ -196,6 +206,8 @@ class IndexSimulator:
                 attributes += f' data-yanked="{escape(entry.yanked) if isinstance(entry.yanked, str) else ""}"'
             if entry.metadata is not None:
                 attributes += ' data-core-metadata="true"'
+            if entry.provenance is not None and self.lies.provenance:
+                attributes += f' data-provenance="{escape(self.origin + self.provenance_path(entry.filename))}"'
             lines.append(f"<a {attributes}>{escape(entry.filename)}</a><br/>")
         return "\n".join([*lines, "</body></html>"]).encode()
 
@@ -264,6 +276,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._page(path.removeprefix("/simple/").strip("/"))
         elif path.startswith("/files/"):
             self._file(unquote(path.removeprefix("/files/")))
+        elif path.startswith("/integrity/"):
+            self._provenance(unquote(path.split("/")[-2]))
         else:
             self._answer(Reply(404))
 
@@ -300,6 +314,14 @@ class _Handler(BaseHTTPRequestHandler):
         if lies.gzip_files:
             body, headers["Content-Encoding"] = gzip.compress(body), "gzip"
         self._answer(Reply(200, headers, body), file=True)
+
+    def _provenance(self, name: str) -> None:
+        entry = self.index.entries.get(name)
+        body = entry.provenance if entry is not None else None
+        if body is None:
+            self._answer(Reply(404))
+        else:
+            self._answer(Reply(200, {"Content-Type": "application/vnd.pypi.integrity.v1+json"}, body))
 
     def _answer(self, reply: Reply, *, file: bool = False) -> None:
         lies = self.index.lies

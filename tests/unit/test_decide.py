@@ -3,7 +3,8 @@ from datetime import date, timedelta
 import pytest
 
 from openvet_install.config import Exemption, Mode
-from openvet_install.decide import Action, Evidence, Reason, ReasonClass, decide, settle
+from openvet_install.decide import Action, Evidence, Reason, ReasonClass, decide
+from openvet_install.settle import settle
 from tests.support.evidence import INDEX, NOW, SHA, a_file, an_audit, both, rules
 
 YES, NO, OTHER = {"is-benign": True}, {"is-benign": False}, {"uses-network": True}

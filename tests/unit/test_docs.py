@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from openvet_install.config import keys, reader
+from openvet_install.config import keys, publishers, reader
 from openvet_install.decide import Reason
 from tools import make_docs
 
@@ -20,6 +20,7 @@ def test_every_key_that_is_read_is_told():
     assert set(keys.INSTALL) == set(reader.INSTALL_KEYS)
     assert set(keys.EXEMPT) == set(reader.EXEMPT_KEYS)
     assert set(keys.LOG) == set(reader.LOG_KEYS)
+    assert set(keys.PUBLISHER) == set(publishers.PUBLISHER_KEYS)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""Decisions about files by logs and, where a rule asks, by their provenance: `Need` answered, at most ten at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from openvet_install.decide import Action, Decision, Need, Reason, decide, unseen
+from openvet_install.gateway.upstream import UpstreamError
+from openvet_install.publishers import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
+
+    from openvet_install.decide import Rules
+    from openvet_install.files import File
+    from openvet_install.gate.documents import Documents
+    from openvet_install.gate.knowledge import Knowledge
+    from openvet_install.publishers import Provenance
+
+
+AT_ONCE = 10
+
+
+class Deciding:
+    """Decides about files, each for itself; safe for threads.
+
+    Without `documents` nothing can be verified: only where no rule asks for provenance. Provenance of a file that
+    `fits` denies is not looked at, and the file is withheld in every mode.
+    """
+
+    def __init__(
+        self,
+        knowledge: Knowledge,
+        rules: Sequence[Rules],
+        now: datetime,
+        *,
+        documents: Documents | None = None,
+        fits: Callable[[File], bool] = lambda _file: True,
+    ) -> None:
+        """Nothing is read yet."""
+        self.rules = rules
+        self._knowledge = knowledge
+        self._now = now
+        self._documents = documents
+        self._fits = fits
+
+    @classmethod
+    def by_audits(cls, knowledge: Knowledge, rules: Sequence[Rules], now: datetime) -> Deciding:
+        """Return what decides by audits alone, whatever rules ask of provenance: for what nobody installs by."""
+        return cls(knowledge, [replace(one, publishers=()) for one in rules], now)
+
+    def __call__(self, files: Iterable[File]) -> list[Decision]:
+        """Decide about files. Raises what the logs raise, and `UpstreamError` where a document cannot be had."""
+        found = [decide(file, self._knowledge.evidence(file), self.rules, self._now) for file in files]
+        if not any(isinstance(one, Need) for one in found):
+            return [one for one in found if isinstance(one, Decision)]
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return list(pool.map(self._settled, found))
+
+    def by_policy(self, file: File) -> list[tuple[str, Decision]]:
+        """Decide by each policy alone, by scope."""
+        found = []
+        for one in self.rules:
+            alone = Deciding(self._knowledge, [one], self._now, documents=self._documents, fits=self._fits)
+            found.append((one.scope, alone([file])[0]))
+        return found
+
+    def _settled(self, found: Decision | Need) -> Decision:
+        if isinstance(found, Decision):
+            return found
+        if not self._fits(found.file) or self._documents is None:
+            return unseen(found.file)
+        stored = self._documents.stored(found)
+        if stored is not None:
+            decision = self._with(found, stored)
+            if decision.origin is not None and decision.origin.state is State.VERIFIED:
+                return decision
+        fetched = self._documents.fetched(found)
+        decision = self._with(found, fetched)
+        if fetched.unreachable and decision.action is Action.BLOCK and decision.reason is Reason.PROVENANCE_MISSING:
+            raise UpstreamError(f"the provenance of {found.file.filename} is {fetched.problem}")
+        return decision
+
+    def _with(self, need: Need, provenance: Provenance) -> Decision:
+        decision = decide(need.file, self._knowledge.evidence(need.file), self.rules, self._now, provenance)
+        if isinstance(decision, Need):
+            raise TypeError("a file with its provenance needs nothing else")
+        return decision

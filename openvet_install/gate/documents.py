@@ -1,0 +1,174 @@
+"""Provenance documents: where an index serves them, fetched within the rules for hosts, kept under the file's hash.
+
+A document is asked for at the address that the page gave, if it lies on the host of the index or of the file, else at
+the index's integrity path (`…/integrity/NAME/VERSION/FILE/provenance`). Kept is what verified: it proves the same
+wherever it comes from, and is verified again in every run (threats T32, T34, T76).
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from openvet_install import provenance
+from openvet_install.gate.deciding import AT_ONCE
+from openvet_install.gate.once import Once
+from openvet_install.gate.state import replace_file
+from openvet_install.gateway.addresses import AddressError, join, parse_target
+from openvet_install.gateway.upstream import UpstreamError
+from openvet_install.http import netrc_login
+from openvet_install.publishers import Provenance
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from openvet_install.decide import Need
+    from openvet_install.files import File
+    from openvet_install.gateway.addresses import Target
+    from openvet_install.gateway.upstream import Reply, Upstream
+
+ACCEPT = "application/vnd.pypi.integrity.v1+json, application/json;q=0.9"
+FOLDER = "provenance"
+_MAX_REDIRECTS = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_ABSENT = frozenset({404, 410})
+
+
+class Documents:
+    """Gets and verifies the provenance of files, each once in a run; safe for threads."""
+
+    def __init__(self, upstream: Upstream, cache: Path, environ: Mapping[str, str]) -> None:
+        """Nothing is asked, read or imported yet."""
+        self._upstream = upstream
+        self._folder = cache / FOLDER
+        self._environ = environ
+        self._logins: dict[str, str] = {}
+        self._gate = threading.BoundedSemaphore(AT_ONCE)
+        self._found: Once[Provenance] = Once()
+
+    def login(self, url: str, login: str | None) -> None:
+        """Use the login that the tool sent to an origin for documents of that origin."""
+        if login is not None:
+            self._logins[parse_target(url).origin] = login
+
+    def stored(self, need: Need) -> Provenance | None:
+        """Verify the copy that an earlier run kept of a file's document; None if it is of no use."""
+        place = self._folder / (need.file.sha256 or "")
+        try:
+            with place.open("rb") as stream:
+                found = self._verified(need, stream.read(provenance.MAX_DOCUMENT + 1))
+        except OSError:
+            return None
+        return found if found.attested else None
+
+    def fetched(self, need: Need) -> Provenance:
+        """Ask for a document and verify it. What is out of reach is in the answer: nothing is raised for it.
+
+        Raises `ConfigError` for a trust root that cannot be read.
+        """
+        file = need.file
+        key = (file.filename, file.sha256, file.url, file.index, file.provenance, need.roots)
+        return self._found.get(key, lambda: self._fetch(need))
+
+    def _fetch(self, need: Need) -> Provenance:
+        allowed = {origin for origin in map(_origin, (need.file.index, need.file.url)) if origin is not None}
+        problem = None
+        for address in _addresses(need.file):
+            if address.origin not in allowed:
+                problem = f"{address.origin} is neither the index's host nor the file's: not asked for its provenance"
+                continue
+            try:
+                with self._gate:
+                    document = self._document(address, allowed)
+            except _ElsewhereError as error:
+                problem = error.what
+                continue
+            except UpstreamError as error:
+                return Provenance(problem=f"out of reach: {error.what}", unreachable=True)
+            if document is not None:
+                found = self._verified(need, document)
+                if found.attested:
+                    self._keep(need.file, document)
+                return found
+        return Provenance(problem=problem)
+
+    def _verified(self, need: Need, document: bytes) -> Provenance:
+        return provenance.verify(document, filename=need.file.filename, sha256=need.file.sha256 or "", roots=need.roots)
+
+    def _document(self, address: Target, allowed: set[str]) -> bytes | None:
+        """Return the body behind an address, None if there is none; raises `UpstreamError`."""
+        for _ in range(_MAX_REDIRECTS + 1):
+            with self._upstream.get(
+                address, accept=ACCEPT, packed=True, login=self._logins.get(address.origin)
+            ) as reply:
+                status = reply.status
+                if status == 200:
+                    return _body(reply)
+                location = reply.location or ""
+            if status in _ABSENT:
+                return None
+            if status in _REDIRECTS:
+                address = _there(address, location, allowed)
+            elif status == 401 and address.origin not in self._logins:
+                self._log_in(address)
+            else:
+                raise UpstreamError(f"{address.origin} answered with the status {status}")
+        raise UpstreamError(f"{address.origin} redirects more than {_MAX_REDIRECTS} times")
+
+    def _log_in(self, address: Target) -> None:
+        login = netrc_login(address.at.host, self._environ)
+        if login is None:
+            raise UpstreamError(f"{address.origin} asks for a login")
+        self._logins[address.origin] = login
+
+    def _keep(self, file: File, document: bytes) -> None:
+        with suppress(OSError):  # the next run asks again
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            replace_file(self._folder / (file.sha256 or ""), document)
+
+
+class _ElsewhereError(UpstreamError):
+    """A redirect to a host that is not asked."""
+
+
+def _addresses(file: File) -> list[Target]:
+    """Return where a file's document may be, best first."""
+    base, slash, last = file.index.rstrip("/").rpartition("/")
+    parts = "/".join(quote(part, safe="") for part in (file.name, file.version, file.filename))
+    named = [file.provenance, f"{base}/integrity/{parts}/provenance" if slash and last == "simple" else None]
+    found = []
+    for one in named:
+        if one is not None:
+            with suppress(AddressError):
+                found.append(parse_target(one))
+    return list(dict.fromkeys(found))
+
+
+def _origin(url: str) -> str | None:
+    try:
+        return parse_target(url).origin
+    except AddressError:
+        return None
+
+
+def _there(address: Target, location: str, allowed: set[str]) -> Target:
+    try:
+        there = parse_target(join(address.url, location))
+    except AddressError as error:
+        raise _ElsewhereError(f"{address.origin} redirects to something that is not http or https") from error
+    if there.origin not in allowed:
+        raise _ElsewhereError(f"{address.origin} sends its provenance elsewhere, to {there.origin}: not followed")
+    return there
+
+
+def _body(reply: Reply) -> bytes:
+    """Read no more than what tells that it is too much."""
+    body = b""
+    for chunk in reply.chunks():
+        body += chunk
+        if len(body) > provenance.MAX_DOCUMENT:
+            break
+    return body

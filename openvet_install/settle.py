@@ -1,0 +1,106 @@
+"""What only shows over all files of a package, from decisions to decisions; pure.
+
+A no about one file of a release, by an audit or by its provenance, holds for the silent files of that release too.
+`too-old` withholds what is approved but far older than what was withheld above it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from packaging.version import Version
+
+from openvet_install.decide import Action, Decision, Reason, ReasonClass
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from datetime import datetime
+
+    from openvet_install.decide import Rules
+
+
+def settle(
+    decisions: Sequence[Decision], rules: Sequence[Rules], exact: frozenset[str] = frozenset()
+) -> list[Decision]:
+    """Apply what only shows over all files of one package: siblings of a no, and `max-lag`.
+
+    `exact` holds the versions that somebody pinned: for them an old release is no silent fall.
+    """
+    return _too_old(_siblings(decisions), rules, exact)
+
+
+def _siblings(decisions: Sequence[Decision]) -> list[Decision]:
+    tainted = {one.file.version: one for one in decisions if _is_no(one)}
+    return [
+        one._replace(
+            action=Action.BLOCK,
+            reason=tainted[one.file.version].reason,
+            requirements=tainted[one.file.version].requirements,
+            detail=f"another file of this release is: {tainted[one.file.version].file.filename}",
+            exemption=None,
+            known=None,
+        )
+        if one.file.version in tainted
+        and (one.reason.klass is ReasonClass.SILENCE or one.exemption is not None or one.known is not None)
+        else one
+        for one in decisions
+    ]
+
+
+def _is_no(decision: Decision) -> bool:
+    """Tell whether a file speaks against its whole release: not one that merely lies on the wrong index."""
+    if decision.reason is Reason.PROVENANCE_MISMATCH:
+        return decision.origin is not None and not decision.origin.elsewhere
+    return decision.reason is Reason.CONTRADICTED
+
+
+class _Release(NamedTuple):
+    """The newest upload of a version; `shown` if any of its files is."""
+
+    version: Version
+    uploaded: datetime | None
+    shown: bool
+
+
+def _releases(decisions: Sequence[Decision]) -> list[_Release]:
+    found: dict[str, _Release] = {}
+    for one in decisions:
+        if one.file.yanked is not False:
+            continue
+        version = one.file.version
+        known = found.get(version, _Release(Version(version), None, shown=False))
+        uploaded = max((time for time in (known.uploaded, one.file.uploaded) if time is not None), default=None)
+        found[version] = _Release(known.version, uploaded, shown=known.shown or one.shown)
+    return list(found.values())
+
+
+def _rank(version: Version) -> tuple[bool, Version]:
+    return not version.is_prerelease, version
+
+
+def best_shown(decisions: Iterable[Decision]) -> Version | None:
+    """Return the version that a resolver with no other wishes would take; None if nothing is shown."""
+    shown = {one.file.version for one in decisions if one.shown and one.file.yanked is False}
+    return max(map(Version, shown), key=_rank, default=None)
+
+
+def _too_old(decisions: list[Decision], rules: Sequence[Rules], exact: frozenset[str]) -> list[Decision]:
+    releases = _releases(decisions)
+    shown = [one for one in releases if one.shown]
+    if not shown or len(shown) == len(releases):
+        return decisions
+    best = max(shown, key=lambda one: _rank(one.version))
+    above = [one for one in releases if one.version > best.version and one.uploaded and not one.version.is_prerelease]
+    if best.uploaded is None or not above:
+        return decisions
+    newest = max(above, key=lambda one: one.version)
+    lag = min(one.max_lag for one in rules)
+    if newest.uploaded is None or newest.uploaded - best.uploaded <= lag:
+        return decisions
+    days = (newest.uploaded - best.uploaded).days
+    return [
+        one._replace(action=Action.BLOCK, reason=Reason.TOO_OLD, detail=f"{days} days older than {newest.version}")
+        if one.shown and one.file.version not in exact
+        else one
+        for one in decisions
+    ]
