@@ -5,6 +5,7 @@
 - `state`, `stores`, `places`, `once`: this machine's folders, what several runs share, values computed once per key;
 - `heads`, `knowledge`: what the logs say, at the pinned and the newest head; `update`, `brought`: moving the pins;
 - `keeper`: the gateway's questions answered; `foresight`: what the tool will ask for next, got early;
+- `deciding`, `documents`: each file decided, its provenance fetched where a rule asks;
 - `local`, `named`, `projects`, `locked`, `remote`: inputs that no page lists: archives and folders of this
   machine, files by URL, entries of `uv.lock`, requirement files by URL;
 - `session`: one gated run; `after`, `outputs`: what lies on disk now against what was released; `rollback`: what does
