@@ -59,12 +59,12 @@ class Ahead:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Drop what is not under way and wait for the rest."""
+        """Drop what is not under way and wait for the rest, but let nobody who interrupts wait for a host."""
         with self._ordered:
             self._closed = True
             self._queue.clear()
             self._ordered.notify_all()
-        for thread in self._threads:
+        for thread in self._threads if kind is None or issubclass(kind, Exception) else ():
             thread.join()
 
     def order(self, kind: Kind, name: bytes) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 import pytest
 from uv import find_uv_bin
 
-from tests.support.logsim import START
+from tests.support.logsim import START, write_project
 from tests.support.stage import BENIGN, NO, PROGRAMS, YES
 
 
@@ -190,3 +190,23 @@ def test_it_says_what_the_move_brought_for_hashed_requirements(stage):
     lines = update(stage)
     assert lines[1] == f"{WROTE}; this project: 1 newly approved, 1 withdrawn"
     assert [line.split()[2:5] for line in lines[2:]] == [["withdrawn", "alice", f"{removed[:12]},"]]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_while_hosts_hang_it_ends_at_once_and_leaves_nothing(stage, number):
+    grow(stage, 30)
+    others = [stage.logs.log(f"other{count}") for count in range(3)]
+    write_project(stage.project, [stage.log, *others], BENIGN)
+    before = {path.name: path.read_bytes() for path in stage.project.iterdir()}
+    stage.log.publish("more", "1")
+    stage.logs.delay = 3600
+    with stage.running("openvet-install", "update") as process:
+        deadline = time.monotonic() + 60
+        while len(stage.logs.requests) < 4 and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(process.pid, number)
+        process.wait(timeout=20)
+    assert process.returncode == -number
+    assert {path.name: path.read_bytes() for path in stage.project.iterdir()} == before
+    assert stage.leftovers == []
+    stage.logs.stop()

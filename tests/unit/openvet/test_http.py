@@ -12,8 +12,9 @@ import pytest
 import trustme
 
 from openvet_install import http
-from openvet_install.errors import UndecidedError
+from openvet_install.errors import ConfigError, UndecidedError
 from openvet_install.http import Fetcher, TooLargeError
+from openvet_install.http.addresses import checked
 from tests.support.loghost import packed_zstd
 
 
@@ -179,10 +180,10 @@ def test_redirects_obey_the_same_rule(script, fetcher, to):
 def test_no_redirect_leads_inward():
     for url in ("https://127.0.0.1/x", "http://localhost/x", "https://[::1]/x"):
         with pytest.raises(UndecidedError, match="is not followed"):
-            http._checked(url, ("https", "logs.example"))
+            checked(url, ("https", "logs.example"))
     with pytest.raises(UndecidedError, match="is not followed"):
-        http._checked("http://127.0.0.1/x", ("https", "127.0.0.1:8443"))
-    assert http._checked("https://127.0.0.1/x", ("http", "127.0.0.1:80")).path == "/x"
+        checked("http://127.0.0.1/x", ("https", "127.0.0.1:8443"))
+    assert checked("https://127.0.0.1/x", ("http", "127.0.0.1:80")).path == "/x"
 
 
 @pytest.mark.parametrize(
@@ -277,7 +278,44 @@ def test_private_authorities(quick, tmp_path, variable):
 )
 def test_proxies_of_the_environment(environ, url, proxy):
     with Fetcher(environ=environ) as fetcher:
-        assert fetcher._proxy(http._checked(url, None)) == proxy
+        assert fetcher._proxy(checked(url, None)) == proxy
+
+
+@pytest.mark.parametrize("proxy", ["socks5://p:1080", "http://", "http://p:99999", "http://[::1"])
+def test_a_proxy_that_is_none_is_named_and_not_repeated(quick, proxy):
+    with Fetcher(environ={"ALL_PROXY": proxy}) as fetcher, pytest.raises(ConfigError) as caught:
+        get(fetcher, "https://logs.example/a")
+    assert caught.value.where == "ALL_PROXY"
+    assert proxy not in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [("/\u00e4/a", "/%C3%A4/a"), ("/a b", "/a%20b"), ("/%C3%A4?x=\u00e4", "/%C3%A4?x=%C3%A4"), ("/a\x7fb", "/a%7Fb")],
+)
+def test_addresses_beyond_ascii(script, fetcher, path, asked):
+    script.answers[asked] = (200, {}, b"ok")
+    assert get(fetcher, f"{script.url}{path}") == b"ok"
+    script.answers["/from"] = (302, {"Location": asked}, b"")
+    assert get(fetcher, f"{script.url}/from") == b"ok"
+
+
+@pytest.mark.parametrize("location", ["http://\u00e9\u00e9\u00e9/", "//[", "http://127.0.0.1:x/", "http:///a"])
+def test_redirects_that_make_no_sense_are_undecided(script, fetcher, location):
+    script.answers["/a"] = (302, {"Location": location}, b"")
+    with pytest.raises(UndecidedError):
+        get(fetcher, f"{script.url}/a")
+
+
+@pytest.mark.parametrize("frames", [64, 65])
+def test_frames_are_counted(script, fetcher, frames):
+    """A body of many tiny frames would cost far more than its bytes."""
+    script.answers["/a"] = (200, {"Content-Encoding": "zstd"}, packed_zstd(b"x") * frames)
+    if frames == 64:
+        assert get(fetcher, f"{script.url}/a") == b"x" * frames
+        return
+    with pytest.raises(UndecidedError, match="more than 64 frames"):
+        get(fetcher, f"{script.url}/a")
 
 
 def test_a_proxy_is_used_and_its_login_never_shown(quick):
