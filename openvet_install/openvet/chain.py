@@ -1,7 +1,8 @@
 """The rules of commits, as a state machine without IO (protocol, sections 6 and 7).
 
 `advance` takes the newest commit that is trusted and the envelope of the next one and returns the next
-trusted state, or raises `LogInvalid` and leaves the old state as it was. Its steps:
+state, or raises `LogInvalid` and leaves the old state as it was; `attest` looks at the signatures of that commit,
+and only both together make the state a trusted one. The steps, 1 to 4 by `advance`, 5 and 6 by `attest`:
 
 1. shape: generation, predecessor, time, skip pointers (verify_commit);
 2. the audit tree follows from the operation (verify_tree);
@@ -35,6 +36,8 @@ from openvet_install.openvet.wire import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from openvet_install.openvet.subject import Subject
 
 
@@ -44,12 +47,9 @@ class Lookups(keysets.Lookups, Protocol):
     def ancestor(self, index: int) -> bytes:
         """Return the name of the trusted commit `index` of the running generation."""
 
-    def audit(self, name: bytes) -> AuditEnvelope:
-        """Return the decoded audit envelope of that name."""
-
 
 class Trusted(NamedTuple):
-    """A commit that was verified, with the keyset after it."""
+    """A commit that was verified, or waits for `attest` only, with the keyset after it."""
 
     name: bytes
     commit: Commit
@@ -65,30 +65,48 @@ def pointer_indexes(index: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-def advance(trusted: Trusted | None, name: bytes, envelope: CommitEnvelope, look: Lookups) -> Trusted:
-    """Verify the next commit; `name` must be the hash of its bytes. None starts at the genesis.
+def advance(trusted: Trusted | None, name: bytes, commit: Commit, look: Lookups) -> Trusted:
+    """Apply the next commit, steps 1 to 4; `name` must be the hash of its bytes. None starts at the genesis.
 
-    Raises `LogInvalid` whose text begins with the commit's index and name.
+    Nothing that it returns may be believed before `attest`. Raises `LogInvalid` whose text begins with the commit's
+    index and name.
     """
-    commit = envelope.commit
     try:
         _check_shape(trusted, commit, look)  # 1
-        if trusted is None or commit.index == 0:
-            keyset = _genesis(commit, look) if trusted is None else _generation_root(trusted, commit, look)  # 2, 3, 4
-            authority = keyset
+        if trusted is None:
+            keyset = _genesis(commit, look)  # 2, 3, 4
+        elif commit.index == 0:
+            keyset = _generation_root(trusted, commit, look)  # 2, 3, 4
         else:
             _check_tree(trusted.commit.tree, commit, look)  # 2
             keyset = keysets.advance(trusted.keyset, trusted.commit, commit, look)  # 3
             _check_proof(trusted.name, commit, keyset)  # 4
-            authority = trusted.keyset
-        _check_signature(authority, envelope)  # 5
-        if isinstance(commit.operation, AuditChange) and commit.operation.audit:
-            audit = look.audit(commit.operation.audit)
-            check_audit(audit, commit.operation.subject)  # 6
-            _check_audit_authority(authority, commit, audit)
     except LogInvalid as fault:
         raise placed(fault, name, commit) from fault
     return Trusted(name, commit, keyset)
+
+
+def authority(trusted: Trusted | None, state: Trusted) -> keysets.Keyset:
+    """Return who may sign the commit of `state`, which follows `trusted`."""
+    return state.keyset if trusted is None or state.commit.index == 0 else trusted.keyset
+
+
+def attest(
+    keyset: keysets.Keyset, name: bytes, envelope: CommitEnvelope, audit: Callable[[bytes], AuditEnvelope]
+) -> None:
+    """Check signer and signatures of a commit, steps 5 and 6, against the keyset that has the authority.
+
+    `audit` returns the decoded audit envelope of a name. Raises `LogInvalid` as `advance` does.
+    """
+    commit = envelope.commit
+    try:
+        _check_signature(keyset, envelope)  # 5
+        if isinstance(commit.operation, AuditChange) and commit.operation.audit:
+            found = audit(commit.operation.audit)
+            check_audit(found, commit.operation.subject)  # 6
+            _check_audit_authority(keyset, commit, found)
+    except LogInvalid as fault:
+        raise placed(fault, name, commit) from fault
 
 
 def placed(fault: LogInvalid, name: bytes, commit: Commit) -> LogInvalid:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from openvet_install.errors import UndecidedError
 from openvet_install.http import without_login
 from openvet_install.openvet import chain, walk
 from openvet_install.openvet.ahead import Ahead
@@ -35,6 +36,9 @@ Progress = Callable[[int, int], None]
 Relation = Literal["same", "extends", "stale", "forked"]
 
 BYTES_REMEMBERED = 32 * 1024 * 1024
+MANY_COMMITS = 2_000
+"""From here on processes beside this one check signatures: their start is soon won back."""
+
 _HEAD = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
 
@@ -130,7 +134,7 @@ class Log:
                 accepted = self._known_operators(trusted.commit, accepted)
             seen = _Seen(self, accepted)
             if names:
-                trusted = walk.replay(self._reader, names, trusted, seen, progress)
+                trusted, seen = self._replay(names, trusted, accepted, progress)
             if trusted is None:
                 raise AssertionError  # a walk from the genesis has at least one commit
             self._source.store.flush()
@@ -271,6 +275,26 @@ class Log:
     def hint(self, state: chain.Trusted, audit: bytes) -> None:
         """Keep where an audit came in, to find it again quickly."""
         self._source.store.hint(self._source.url, audit, state.commit.position, state.name)
+
+    def _replay(
+        self, names: list[bytes], trusted: chain.Trusted | None, accepted: tuple[str, ...], progress: Progress | None
+    ) -> tuple[chain.Trusted, _Seen]:
+        folder = self._source.store.folder
+        if len(names) >= MANY_COMMITS and folder is not None:
+            from openvet_install.openvet.attestors import Attestors, Unable  # noqa: PLC0415 - for long walks only
+
+            with suppress(*Unable), Attestors(folder, self._reader.bring) as helpers:
+                seen = _Seen(self, accepted)
+                try:
+                    found = walk.replay(self._reader, names, trusted, seen, progress, attest=helpers.attest)
+                except (LogInvalid, UndecidedError):
+                    if helpers.settled():
+                        raise
+                else:
+                    if helpers.settled():
+                        return found, seen
+        seen = _Seen(self, accepted)
+        return walk.replay(self._reader, names, trusted, seen, progress, attest=self._reader.attest), seen
 
     def _at(self, head: str) -> Evidence:
         name = _name(head)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from openvet_install.openvet.faults import KINDS, Kind, object_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -80,6 +80,11 @@ class Store:
         """Write what is left and close."""
         self.close()
 
+    @property
+    def folder(self) -> Path | None:
+        """Where other processes find what was flushed; None while everything is in memory."""
+        return None if self._path is None else self._path.parent
+
     def get(self, kind: Kind, name: bytes) -> bytes | None:
         """Return the bytes of an object, hashed in this call, or None."""
         key = (_CODES[kind], name)
@@ -101,6 +106,15 @@ class Store:
         key = (_CODES[kind], name)
         with self._lock:
             return key in self._pending or bool(self._ask("SELECT 1 FROM objects WHERE kind = ? AND name = ?", key))
+
+    def lacking(self, kind: Kind, names: Sequence[bytes]) -> list[bytes]:
+        """Return those of some hundred names that have no row, unhashed as in `has`."""
+        code = _CODES[kind]
+        with self._lock:
+            places = ", ".join("?" * len(names))
+            rows = self._ask(f"SELECT name FROM objects WHERE kind = ? AND name IN ({places})", (code, *names))  # noqa: S608 - question marks
+            known = {row[0] for row in rows}
+            return [name for name in names if name not in known and (code, name) not in self._pending]
 
     def put(self, kind: Kind, name: bytes, raw: bytes) -> None:
         """Keep an object. Raises `ValueError` if `raw` does not hash to `name`."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from openvet_install.openvet.source import Source
 
     Progress = Callable[[int, int], None]
+    Attest = Callable[[keyset.Keyset, bytes, CommitEnvelope], None]
 
 COMMITS_IN_MEMORY = 20_000
 COMMIT_BYTES_IN_MEMORY = 32 * 1024 * 1024
@@ -76,6 +77,16 @@ class Reader:
             if fault.rule == "hash-mismatch":
                 raise
             raise LogInvalid(fault.rule, f"audit {short(name)}: {fault.what}") from fault
+
+    def attest(self, authority: keyset.Keyset, name: bytes, envelope: CommitEnvelope) -> None:
+        """Check the signatures of a commit here and now, as `chain.attest` does."""
+        chain.attest(authority, name, envelope, self.audit)
+
+    def bring(self, audits: Sequence[bytes]) -> None:
+        """See that these audits, and all commits read so far, stand in the store for other processes."""
+        for name in self.source.store.lacking("audit", audits):
+            self.raw("audit", name)
+        self.source.store.flush()
 
     def key_state(self, name: bytes) -> KeyState:
         """Return a key state by name."""
@@ -297,16 +308,21 @@ def replay(
     trusted: chain.Trusted | None,
     seen: Callable[[chain.Trusted], None],
     progress: Progress | None,
+    *,
+    attest: Attest,
 ) -> chain.Trusted:
-    """Verify `names`, oldest first, on top of `trusted`; `seen` is told each verified state.
+    """Verify `names`, oldest first, on top of `trusted`; `seen` is told each state, `attest` each commit before that.
 
-    Raises `LogInvalid`, `LogMissingError` or `UndecidedError`; what `seen` raises ends the walk too.
+    Raises `LogInvalid`, `LogMissingError` or `UndecidedError`; what `seen` and `attest` raise ends the walk too.
     """
     reader.start(trusted)
     for done, name in enumerate(names):
         if done % AUDITS_AHEAD == 0:
             _order_objects(reader, names[done : done + 2 * AUDITS_AHEAD])
-        trusted = chain.advance(trusted, name, reader.commit(name), reader)
+        envelope = reader.commit(name)
+        state = chain.advance(trusted, name, envelope.commit, reader)
+        attest(chain.authority(trusted, state), name, envelope)
+        trusted = state
         reader.step(trusted)
         seen(trusted)
         if progress is not None and (done + 1) % _PROGRESS_STEP == 0:

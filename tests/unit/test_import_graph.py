@@ -41,7 +41,14 @@ IO_MODULES = {"os", "socket", "ssl", "subprocess", "sqlite3", "requests", "urlli
 
 # `subprocess` and its like have these doors only.
 PROCESS_DOORS = {
-    *("installers.sandbox", "installers.target", "installers.passing", "installers.bytecode", "cli.demo"),
+    *(
+        "openvet.attestors",
+        "installers.sandbox",
+        "installers.target",
+        "installers.passing",
+        "installers.bytecode",
+        "cli.demo",
+    ),
 }
 
 
