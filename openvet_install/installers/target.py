@@ -6,7 +6,7 @@ import json
 import os
 import re
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -105,6 +105,45 @@ def inspect(python: str, environ: Mapping[str, str]) -> Target:
     if os.path.realpath(target.prefix) == os.path.realpath(_own_prefix()):
         raise own_environment(python)
     return target
+
+
+def still_missing(base: Target, prefix: Path) -> Target:
+    """Return the environment that uv would make of an interpreter at `prefix`, where there is none yet."""
+    site = prefix / "lib" / "python{}.{}".format(*base.version) / "site-packages"
+    return replace(
+        base,
+        python=prefix / "bin" / "python",
+        prefix=prefix,
+        purelib=site,
+        platlib=site,
+        scripts=prefix / "bin",
+        data=prefix,
+        externally_managed=False,
+        virtual=True,
+    )
+
+
+def new_environment(
+    uv: str, base: str, prefix: Path, environ: Mapping[str, str], cwd: str, *, prompt: str | None = None
+) -> Target:
+    """Let uv make an empty environment of the interpreter `base`, without network. Raises `ConfigError`."""
+    command = [uv, "venv", "--quiet", "--offline", "--no-project", "--no-config", f"--python={base}"]
+    command += [f"--prompt={prompt}"] if prompt is not None else []
+    ended = ask([*command, "--", str(prefix)], {**environ, "UV_PYTHON_DOWNLOADS": "never"}, cwd)
+    if ended.returncode != 0:
+        said = ended.stderr.decode(errors="replace").strip()
+        raise ConfigError(f"`uv venv` cannot make `{prefix}`: {said}")
+    return inspect(str(prefix / "bin" / "python"), environ)
+
+
+def find_python(uv: str, flags: Sequence[str], environ: Mapping[str, str], cwd: str) -> str:
+    """Ask uv which interpreter it would take; `flags` of `uv python find`. Raises `ToolStops` with uv's words."""
+    command = [uv, "python", "find", "--offline", "--no-cache", "--no-python-downloads", "--color=never", *flags]
+    ended = ask(command, environ, cwd)
+    found = ended.stdout.decode("utf-8", "surrogateescape").strip()
+    if ended.returncode != 0 or not found:
+        raise ToolStops(ended.stderr.decode(errors="replace"), ended.returncode or 2)
+    return str(Path(cwd, found))
 
 
 def _own_prefix() -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +20,7 @@ from openvet_install.installers.commands import Plan, private_folder, without_lo
 from openvet_install.installers.locks import Wanted, read_lock, select
 from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, Selection
 from openvet_install.installers.projects import Project, pyproject
-from openvet_install.installers.target import ToolStops, ask, inspect, uv_version
+from openvet_install.installers.target import ToolStops, ask, inspect, new_environment, still_missing, uv_version
 from openvet_install.installers.tokens import Token, has, values_of
 from openvet_install.installers.uv_around import TRUE, handed_on, look_around
 
@@ -153,20 +152,7 @@ class _Probe:
         base = _BASE.search(said)
         if base is None:
             raise ConfigError(f"`{self._uv}` does not say of which Python it would make `{prefix}`")
-        inside = Path(prefix)
-        target = inspect(str(Path(self._cwd, base[1].strip())), self._environ)
-        site = inside / "lib" / "python{}.{}".format(*target.version) / "site-packages"
-        target = replace(
-            target,
-            python=inside / "bin" / "python",
-            prefix=inside,
-            purelib=site,
-            platlib=site,
-            scripts=inside / "bin",
-            data=inside,
-            externally_managed=False,
-            virtual=True,
-        )
+        target = still_missing(inspect(str(Path(self._cwd, base[1].strip())), self._environ), Path(prefix))
         return target, root, base[1].strip()
 
     def is_current(self) -> None:
@@ -184,13 +170,7 @@ def make_environment(plan: Plan, variables: Mapping[str, str]) -> Target:
     if locked is None or locked.base is None:
         raise ValueError("there is an environment")
     prompt = locked.lock.project or locked.lock.path.parent.name
-    command = [plan.program[0], "venv", "--quiet", "--offline", "--no-project", "--no-config"]
-    command += [f"--prompt={prompt}", f"--python={locked.base}", "--", str(plan.target.prefix)]
-    ended = ask(command, {**variables, "UV_PYTHON_DOWNLOADS": "never"}, plan.cwd)
-    if ended.returncode != 0:
-        said = ended.stderr.decode(errors="replace").strip()
-        raise ConfigError(f"`uv venv` cannot make `{plan.target.prefix}`: {said}")
-    return inspect(str(plan.target.prefix / "bin" / "python"), plan.environment)
+    return new_environment(plan.program[0], locked.base, plan.target.prefix, variables, plan.cwd, prompt=prompt)
 
 
 def _steering(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:
