@@ -43,7 +43,7 @@ class UvCache:
         prune(folder, CACHE_DAYS * _DAY_SECONDS)
         name = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
         self._seal = folder / f"{name}.seal"
-        self._lock = _lock(folder / f"{name}.lock")
+        self._lock = lock(folder / f"{name}.lock")
         self.path = spare if self._lock is None else folder / name
         if self._lock is None:
             private_folder(spare)
@@ -114,7 +114,7 @@ def _locked(file: IO[bytes]) -> bool:
     return True
 
 
-def _lock(path: Path) -> IO[bytes] | None:
+def lock(path: Path) -> IO[bytes] | None:
     """Take a lock; None if another run has it, or removed the file while we waited for nothing."""
     file = _open(path)
     with suppress(FileNotFoundError):
@@ -137,10 +137,10 @@ def prune(folder: Path, unused: float) -> int:
         with suppress(OSError):
             if time.time() - (cache if cache.exists() else path).lstat().st_mtime < unused:
                 continue
-            lock = _lock(path)
-            if lock is None:
+            held = lock(path)
+            if held is None:
                 continue
-            with lock:
+            with held:
                 size = weight(cache)[1]
                 if cache.exists():
                     shutil.rmtree(cache)

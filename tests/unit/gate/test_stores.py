@@ -138,7 +138,7 @@ def test_a_lock_whose_file_was_removed_meanwhile_is_no_lock(tmp_path, monkeypatc
         return file
 
     monkeypatch.setattr(places, "_open", removed)
-    assert places._lock(tmp_path / "a.lock") is None
+    assert places.lock(tmp_path / "a.lock") is None
 
 
 def test_runs_keep_the_stores_bounded_once_a_day(tmp_path, monkeypatch):
