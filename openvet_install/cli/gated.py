@@ -22,9 +22,10 @@ from openvet_install.report.terminal import Terminal
 TIMINGS = "OPENVET_INSTALL_TIMINGS"
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from openvet_install.cli.options import WrapperOptions
+    from openvet_install.gate.setting import Setting
     from openvet_install.installers.commands import Plan
     from openvet_install.installers.environment import UpstreamSettings
     from openvet_install.installers.passing import Command
@@ -36,34 +37,49 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
     Raises `InstallError` before the tool starts.
     """
     reports.check(options.reports, github="stderr")
-    loading = threading.Thread(target=_load, daemon=True)
+    loading = threading.Thread(target=load, daemon=True)
     loading.start()
     try:
         chosen = read_setting(Path(options.project) if options.project else None, options)
         plan = _plan(tool, command, argv)
     except ToolStops as stop:
         sys.stderr.write(stop.output)
-        _failed([tool, *map(without_login, argv)], options, stop)
+        failed([tool, *map(without_login, argv)], options, stop)
         return stop.exit_code
     except InstallError as error:
-        _failed([tool, *map(without_login, argv)], options, error)
+        failed([tool, *map(without_login, argv)], options, error)
         raise
     # Not on the way out: an interrupted import can leave a lock behind for which the thread waits for ever.
     loading.join()
-    from openvet_install.gate import session  # noqa: PLC0415 - see `_load`
-
     terminal = Terminal.of(sys.stderr, os.environ)
     for line in introduce(chosen, os.environ):
         terminal.line(line)
-    for name in plan.dropped:
-        terminal.line(f"openvet: note: {name} has no effect in a gated run")
-    result = session.run(plan, chosen, os.environ, every=bool(options.reports))
-    from openvet_install.report import text  # noqa: PLC0415 - see `_load`
-
-    text.run(terminal, result, {one.scope: one.policy for one in chosen.policies})
+    tell_dropped(terminal, plan.dropped)
+    result = carry_out(plan, chosen, options, terminal)
     reports.write(result, options.reports, github=sys.stderr)
+    return ended(result)
+
+
+def tell_dropped(terminal: Terminal, names: Iterable[str]) -> None:
+    """Name what has no effect here."""
+    for name in names:
+        terminal.line(f"openvet: note: {name} has no effect in a gated run")
+
+
+def carry_out(plan: Plan, chosen: Setting, options: WrapperOptions, terminal: Terminal) -> Run:
+    """Run a plan behind the gate and say in words what it came to; the reports are the caller's to write."""
+    from openvet_install.gate import session  # noqa: PLC0415 - see `load`
+    from openvet_install.report import text  # noqa: PLC0415 - see `load`
+
+    result = session.run(plan, chosen, os.environ, every=bool(options.reports))
+    text.run(terminal, result, {one.scope: one.policy for one in chosen.policies})
     if os.environ.get(TIMINGS):
         _timings(terminal, result)
+    return result
+
+
+def ended(result: Run) -> int:
+    """Return the exit code of a run, or die of the signal that ended its tool."""
     if result.signal is not None:
         die_of(result.signal)
     return result.exit_code
@@ -79,7 +95,7 @@ def _timings(terminal: Terminal, result: Run) -> None:
             terminal.line(line)
 
 
-def _load() -> None:
+def load() -> None:
     """Import what a run needs while the plan waits for the target's Python."""
     with suppress(ImportError):  # it shows again, and is told, where it is needed
         importlib.import_module("openvet_install.gate.session")
@@ -87,17 +103,18 @@ def _load() -> None:
 
 def _plan(tool: str, command: Command, argv: Sequence[str]) -> Plan:
     tools = importlib.import_module(f"openvet_install.installers.{tool}")
-    plan: Plan = tools.plan(argv, os.environ, str(Path.cwd()), command=command, fetch=_fetch)
+    plan: Plan = tools.plan(argv, os.environ, str(Path.cwd()), command=command, fetch=fetch)
     return plan
 
 
-def _fetch(url: str, *, upstream: UpstreamSettings) -> bytes:
+def fetch(url: str, *, upstream: UpstreamSettings) -> bytes:
+    """Get a file that a command names by URL, on the user's own way out."""
     from openvet_install.gate import remote  # noqa: PLC0415 - for files that are named by a URL only
 
     return remote.fetch(url, upstream=upstream)
 
 
-def _failed(command: list[str], options: WrapperOptions, error: InstallError) -> None:
+def failed(command: list[str], options: WrapperOptions, error: InstallError) -> None:
     """Write the reports of a run that never started."""
     from openvet_install.cli.policy import now  # noqa: PLC0415 - only on the way out
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from openvet_install.cli.ending import guarded, leave
 from openvet_install.cli.options import split
-from openvet_install.installers import passing
+from openvet_install.installers import passing, uv_commands
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +60,10 @@ def _main(tool: str, argv: Sequence[str]) -> int:
     command = passing.classify(tool, rest)
     if command.kind == passing.PASS:
         passing.run_through(tool, command, os.environ, str(Path.cwd()))
+    if tool == "uv" and command.words in uv_commands.STARTING:
+        from openvet_install.cli import running  # noqa: PLC0415 - only what is gated pays for it
+
+        return running.run(command, options, rest)
     return _gated(tool, command, options, rest)
 
 

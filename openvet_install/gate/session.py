@@ -111,7 +111,8 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         result.warnings += knowledge.warnings
         if plan.upstream.ca_file or plan.upstream.client_cert:
             upstream.ready()  # a file that cannot be read is told before anything starts
-        journal = stack.enter_context(target_of(Places.of(plan.target).roots, folders.state / "targets"))
+        roots = () if plan.alone else Places.of(plan.target).roots
+        journal = stack.enter_context(target_of(roots, folders.state / "targets"))
         if not _recovered(plan, result, journal, folders):
             return result
         result.isolation = sandbox.settle()

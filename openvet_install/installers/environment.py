@@ -78,7 +78,7 @@ UV: dict[str, str] = {
         (
             *("PYTHON", "SYSTEM_PYTHON", "BREAK_SYSTEM_PACKAGES", "NO_CONFIG", "CONFIG_FILE", "PROJECT", "WORKING_DIR"),
             *("CONSTRAINT", "BUILD_CONSTRAINT", "OVERRIDE", "EXCLUDE", "FIND_LINKS", "PROJECT_ENVIRONMENT"),
-            *("FROZEN", "LOCKED"),
+            *("FROZEN", "LOCKED", "ENV_FILE", "NO_ENV_FILE", "NO_SYNC", "NO_PROJECT", "ISOLATED"),
         ),
         JUDGE,
     ),
@@ -92,12 +92,13 @@ UV: dict[str, str] = {
                 "NO_BUILD_ISOLATION",
                 "PREVIEW",
                 "PREVIEW_FEATURES",
-                "ENV_FILE",
             ),
         ),
         LATER,
     ),
-    **dict.fromkeys(("CACHE_DIR", "LINK_MODE", "PYTHON_DOWNLOADS", "HTTP_RETRIES", "HTTP_TIMEOUT"), OURS),
+    **dict.fromkeys(
+        ("CACHE_DIR", "LINK_MODE", "PYTHON_DOWNLOADS", "HTTP_RETRIES", "HTTP_TIMEOUT", "RUN_RECURSION_DEPTH"), OURS
+    ),
     **dict.fromkeys(
         (
             *("NO_VERIFY_HASHES", "INSECURE_NO_ZIP_VALIDATION", "PYTHON_DOWNLOADS_JSON_URL", "PYTHON_INSTALL_MIRROR"),

@@ -112,8 +112,11 @@ def _uv(argv: Sequence[str]) -> Command:
         return Command(PASS, words, tuple(argv), tuple(before))
     if words not in uv_commands.NOT_YET and words not in uv_commands.REFUSED and words not in uv_commands.GATED:
         raise UsageError(f"`{said}` is not a command of uv {uv_flags.VERSION}")
-    # these hand what follows to a program, whose `--help` it may be
-    if words[-1] not in ("run", "uvx") and _asks_help(reader.rest):
+    if words in uv_commands.STARTING:
+        helps = _asks_help_itself(reader.rest, index(uv_commands.GATED[words]))
+    else:
+        helps = _asks_help(reader.rest)
+    if helps:
         return Command(PASS, words, (*words, "--help"), tuple(before))
     if words in uv_commands.NOT_YET:
         raise UsageError(f"`{said}` is not gated yet")
@@ -163,6 +166,15 @@ def _asks_help(rest: Sequence[str]) -> bool:
         if item == "--":
             return False
         if item in ("-h", "--help"):
+            return True
+    return False
+
+
+def _asks_help_itself(rest: Sequence[str], table: Mapping[str, Flag]) -> bool:
+    """Whether it stands among the options in front of a program's words."""
+    reader = Tokeniser(rest, tool=f"uv {uv_flags.VERSION}", equals_in_short=True)
+    while (tokens := reader.next(table)) and tokens[0].flag is not None:
+        if any(_is_help(token) for token in tokens):
             return True
     return False
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from openvet_install.installers.tokens import CARRY, Flag
 from openvet_install.installers.uv_flags import DOWNLOADS, GLOBAL, PIP_INSTALL, PIP_SYNC, SYNC
+from openvet_install.installers.uv_flags_run import RUN
 
 GATED: dict[tuple[str, ...], tuple[Flag, ...]] = {
     ("pip", "install"): PIP_INSTALL,
     ("pip", "sync"): PIP_SYNC,
     ("sync",): SYNC,
+    ("run",): RUN,
 }
+
+# Those that end in a program of the user's: its words, `--help` among them, are its own.
+STARTING = frozenset({("run",)})
 
 # Commands that pass without a gate (threats 3.1), by their words.
 PASSING = frozenset(
@@ -67,7 +72,6 @@ VERSION_ONLY = (
 # Known commands that are neither: the answer in words. Everything else is unknown.
 NOT_YET = frozenset(
     {
-        ("run",),
         ("add",),
         ("remove",),
         ("lock",),

@@ -29,7 +29,7 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 MACHINE_FOLDER = "/etc"
 MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -181,6 +181,18 @@ def read(
         if table is not None:
             reader.judge(table)
             readers.append(reader)
+    return _told(readers, faults)
+
+
+def read_table(path: str, text: str, table: Mapping[str, Any]) -> UvConfig:
+    """Judge the `[tool.uv]` of a script, whose metadata `text` is. Errors: `read`."""
+    faults: list[InstallError] = []
+    reader = _Reader(path, text, project=True, top="tool.uv", faults=faults, indexes=[])
+    reader.judge(table)
+    return _told([reader], faults)
+
+
+def _told(readers: Sequence[_Reader], faults: list[InstallError]) -> UvConfig:
     if faults:
         raise faults[0] if len(faults) == 1 else FaultsError(faults)
     return UvConfig(

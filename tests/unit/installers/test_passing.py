@@ -59,6 +59,8 @@ def test_uv_passes(line):
         ("pip", "-q --proxy= install -U x", ("install",), ("-U", "x")),
         ("uv", "pip install x", ("pip", "install"), ("x",)),
         ("uv", "--no-cache pip -q install -- x", ("pip", "install"), ("--", "x")),
+        ("uv", "run -q x --help", ("run",), ("-q", "x", "--help")),
+        ("uv", "run -- --help", ("run",), ("--", "--help")),
     ],
 )
 def test_gated(tool, line, words, rest):
@@ -78,8 +80,7 @@ def test_gated(tool, line, words, rest):
         ("pip", "config set a b", "`pip config set` is refused: only list, get, debug pass"),
         ("pip", "config", "`pip config` is refused: only list, get, debug pass"),
         ("pip", "-- install x", "`--` in front of pip's command is refused"),
-        ("uv", "run x", "`uv run` is not gated yet"),
-        ("uv", "run x --help", "`uv run` is not gated yet"),
+        ("uv", "run --no-such-flag x", "`--no-such-flag` is not known for uv 0.13.9"),
         ("uv", "lock", "`uv lock` is not gated yet"),
         ("uv", "pip compile x", "`uv pip compile` is not gated yet"),
         ("uv", "tool run x", "`uv tool run` is not gated yet"),

@@ -72,7 +72,7 @@ def _uv_options(completion, words):
     listed = re.search(rf'\n +uv__{"__".join(words)}\)\n +opts="([^"]*)"', bash)[1].split()
     part = zsh
     for word in words:
-        part = part[part.index(f"\n({word})\n") :]
+        part = part[re.search(rf"\n *\({word}\)\n", part).start() :]
     part = part[: part.index("&& ret=0")]
     valued = {
         match[1]: bool(match[2])
@@ -84,19 +84,10 @@ def _uv_options(completion, words):
     return valued
 
 
-def test_uv_options_of_pip_install(completion):
-    ours = _ours(uv_flags.PIP_INSTALL)
-    assert {name: ours[name] for name in ours if name not in UV_ALIASES} == _uv_options(completion, ("pip", "install"))
-
-
-def test_uv_options_of_pip_sync(completion):
-    ours = _ours(uv_flags.PIP_SYNC)
-    assert {name: ours[name] for name in ours if name not in UV_ALIASES} == _uv_options(completion, ("pip", "sync"))
-
-
-def test_uv_options_of_sync(completion):
-    ours = _ours(uv_flags.SYNC)
-    assert {name: ours[name] for name in ours if name not in UV_ALIASES} == _uv_options(completion, ("sync",))
+@pytest.mark.parametrize("words", uv_commands.GATED, ids=" ".join)
+def test_uv_options_of_a_command(completion, words):
+    ours = _ours(uv_commands.GATED[words])
+    assert {name: ours[name] for name in ours if name not in UV_ALIASES} == _uv_options(completion, words)
 
 
 @pytest.mark.parametrize("alias", sorted(UV_ALIASES))

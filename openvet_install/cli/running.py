@@ -1,0 +1,104 @@
+"""`uv run` and `uvx` from argv to the user's program: installed and checked under the gate, started outside of it."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from openvet_install.cli import gated, reports
+from openvet_install.cli.policy import introduce, read_setting
+from openvet_install.errors import InstallError
+from openvet_install.gate.rooms import room
+from openvet_install.gate.several import joined
+from openvet_install.gate.state import Folders
+from openvet_install.installers.commands import without_login
+from openvet_install.installers.target import ToolStops
+from openvet_install.installers.wait import own_environment
+from openvet_install.report.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from openvet_install.cli.options import WrapperOptions
+    from openvet_install.gate.model import Run
+    from openvet_install.gate.setting import Setting
+    from openvet_install.installers.commands import Plan
+    from openvet_install.installers.passing import Command
+    from openvet_install.installers.program import Program
+
+    class Running(Protocol):
+        """A command that ends in a program of the user's."""
+
+        def plans(self) -> Iterator[Plan]:
+            """Yield what is to be installed first."""
+
+        def program(self) -> Program:
+            """Return what starts then."""
+
+
+def run(command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:
+    """Become the program that `uv run` or `uvx` is asked for, or return the exit code of what stopped it.
+
+    Raises `InstallError` before anything of the user's starts.
+    """
+    started = own_environment()
+    reports.check(options.reports, github="stderr")
+    loading = threading.Thread(target=gated.load, daemon=True)
+    loading.start()
+    typed = ["uv", *map(without_login, argv)]
+    try:
+        chosen = read_setting(Path(options.project) if options.project else None, options)
+        with room(_folder()) as mine:
+            module = importlib.import_module("openvet_install.installers.uv_run")
+            running: Running = module.UvRun(
+                argv, os.environ, str(Path.cwd()), command=command, fetch=gated.fetch, started=started, room=mine.path
+            )
+            loading.join()
+            runs = _install(running, chosen, options)
+            if runs:
+                reports.write(joined(runs), options.reports, github=sys.stderr)
+            if runs and (runs[-1].exit_code or runs[-1].signal):
+                return gated.ended(runs[-1])
+            program = running.program()
+            if mine.is_used:
+                program.start(mine.path, mine.lock)
+        program.start()
+    except ToolStops as stop:
+        sys.stderr.write(stop.output)
+        gated.failed(typed, options, stop)
+        return stop.exit_code
+    except InstallError as error:
+        gated.failed(typed, options, error)
+        raise
+
+
+def _install(running: Running, chosen: Setting, options: WrapperOptions) -> list[Run]:
+    """Carry out the plans, up to the first that does not end well."""
+    terminal = Terminal.of(sys.stderr, os.environ)
+    for line in introduce(chosen, os.environ):
+        terminal.line(line)
+    runs: list[Run] = []
+    told: set[str] = set()
+    for plan in running.plans():
+        gated.tell_dropped(terminal, [name for name in plan.dropped if name not in told])
+        told.update(plan.dropped)
+        runs.append(gated.carry_out(plan, chosen, options, terminal))
+        if runs[-1].exit_code or runs[-1].signal:
+            break
+    return runs
+
+
+def _folder() -> Path:
+    """Return where environments of one run lie: programs must be able to start there, so not in a temporary folder."""
+    cache = Folders.of(os.environ).cache
+    with suppress(OSError):
+        cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if os.access(cache, os.W_OK | os.X_OK):
+        return cache / "environments"
+    return Path(tempfile.gettempdir()) / f"openvet-environments-{os.getuid()}"

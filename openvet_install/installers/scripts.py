@@ -1,0 +1,115 @@
+"""Scripts that say what they need (PEP 723): read once; uv gets a copy of the metadata alone (threats T03, T19)."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from openvet_install.errors import ConfigError, UsageError
+from openvet_install.installers import uv_config
+from openvet_install.installers.commands import Requested, write_private
+from openvet_install.installers.requirements import MAX_FILE_BYTES, by_name
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from openvet_install.installers.uv_config import UvConfig
+
+_BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+"""The reference expression of the specification of inline script metadata."""
+_MARK = b"# /// script"
+_OPENING = re.compile(r"(?m)^# /// script$")
+_ELSEWHERE = frozenset({"git", "url", "path", "workspace", "editable"})
+
+
+class Script(NamedTuple):
+    """A script with metadata: `block` is the commented text of it alone, `sha256` that of the whole script.
+
+    `origin` names the script in messages; `settings` are those of its `[tool.uv]`.
+    """
+
+    origin: str
+    block: str
+    sha256: str
+    requirements: tuple[Requested, ...]
+    settings: UvConfig
+
+    def copy_to(self, folder: Path) -> Path:
+        """Write what uv gets instead of the script and return the path."""
+        path = folder / "script.py"
+        write_private(path, self.block)
+        return path
+
+
+def read_script(raw: bytes, origin: str) -> Script | None:
+    """Read the metadata of a script, None when it has none.
+
+    Raises `UsageError` (64) for metadata that cannot be read and for requirements that lead past the gateway,
+    `ConfigError` (78) or `FaultsError` of it for keys of `[tool.uv]`.
+    """
+    if _MARK not in raw:
+        return None
+    if len(raw) > MAX_FILE_BYTES:
+        raise UsageError(f"larger than {MAX_FILE_BYTES} bytes", where=origin)
+    try:
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"its metadata is not UTF-8 (byte {error.start})", where=origin) from error
+    blocks = [match for match in _BLOCK.finditer(f"{text}\n") if match["type"] == "script"]
+    if len(blocks) != (1 if _OPENING.search(text) else 0):
+        raise UsageError("its metadata has no end, or there is more than one block of it", where=origin)
+    if not blocks:
+        return None
+    block = blocks[0]
+    above = text[: block.start("content")].count("\n")
+    content = "\n" * above + "".join(
+        line[2:] if line.startswith("# ") else line[1:] for line in block["content"].splitlines(keepends=True)
+    )
+    try:
+        table = tomllib.loads(content)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"its metadata is not TOML: {error}", where=origin) from error
+    settings = _table(_table(table, "tool"), "uv")
+    judged = uv_config.read_table(origin, content, settings)
+    _refuse_sources(settings, origin)
+    return Script(
+        origin=origin,
+        block=f"{block[0]}\n",
+        sha256=hashlib.sha256(raw).hexdigest(),
+        requirements=tuple(_requirements(table, origin)),
+        settings=judged,
+    )
+
+
+def _requirements(table: Mapping[str, Any], origin: str) -> list[Requested]:
+    listed = table.get("dependencies", [])
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        raise UsageError("`dependencies` is no list of texts", where=origin)
+    try:
+        return [Requested(by_name(one), origin) for one in listed]
+    except UsageError as fault:
+        fault.where = origin
+        raise
+
+
+def _refuse_sources(settings: Mapping[str, Any], origin: str) -> None:
+    for name, entries in _table(settings, "sources").items():
+        for entry in entries if isinstance(entries, list) else [entries]:
+            if not isinstance(entry, dict) or entry.keys() & _ELSEWHERE:
+                raise ConfigError(
+                    f"`sources` is refused: `{name}` leads past the gateway",
+                    where=f"{origin}, key `tool.uv.sources.{name}`",
+                )
+
+
+def _table(table: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = table.get(key)
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,56 @@
+"""What commands of uv share that end in a program of the user: its words, the interpreter, files of variables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from openvet_install.installers import uv_flags
+from openvet_install.installers.passing import flag_table
+from openvet_install.installers.tokens import Token, Tokeniser, has, last_of, refuse, values_of
+
+if TYPE_CHECKING:
+    from openvet_install.installers.commands import Plan
+    from openvet_install.installers.passing import Command
+    from openvet_install.installers.uv_around import Around
+
+STEERING = ("--python", "--managed-python", "--no-managed-python", "--python-preference")
+"""The options by which uv chooses an interpreter: in a new environment it has been chosen."""
+
+
+def options_and_words(command: Command) -> tuple[list[Token], tuple[str, ...]]:
+    """Return uv's own options, and the words of the program with all that follows. Raises `UsageError`."""
+    reader = Tokeniser(command.argv, tool=f"uv {uv_flags.VERSION}", equals_in_short=True)
+    table = flag_table("uv", command.words)
+    tokens = list(command.before)
+    words: tuple[str, ...] = ()
+    while found := reader.next(table):
+        if found[0].flag is None:
+            words = (found[0].spelled, *reader.rest)
+            break
+        tokens += found
+    for token in tokens:
+        refuse(token, tool="uv", command=f"uv {' '.join(command.words)}")
+    return tokens, words
+
+
+def request(tokens: list[Token], around: Around) -> list[str]:
+    """Return the options of `uv python find` for the interpreter that was asked for, if one was."""
+    steering = [token for token in tokens if token.flag is not None and token.flag.name in STEERING[1:]]
+    asked = last_of(tokens, "--python") or around.judged.get("UV_PYTHON")
+    options = [part for token in (*steering, *around.where) for part in token.canonical()]
+    return [*options, *(["--", asked] if asked else [])]
+
+
+def environment_files(tokens: list[Token], around: Around) -> list[str]:
+    """Return the files of `--env-file`, else of its variable."""
+    if has(tokens, "--no-env-file") or around.says("UV_NO_ENV_FILE"):
+        return []
+    return values_of(tokens, "--env-file") or around.judged.get("UV_ENV_FILE", "").split()
+
+
+def quiet(plan: Plan, tokens: list[Token]) -> Plan:
+    """Return the plan such that uv is silent when all is well, unless people want to hear more or less."""
+    if has(tokens, "--verbose") or has(tokens, "--quiet"):
+        return plan
+    return replace(plan, argv=(plan.argv[0], "--quiet", *plan.argv[1:]))

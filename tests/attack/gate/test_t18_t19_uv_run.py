@@ -1,0 +1,260 @@
+"""T03, T06, T07, T18, T19, T28: `uv run` starts nothing that was not installed, checked and meant."""
+
+import subprocess
+
+import pytest
+
+from tests.support.attacks import backend, evil_sdist
+from tests.support.indexsim import IndexSimulator
+from tests.support.stage import NO, PROGRAMS, WARN, YES
+from tests.support.wheels import make_sdist, make_wheel, sdist_name, wheel_name
+
+RUN = ("openvet-uv", "run")
+HEAD = '[project]\nname = "mine"\nversion = "1.0"\nrequires-python = ">=3.10"\n'
+
+
+@pytest.fixture
+def stage(stage):
+    stage.environment = stage.project / ".venv"
+    del stage.variables["VIRTUAL_ENV"]
+    stage.variables["UV_CACHE_DIR"] = str(stage.folder / "plain-cache")
+    return stage
+
+
+def project(stage, *needs, more=""):
+    listed = ", ".join(f'"{one}"' for one in needs)
+    (stage.project / "pyproject.toml").write_text(f"{HEAD}dependencies = [{listed}]\n{more}")
+    assert plain(stage, "lock").returncode == 0
+
+
+def plain(stage, *words):
+    """The same without the gate, to see that an attack is one."""
+    return subprocess.run(
+        [str(PROGRAMS / "uv"), *words], env=stage.variables | {"TMPDIR": str(stage.folder)}, cwd=stage.project,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def program(stage):
+    """A program that says that it ran."""
+    return ("python", "-c", f"open({str(stage.folder / 'ran')!r}, 'w')")
+
+
+def did_not_run(stage, ended, *codes):
+    """It ended with one of these codes, no package code ran, the program did not start, nothing was left behind."""
+    assert ended.code in codes, f"{ended.code}\n{ended.out}\n{ended.err}"
+    assert "Traceback" not in ended.err
+    assert not stage.marker.exists()
+    assert not (stage.folder / "ran").exists()
+    assert stage.leftovers == []
+    rooms = stage.folder / "cache" / "openvet-install" / "environments"
+    assert not rooms.exists() or list(rooms.iterdir()) == []
+
+
+def building(stage, code):
+    """An approved sdist whose build runs `code`."""
+    own, stage.environment = stage.environment, stage.folder / "environment"
+    stage.sdist("built", "1.0", YES, backend=backend(stage, "built", "1.0", code))
+    stage.environment = own
+
+
+def script(stage, metadata, name="x.py"):
+    lines = "".join(f"# {line}\n" for line in metadata.splitlines())
+    path = stage.project / name
+    path.write_text(f"# /// script\n{lines}# ///\nopen({str(stage.folder / 'ran')!r}, 'w')\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["pip", "install", "evil"],
+        ["--", "pip3.11", "install", "evil"],
+        ["./pip", "install", "evil"],
+        ["-m", "pip", "install", "evil"],
+        ["python", "-m", "pip", "install", "evil"],
+        ["python3", "-Im", "pip", "install", "evil"],
+        ["python", "-W", "ignore", "-mpip", "install", "evil"],
+        ["uv", "pip", "install", "evil"],
+        ["uvx", "evil"],
+        ["pipx", "run", "evil"],
+    ],
+    ids=" ".join,
+)
+def test_an_installer_is_no_program_to_run(stage, words):
+    stage.policy()
+    ended = stage.run(*RUN, *words)
+    did_not_run(stage, ended, 64)
+    assert "it would install outside of the gate" in ended.err
+    assert "hint: openvet-" in ended.err
+
+
+def test_a_script_from_elsewhere_is_not_fetched(stage):
+    stage.policy()
+    stage.index.requests.clear()
+    url = stage.index.simple_url.replace("simple/", "x.py")
+    for words in ([url], ["--script", url], ["--", url]):
+        did_not_run(stage, stage.run(*RUN, *words), 64)
+    assert not stage.index.requests
+
+
+@pytest.mark.parametrize("mode", ["block", "warn"])
+def test_what_a_script_asks_for_is_judged(stage, mode):
+    stage.sdist("evil", "1.0", NO if mode == "warn" else None)
+    stage.policy(*([WARN] if mode == "warn" else []))
+    path = script(stage, 'dependencies = ["evil"]')
+    for words, stdin in (["x.py"], None), (["--script", "x.py"], None), (["-"], path.read_text()):
+        ended = stage.run(*RUN, *words, stdin=stdin)
+        did_not_run(stage, ended, 77)
+        assert "evil" in ended.err
+    plain(stage, "run", "x.py")
+    assert stage.marker.exists()
+
+
+@pytest.mark.parametrize("kind", ["file", "http", "git", "path"])
+def test_a_script_names_no_place_of_its_own(stage, kind):
+    stage.policy()
+    path = evil_sdist(stage)
+    where = {
+        "file": path.as_uri(), "http": "http://127.0.0.1:9/evil-1.0.tar.gz", "git": "git+ssh://127.0.0.1/evil",
+        "path": str(path),
+    }[kind]  # fmt: skip
+    script(stage, f'dependencies = ["evil @ {where}"]')
+    did_not_run(stage, stage.run(*RUN, "x.py"), 64)
+    key = {"file": "url", "http": "url"}.get(kind, kind)
+    script(stage, f'dependencies = ["evil"]\n[tool.uv.sources]\nevil = {{ {key} = "{where}" }}')
+    ended = stage.run(*RUN, "x.py")
+    did_not_run(stage, ended, 78)
+    assert "x.py" in ended.err
+    if kind == "path":
+        plain(stage, "run", "x.py")
+        assert stage.marker.exists()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        'http-proxy = "http://127.0.0.1:9"', 'find-links = ["d"]', 'allow-insecure-host = ["127.0.0.1"]',
+        'index = [{ url = "d", format = "flat" }]', 'override-dependencies = ["good @ file:///d/evil.whl"]',
+        'extra-build-dependencies = { good = ["evil @ file:///d"] }', "no-build-isolation = true",
+        'index = [{ url = "http://127.0.0.1:9/simple", cache-control = { api = "max-age=9" } }]',
+    ],
+)  # fmt: skip
+def test_settings_of_a_script_are_judged(stage, settings):
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    script(stage, f'dependencies = ["good"]\n[tool.uv]\n{settings}')
+    ended = stage.run(*RUN, "x.py")
+    did_not_run(stage, ended, 78)
+    assert "x.py:" in ended.err
+
+
+def test_an_index_of_a_script_is_gated_too(stage):
+    stage.policy()
+    with IndexSimulator() as other:
+        other.add(make_sdist("evil", "1.0", marker=stage.marker), filename=sdist_name("evil", "1.0"))
+        script(stage, f'dependencies = ["evil"]\n[[tool.uv.index]]\nurl = "{other.simple_url}"')
+        did_not_run(stage, stage.run(*RUN, "x.py"), 77)
+        for flags in (["--index", other.simple_url], ["--default-index", other.simple_url]):
+            did_not_run(stage, stage.run(*RUN, "--no-project", *flags, "--with", "evil", *program(stage)), 77)
+        plain(stage, "run", "x.py")
+    assert stage.marker.exists()
+
+
+def test_two_readings_of_metadata_are_none(stage):
+    """What uv would read and we would not, or the other way round, does not start."""
+    stage.policy()
+    block = '# /// script\n# dependencies = ["evil"]\n'
+    for text in (block, f"{block}# ///\n\n{block}# ///\n", f"{block.replace('[', '')}# ///\n"):
+        (stage.project / "x.py").write_text(text)
+        did_not_run(stage, stage.run(*RUN, "x.py"), 64)
+    (stage.project / "x.py").write_bytes(f"{block}# ///\n# \xe4".encode("latin-1"))
+    did_not_run(stage, stage.run(*RUN, "x.py"), 64)
+
+
+def test_what_is_added_is_judged(stage):
+    stage.sdist("evil", "1.0")
+    stage.policy()
+    project(stage)
+    path = evil_sdist(stage)
+    (stage.project / "r.txt").write_text("evil\n")
+    for words in (
+        ["--with", "evil"], ["--with", "good,evil"], ["-w", str(path)], ["--with", f"evil @ {path.as_uri()}"],
+        ["--with-requirements", "r.txt"],
+    ):  # fmt: skip
+        did_not_run(stage, stage.run(*RUN, *words, *program(stage)), 77)
+    for words in (["--with", "git+file:///d"], ["--with-editable", str(stage.folder / "d")], ["--find-links", "d"]):
+        did_not_run(stage, stage.run(*RUN, *words, *program(stage)), 64, 77)
+    plain(stage, "run", "--with", "evil", *program(stage))
+    assert stage.marker.exists()
+
+
+def test_a_lock_that_is_not_approved_starts_nothing(stage):
+    stage.wheel("evil", "1.0")
+    stage.policy()
+    project(stage, "evil")
+    for words in ([], ["--frozen"], ["--locked"], ["--isolated"]):
+        ended = stage.run(*RUN, *words, *program(stage))
+        did_not_run(stage, ended, 77)
+        assert "evil" in ended.err
+    assert not stage.environment.exists()
+
+
+@pytest.mark.parametrize("name", ["UV_FIND_LINKS", "UV_INDEX", "UV_WITH", "UV_OVERRIDE", "UV_CONSTRAINT"])
+def test_variables_bring_nothing_in(stage, name):
+    stage.wheel("good", "1.0", YES, requires=["evil"])
+    stage.policy()
+    folder = stage.folder / "d"
+    folder.mkdir()
+    wheel = folder / wheel_name("evil", "1.0")
+    wheel.write_bytes(make_wheel("evil", "1.0"))
+    (folder / "r.txt").write_text(f"evil @ {wheel.as_uri()}\n")
+    value = str(folder / "r.txt") if name in ("UV_OVERRIDE", "UV_CONSTRAINT") else str(folder)
+    ended = stage.run(*RUN, "--with", "good", *program(stage), env={name: value})
+    did_not_run(stage, ended, 1, 77)
+
+
+def test_caches_that_others_filled_are_not_used(stage):
+    """Environments and wheels in uv's own cache may have been changed since."""
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    script(stage, 'dependencies = ["good"]')
+    words = ["--no-project", "--with", "good", "python", "-c", "import good"]
+    assert plain(stage, "run", "x.py").returncode == 0
+    assert plain(stage, "run", *words).returncode == 0
+    poison = f"open({str(stage.marker)!r}, 'w')\n"
+    for path in (stage.folder / "plain-cache").rglob("good.py"):
+        path.write_text(poison)
+    for site in (stage.folder / "plain-cache").rglob("site-packages"):
+        (site / "z.pth").write_text(f"import sys; {poison}")
+    for one in (["x.py"], words):
+        ended = stage.run(*RUN, *one)
+        assert ended.code == 0, ended.err
+        assert not stage.marker.exists()
+    plain(stage, "run", *words)
+    assert stage.marker.exists()
+
+
+def test_a_script_that_changes_under_way_does_not_start(stage):
+    """A build that is approved writes other metadata, and another program, into it."""
+    path = stage.project / "x.py"
+    building(stage, f"open({str(path)!r}, 'a').write('# changed')")
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    script(stage, 'dependencies = ["good", "built"]')
+    ended = stage.run(*RUN, "x.py")
+    did_not_run(stage, ended, 65)
+    assert "was changed" in ended.err
+
+
+def test_a_project_that_changes_under_way_installs_nothing_more(stage):
+    """Plain `uv run` would bring the environment in line again with what a build wrote into the project."""
+    pyproject = stage.project / "pyproject.toml"
+    building(stage, f"open({str(pyproject)!r}, 'a').write('[dependency-groups]\\ndev = [\"evil\"]')")
+    stage.wheel("evil", "1.0")
+    stage.policy()
+    project(stage, "built")
+    ended = stage.run(*RUN, "python", "-c", "import built")
+    assert ended.code == 0, ended.err
+    assert "evil" in pyproject.read_text()
+    assert stage.installed == {"built": "1.0"}

@@ -1,0 +1,205 @@
+"""`uv run`: installed under the gate into what uv itself would use, the program outside of it as plain uv starts it."""
+
+import json
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from tests.support.stage import BENIGN, PROGRAMS, YES
+
+HEAD = '[project]\nname = "mine"\nversion = "1.0"\nrequires-python = ">=3.10"\n'
+TELL = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv, sys.path, sys.prefix, os.getcwd()]))"
+RUN = ("openvet-uv", "run")
+
+
+@pytest.fixture
+def stage(stage):
+    stage.environment = stage.project / ".venv"
+    del stage.variables["VIRTUAL_ENV"]
+    return stage
+
+
+def project(stage, *needs, more=""):
+    listed = ", ".join(f'"{one}"' for one in needs)
+    (stage.project / "pyproject.toml").write_text(f"{HEAD}dependencies = [{listed}]\n{more}")
+    plain(stage, "lock")
+
+
+def plain(stage, *words, env=None, **options):
+    """What uv itself does, with a cache of its own."""
+    cache = {"UV_CACHE_DIR": str(stage.folder / "plain-cache"), "TMPDIR": str(stage.folder)}
+    return subprocess.run(
+        [str(PROGRAMS / "uv"), *words], env=(env if env is not None else stage.variables) | cache, cwd=stage.project,
+        capture_output=True, text=True, timeout=60, check=False, **options,
+    )  # fmt: skip
+
+
+def told(ended):
+    assert ended.returncode == 0 if hasattr(ended, "returncode") else ended.code == 0, ended
+    return json.loads(ended.stdout if hasattr(ended, "stdout") else ended.out)
+
+
+def test_a_project_is_brought_in_line_and_its_program_runs_as_under_uv(stage):
+    stage.wheel("good", "1.0", YES, files={"good.py": "VALUE = 7\n"})
+    stage.policy()
+    project(stage, "good")
+    words = ("python", "-c", f"import good; assert good.VALUE == 7; {TELL}", "a b", "--openvet")
+    ours = stage.run(*RUN, *words)
+    assert not ours.ours, ours.err
+    plainly = told(plain(stage, "run", "--offline", *words))
+    found = told(ours)
+    plainly[0] = {**plainly[0], "TMPDIR": stage.variables["TMPDIR"]}
+    plainly[0].pop("UV_CACHE_DIR")
+    assert found == plainly
+    assert stage.leftovers == []
+    again = stage.run(*RUN, "python", "-c", "print(1)")
+    assert (again.code, again.out, again.err) == (0, "1\n", "")
+
+
+def test_nothing_of_python_in_the_c_locale_is_added(stage):
+    stage.policy()
+    project(stage)
+    variables = {name: stage.variables[name] for name in ("PATH", "HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_STATE_HOME")}
+    ended = subprocess.run(
+        [str(PROGRAMS / "openvet-uv"), "run", "env", "-0"], env=variables, cwd=stage.project, capture_output=True,
+        check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr
+    names = {entry.partition(b"=")[0].decode() for entry in ended.stdout.split(b"\0") if entry}
+    assert names == {*variables, "UV", "UV_RUN_RECURSION_DEPTH", "VIRTUAL_ENV"}
+
+
+@pytest.mark.parametrize("words", [["--with", "extra"], ["--with", "extra", "--isolated"], ["--isolated"]], ids=str)
+def test_what_is_added_lies_over_the_project(stage, words):
+    stage.wheel("good", "1.0", YES, files={"good.py": "VALUE = 7\n"})
+    stage.wheel("extra", "1.0", YES, requires=["more"], files={"extra.py": "VALUE = 8\n"})
+    stage.wheel("more", "1.0", YES)
+    stage.policy()
+    project(stage, "good")
+    code = ["python", "-c", "import good, extra" if "--with" in words else "import good"]
+    ended = stage.run(*RUN, *words, *code)
+    assert ended.code == 0, ended.err
+    plainly = told(plain(stage, "run", *words, "python", "-c", TELL))
+    found = told(stage.run(*RUN, *words, "python", "-c", TELL))
+    assert {*found[0]} == {*plainly[0]} - {"UV_CACHE_DIR"}
+    tails = [[path.rpartition("/lib/")[2] for path in one[2]] for one in (found, plainly)]
+    assert {*tails[0]} == {*tails[1]}
+    assert found[0]["VIRTUAL_ENV"] == found[3]
+    rooms = list((stage.folder / "cache" / "openvet-install" / "environments").iterdir())
+    assert rooms == []
+    assert ("extra" in stage.installed) is False
+
+
+def test_what_the_project_has_needs_no_other_environment(stage):
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    project(stage, "good")
+    found = told(stage.run(*RUN, "--with", "good>=1,<2", "python", "-c", TELL))
+    assert found[3] == str(stage.environment)
+
+
+def test_a_command_of_the_project_sees_what_is_added(stage):
+    stage.wheel(
+        "good", "1.0", YES, files={"good.py": "def main():\n    import extra\n    print(extra.VALUE)\n"},
+        entry_points={"go": "good:main"},
+    )  # fmt: skip
+    stage.wheel("extra", "1.0", YES, files={"extra.py": "VALUE = 8\n"})
+    stage.policy()
+    project(stage, "good")
+    ended = stage.run(*RUN, "--with", "extra", "go")
+    assert (ended.code, ended.out) == (0, "8\n"), ended.err
+
+
+SCRIPT = """# /// script
+# requires-python = ">=3.10"
+# dependencies = ["good>=1"]
+#
+# [tool.uv]
+# exclude-newer = "2030-01-01T00:00:00Z"
+# ///
+import good, json, os, sys
+print(json.dumps([dict(os.environ), sys.argv, good.VALUE]))
+"""
+
+
+def test_a_script_gets_what_it_asks_for_and_nothing_of_the_project(stage):
+    stage.wheel("good", "1.0", YES, files={"good.py": "VALUE = 7\n"})
+    stage.wheel("good", "2.0", files={"good.py": "VALUE = 9\n"})
+    stage.policy()
+    project(stage)
+    (stage.project / "x.py").write_text(SCRIPT)
+    ended = stage.run(*RUN, "x.py", "--flag")
+    found = told(ended)
+    assert found[1:] == [["x.py", "--flag"], 7]
+    assert "held back: good 1.0, newest 2.0 is unaudited" in ended.err
+    assert not stage.environment.exists()
+    assert {*found[0]} == {*told(plain(stage, "run", "x.py"))[0]} - {"UV_CACHE_DIR"}
+    ended = stage.run(*RUN, "-", "--flag", stdin=SCRIPT)
+    assert told(ended)[1:] == [["-c", "--flag"], 7]
+
+
+def test_streams_exit_codes_and_what_cannot_start(stage):
+    stage.policy()
+    project(stage)
+    assert stage.run(*RUN, "sh", "-c", "cat; exit 3", stdin="in").out == "in"
+    assert stage.run(*RUN, "sh", "-c", "exit 3").code == 3
+    assert stage.run(*RUN, "sh", "-c", "kill -9 $$").code == -signal.SIGKILL
+    ours, plainly = stage.run(*RUN, "no-such-program"), plain(stage, "run", "no-such-program")
+    assert (ours.code, ours.err) == (plainly.returncode, plainly.stderr)
+    (stage.project / "m.py").write_text("import sys; print(__name__, sys.argv[1:])")
+    assert stage.run(*RUN, "-m", "m", "-x").out == "__main__ ['-x']\n"
+    (stage.project / "pack").mkdir()
+    (stage.project / "pack" / "__main__.py").write_text("print('pack')")
+    assert stage.run(*RUN, "pack").out == "pack\n"
+
+
+def test_environment_files_reach_the_program_only(stage):
+    stage.policy()
+    project(stage)
+    (stage.project / ".env").write_text('A=1\nexport B="$A two"\nHTTP_PROXY=http://127.0.0.1:9\nHOME=/elsewhere\n')
+    words = ("--env-file", ".env", "python", "-c", TELL)
+    found = told(stage.run(*RUN, *words))[0]
+    plainly = told(plain(stage, "run", "--offline", *words))[0]
+    said = {"A": "1", "B": "1 two", "HTTP_PROXY": "http://127.0.0.1:9", "HOME": stage.variables["HOME"]}
+    assert said.items() <= found.items()
+    plainly["TMPDIR"] = stage.variables["TMPDIR"]
+    plainly.pop("UV_CACHE_DIR")
+    assert found == plainly
+    assert "A" not in told(stage.run(*RUN, "--no-env-file", *words))[0]
+    missing = stage.run(*RUN, "--env-file", "none", "true")
+    assert missing.code == 2
+    assert "No environment file found" in missing.err
+
+
+def test_a_program_serves_and_a_signal_ends_it(stage):
+    """Its network and its ports are its own, with an environment of the run beside it and without."""
+    stage.wheel("extra", "1.0", YES)
+    stage.policy(BENIGN.replace('isolation = "off"', 'isolation = "auto"'))
+    project(stage)
+    code = (
+        "import http.server, sys\n"
+        "server = http.server.HTTPServer(('127.0.0.1', 0), http.server.BaseHTTPRequestHandler)\n"
+        "print(server.server_port, flush=True)\n"
+        "server.serve_forever()\n"
+    )
+    for more in ([], ["--with", "extra"]):
+        with stage.running(*RUN, *more, "python", "-c", code) as process:
+            port = int(process.stdout.readline())
+            with socket.create_connection(("127.0.0.1", port), timeout=10):
+                pass
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == (143 if more else -signal.SIGTERM)
+    rooms = stage.folder / "cache" / "openvet-install" / "environments"
+    assert list(rooms.iterdir()) == []
+
+
+def test_without_a_project_nothing_is_installed(stage):
+    stage.policy()
+    ended = stage.run(*RUN, "python", "-c", "print(1)")
+    assert (ended.code, ended.out) == (0, "1\n"), ended.err
+    project(stage)
+    plain(stage, "sync")
+    found = told(stage.run(*RUN, "--no-sync", "python", "-c", TELL))
+    assert found[3] == str(stage.environment)
