@@ -11,6 +11,7 @@ import gzip
 import hashlib
 import io
 import json
+import socket
 import ssl
 import tempfile
 import threading
@@ -110,7 +111,7 @@ class IndexSimulator:
 
     def __enter__(self) -> Self:
         handler = type("Handler", (_Handler,), {"index": self})
-        self._server = _Server(("127.0.0.1", 0), handler)
+        self._server = _Server6(("::1", 0), handler) if self.host == "[::1]" else _Server(("127.0.0.1", 0), handler)
         if self.tls:
             self._folder = tempfile.TemporaryDirectory()
             self._server.socket = self._context().wrap_socket(
@@ -230,6 +231,10 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Clients that give up are part of the tests."""
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
 
 
 class _Handler(BaseHTTPRequestHandler):

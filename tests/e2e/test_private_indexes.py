@@ -1,0 +1,137 @@
+"""Indexes of companies: logins from netrc and keyring, behind a proxy, with an own CA, over IPv6, slow and flapping."""
+
+import base64
+
+import pytest
+
+from tests.support.forwardproxy import ForwardProxy
+from tests.support.indexsim import IndexSimulator
+from tests.support.logsim import LogSimulator
+from tests.support.stage import YES, Stage
+
+PIP = ("openvet-pip", "install")
+UV = ("openvet-uv", "pip", "install")
+BOTH = pytest.mark.parametrize("tool", [PIP, UV], ids=["pip", "uv"])
+SECRET = "s3cret-word"
+KEYRING = f"""#!/bin/sh
+case "$*" in
+  "--mode=creds --output=json get "*" reader") echo '{{"username": "reader", "password": "{SECRET}"}}' ;;
+  "get "*" reader") echo {SECRET} ;;
+  *) exit 1 ;;
+esac
+"""
+"""As pip and as uv ask it."""
+
+ISOLATION = {"OPENVET_INSTALL_ISOLATION": "off"}
+
+
+def installs(stage, tool, *more, env=None):
+    ended = stage.run(*tool, *more, "goodlib", env=env)
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"goodlib": "1.0"}
+    assert SECRET not in ended.out + ended.err + str(ended.report)
+    return ended
+
+
+def gated_by(stage):
+    stage.wheel("goodlib", "1.0", YES)
+    stage.wheel("goodlib", "2.0")
+    stage.policy()
+    stage.variables |= ISOLATION
+
+
+@BOTH
+def test_a_login_from_netrc(stage, tool, tmp_path):
+    gated_by(stage)
+    stage.index.lies.login = ("reader", SECRET)
+    (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login reader password {SECRET}\n")
+    (tmp_path / ".netrc").chmod(0o600)
+    installs(stage, tool, env={"HOME": str(tmp_path)})
+
+
+@BOTH
+def test_a_login_from_the_file_that_netrc_names(stage, tool, tmp_path):
+    gated_by(stage)
+    stage.index.lies.login = ("reader", SECRET)
+    netrc = tmp_path / "logins"
+    netrc.write_text(f"machine 127.0.0.1 login reader password {SECRET}\n")
+    netrc.chmod(0o600)
+    installs(stage, tool, env={"HOME": str(tmp_path), "NETRC": str(netrc)})
+
+
+@BOTH
+def test_a_login_from_keyring(stage, tool, tmp_path):
+    gated_by(stage)
+    stage.index.lies.login = ("reader", SECRET)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "keyring").write_text(KEYRING)
+    (programs / "keyring").chmod(0o755)
+    url = stage.index.simple_url.replace("://", "://reader@")
+    env = {"PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url, "PATH": f"{programs}:{stage.variables['PATH']}"}
+    installs(stage, tool, "--keyring-provider", "subprocess", env=env)
+
+
+@BOTH
+def test_without_the_login_the_tool_says_so(stage, tool):
+    gated_by(stage)
+    stage.index.lies.login = ("reader", SECRET)
+    ended = stage.run(*tool, "goodlib")
+    assert ended.code not in (0, 77)
+    assert stage.installed == {}
+
+
+@BOTH
+@pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
+def test_an_index_that_only_the_company_s_proxy_reaches(tmp_path, tool, tls):
+    names = {"packages.test": "127.0.0.1"}
+    with (
+        LogSimulator() as logs,
+        IndexSimulator(tls=tls, host="packages.test") as index,
+        ForwardProxy(login=("me", SECRET), names=names) as proxy,
+    ):
+        stage = Stage(tmp_path, index, logs)
+        gated_by(stage)
+        # The log is on this machine, and is asked directly.
+        env = {"HTTP_PROXY": proxy.url, "HTTPS_PROXY": proxy.url, "NO_PROXY": "127.0.0.1"}
+        env |= {"http_proxy": proxy.url, "https_proxy": proxy.url, "no_proxy": "127.0.0.1"}
+        more = []
+        if tls:
+            env |= {"SSL_CERT_FILE": str(index.ca), "PIP_CERT": str(index.ca)}
+        elif tool is PIP:
+            more = ["--trusted-host", "packages.test"]
+        installs(stage, tool, *more, env=env)
+        there = f"CONNECT packages.test:{index.port}" if tls else f"GET {index.simple_url}/goodlib/"
+        assert there in proxy.asked
+        assert proxy.refused == 0
+        assert not [one for one in index.requests if "proxy-authorization" in one.headers]
+
+
+@BOTH
+def test_an_index_at_an_ipv6_address(tmp_path, tool):
+    with LogSimulator() as logs, IndexSimulator(host="[::1]") as index:
+        stage = Stage(tmp_path, index, logs)
+        gated_by(stage)
+        installs(stage, tool)
+
+
+@BOTH
+def test_a_login_is_asked_for_once_and_sent_to_its_index_only(stage, tool):
+    gated_by(stage)
+    stage.index.lies.login = ("reader", SECRET)
+    with IndexSimulator() as other:
+        url = stage.index.simple_url.replace("://", f"://reader:{SECRET}@")
+        env = {"PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url}
+        installs(stage, tool, "--extra-index-url", other.simple_url, env=env)
+        assert other.requests
+        assert not [one for one in other.requests if "authorization" in one.headers]
+    expected = "Basic " + base64.b64encode(f"reader:{SECRET}".encode()).decode()
+    assert {one.headers.get("authorization", expected) for one in stage.index.requests} == {expected}
+
+
+@BOTH
+def test_an_index_that_flaps_and_is_slow(stage, tool):
+    gated_by(stage)
+    stage.index.lies.failures = 2
+    stage.index.lies.delay = 0.3
+    installs(stage, tool)
