@@ -55,8 +55,8 @@ def run(command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:
     try:
         chosen = read_setting(Path(options.project) if options.project else None, options)
         with room(_folder()) as mine:
-            module = importlib.import_module("openvet_install.installers.uv_run")
-            running: Running = module.UvRun(
+            name, kind = ("uv_run", "UvRun") if command.words == ("run",) else ("uv_tool", "UvTool")
+            running: Running = getattr(importlib.import_module(f"openvet_install.installers.{name}"), kind)(
                 argv, os.environ, str(Path.cwd()), command=command, fetch=gated.fetch, started=started, room=mine.path
             )
             loading.join()

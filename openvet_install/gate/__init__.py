@@ -3,6 +3,7 @@
 - `model`: `Run` and its parts, the only thing reports see;
 - `setting`: which policies and modes hold; `forgiven`: what exemptions and the baseline did;
 - `state`, `stores`, `places`, `once`: this machine's folders, what several runs share, values computed once per key;
+  `rooms`: folders of one run alone; `several`: runs of one command, told as one;
 - `heads`, `knowledge`: what the logs say, at the pinned and the newest head; `update`, `brought`: moving the pins;
 - `keeper`: the gateway's questions answered; `foresight`: what the tool will ask for next, got early;
 - `deciding`, `documents`: each file decided, its provenance fetched where a rule asks;

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from openvet_install.installers.tokens import CARRY, Flag
 from openvet_install.installers.uv_flags import DOWNLOADS, GLOBAL, PIP_INSTALL, PIP_SYNC, SYNC
-from openvet_install.installers.uv_flags_run import RUN
+from openvet_install.installers.uv_flags_run import RUN, TOOL_RUN, UVX
 
 GATED: dict[tuple[str, ...], tuple[Flag, ...]] = {
     ("pip", "install"): PIP_INSTALL,
     ("pip", "sync"): PIP_SYNC,
     ("sync",): SYNC,
     ("run",): RUN,
+    ("tool", "run"): TOOL_RUN,
+    ("tool", "uvx"): UVX,
 }
 
 # Those that end in a program of the user's: its words, `--help` among them, are its own.
-STARTING = frozenset({("run",)})
+STARTING = frozenset({("run",), ("tool", "run"), ("tool", "uvx")})
 
 # Commands that pass without a gate (threats 3.1), by their words.
 PASSING = frozenset(
@@ -80,8 +82,6 @@ NOT_YET = frozenset(
         ("venv",),
         ("build",),
         ("pip", "compile"),
-        ("tool", "run"),
-        ("tool", "uvx"),
         ("tool", "install"),
         ("tool", "upgrade"),
         ("tool", "update"),

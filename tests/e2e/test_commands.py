@@ -244,7 +244,7 @@ def test_versions_pass_through(stage):
 @pytest.mark.parametrize(
     "command",
     [
-        ("openvet-uv", "publish"), ("openvet-uv", "lock"), ("openvet-uv", "tool", "run", "x"),
+        ("openvet-uv", "publish"), ("openvet-uv", "self", "update"), ("openvet-uv", "tool", "audit"),
         ("openvet-pip", "no-such-command"), ("openvet-pip", "list", "--outdated"),
     ],
     ids=" ".join,

@@ -258,3 +258,50 @@ def test_a_project_that_changes_under_way_installs_nothing_more(stage):
     assert ended.code == 0, ended.err
     assert "evil" in pyproject.read_text()
     assert stage.installed == {"built": "1.0"}
+
+
+TOOL = ("openvet-uv", "tool", "run")
+
+
+def test_a_tool_is_judged(stage):
+    stage.sdist("evil", "1.0")
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    path = evil_sdist(stage)
+    for words in (
+        ["evil"], ["evil@1.0"], ["--from", "evil", "sh"], ["--with", "evil", "--from", "good", "sh"],
+        ["--from", f"evil @ {path.as_uri()}", "sh"], ["--with", "evil", "python"],
+    ):  # fmt: skip
+        did_not_run(stage, stage.run(*TOOL, *words, "-c", f"touch {stage.folder / 'ran'}"), 77)
+    with IndexSimulator() as other:
+        other.add(make_sdist("evil2", "1.0", marker=stage.marker), filename=sdist_name("evil2", "1.0"))
+        did_not_run(stage, stage.run(*TOOL, "--index", other.simple_url, "evil2"), 77)
+    for words in (["pip", "install", "evil"], ["--from", "good", "pip"], ["uv", "pip"], ["python", "-m", "pip"]):
+        did_not_run(stage, stage.run(*TOOL, *words), 64)
+    for words in (["git+ssh://127.0.0.1/evil"], ["--from", "git+file:///d", "evil"], ["--find-links", "d", "evil"]):
+        did_not_run(stage, stage.run(*TOOL, *words), 64, 77)
+    plain(stage, "tool", "run", "evil")
+    assert stage.marker.exists()
+
+
+def test_no_interpreter_is_fetched(stage):
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    for command in ([*TOOL, "--python", "3.99", "good"], [*RUN, "--no-project", "--python", "3.99", "true"]):
+        ended = stage.run(*command)
+        did_not_run(stage, ended, 2)
+        assert "No interpreter found" in ended.err
+
+
+def test_a_tool_that_was_installed_before_is_not_believed(stage):
+    stage.wheel("good", "1.0", YES, files={"good.py": "def main(): pass\n"}, entry_points={"good": "good:main"})
+    stage.policy()
+    stage.variables |= {name: str(stage.folder / name) for name in ("UV_TOOL_DIR", "UV_TOOL_BIN_DIR")}
+    assert plain(stage, "tool", "install", "good").returncode == 0
+    for path in (stage.folder / "UV_TOOL_DIR").rglob("good.py"):
+        path.write_text(f"def main(): open({str(stage.marker)!r}, 'w')\n")
+    ended = stage.run(*TOOL, "good")
+    assert ended.code == 0, ended.err
+    assert not stage.marker.exists()
+    plain(stage, "tool", "run", "good")
+    assert stage.marker.exists()

@@ -61,6 +61,7 @@ def test_uv_passes(line):
         ("uv", "--no-cache pip -q install -- x", ("pip", "install"), ("--", "x")),
         ("uv", "run -q x --help", ("run",), ("-q", "x", "--help")),
         ("uv", "run -- --help", ("run",), ("--", "--help")),
+        ("uv", "tool run --from a b --help", ("tool", "run"), ("--from", "a", "b", "--help")),
     ],
 )
 def test_gated(tool, line, words, rest):
@@ -83,7 +84,6 @@ def test_gated(tool, line, words, rest):
         ("uv", "run --no-such-flag x", "`--no-such-flag` is not known for uv 0.13.9"),
         ("uv", "lock", "`uv lock` is not gated yet"),
         ("uv", "pip compile x", "`uv pip compile` is not gated yet"),
-        ("uv", "tool run x", "`uv tool run` is not gated yet"),
         ("uv", "tool install x", "`uv tool install` is not gated yet"),
         ("uv", "publish", "`uv publish` is refused: it uploads, and the gateway takes nothing out"),
         ("uv", "self update", "`uv self update` is refused: it replaces uv without an audit"),
