@@ -22,23 +22,33 @@ PROBE_SECONDS = 60.0
 _MIN_PYTHON = (3, 8)
 
 # Runs inside the target. Only the `packaging` folder is opened to it, nothing else of ours can be imported.
+# The variables of markers (PEP 508) are asked for here: importing `packaging.markers` takes as long as all the rest.
 _SCRIPT = """
-import importlib.util, json, os, sys, sysconfig
+import importlib.util, json, os, platform, sys, sysconfig
 sys.dont_write_bytecode = True
 spec = importlib.util.spec_from_file_location("packaging", os.path.join(sys.argv[1], "__init__.py"),
                                               submodule_search_locations=[sys.argv[1]])
 module = importlib.util.module_from_spec(spec)
 sys.modules["packaging"] = module
 spec.loader.exec_module(module)
-from packaging.markers import default_environment
 from packaging.tags import sys_tags
+own = sys.implementation.version
+environment = {
+    "implementation_name": sys.implementation.name,
+    "implementation_version": ".".join(map(str, own[:3])) + ("" if own[3] == "final" else own[3][0] + str(own[4])),
+    "os_name": os.name, "platform_machine": platform.machine(), "platform_release": platform.release(),
+    "platform_system": platform.system(), "platform_version": platform.version(),
+    "python_full_version": platform.python_version(),
+    "platform_python_implementation": platform.python_implementation(),
+    "python_version": ".".join(platform.python_version_tuple()[:2]), "sys_platform": sys.platform,
+}
 paths = sysconfig.get_paths()
 marker = os.path.join(paths["stdlib"], "EXTERNALLY-MANAGED")
 json.dump({
     "python": sys.executable, "prefix": sys.prefix, "base_prefix": sys.base_prefix,
     "purelib": paths["purelib"], "platlib": paths["platlib"], "scripts": paths["scripts"], "data": paths["data"],
     "version": list(sys.version_info[:3]), "implementation": sys.implementation.name,
-    "tags": [str(tag) for tag in sys_tags()], "environment": dict(default_environment()),
+    "tags": [str(tag) for tag in sys_tags()], "environment": environment,
     "externally_managed": sys.prefix == sys.base_prefix and os.path.exists(marker),
 }, sys.stdout)
 """

@@ -1,7 +1,10 @@
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
+import packaging
 import pytest
 import uv
 
@@ -11,6 +14,12 @@ from openvet_install.installers.choice import find_uv, target_python
 from openvet_install.installers.target import check_version, inspect
 
 REAL = Path(uv.find_uv_bin())
+LIBRARY = """
+import json, os, sys
+sys.path.append(os.path.dirname(sys.argv[1]))
+from packaging.markers import default_environment
+print(json.dumps(default_environment()))
+"""
 
 
 def test_inspect(user, target_prefix):
@@ -21,6 +30,12 @@ def test_inspect(user, target_prefix):
     assert found.version >= (3, 8, 0)
     assert found.tags[-1] == "py30-none-any"
     assert found.environment["python_version"] == ".".join(map(str, found.version[:2]))
+
+
+def test_the_variables_of_markers_are_those_of_the_library(user):
+    base = sys._base_executable
+    ended = subprocess.run([base, "-I", "-c", LIBRARY, packaging.__path__[0]], capture_output=True, check=True)
+    assert inspect(base, user).environment == json.loads(ended.stdout)
 
 
 def test_a_strange_interpreter(tmp_path, user):
