@@ -207,10 +207,10 @@ def foreign(before: Snapshot, after: Snapshot, built: set[tuple[str, str]]) -> I
             continue
         for row in disk.rows(root, info, after.places.beside) or ():
             inside = next((one for one in (f"{at}/" for at in after.places.roots) if row.path.startswith(one)), None)
-            if inside is not None:
-                wrong = foreign_place("site", row.path.removeprefix(inside), str(canonicalize_name(name)))
-            elif row.path.startswith(scripts):
+            if row.path.startswith(scripts):
                 wrong = foreign_place("scripts", row.path.removeprefix(scripts), str(canonicalize_name(name)))
+            elif inside is not None:
+                wrong = foreign_place("site", row.path.removeprefix(inside), str(canonicalize_name(name)))
             else:
                 continue
             if wrong is not None:

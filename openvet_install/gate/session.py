@@ -35,7 +35,7 @@ from openvet_install.gateway.server import Gateway
 from openvet_install.gateway.upstream import Upstream
 from openvet_install.http import Fetcher
 from openvet_install.installers import disk
-from openvet_install.installers.choice import helpers_path
+from openvet_install.installers.choice import helpers_path, prefix_of
 from openvet_install.installers.commands import has_archives, pages_of, private_folder, projects_of, typed_addresses
 from openvet_install.installers.environment import gateway_variables
 from openvet_install.installers.installed import Places, snapshot
@@ -262,6 +262,7 @@ def _look(
     from openvet_install.gate.outcome import Fit  # noqa: PLC0415 - as above
 
     after = snapshot(before.places)
+    after = after.without(plan.written) if plan.written else after
     found = changes(
         before,
         after,
@@ -363,7 +364,9 @@ def _variables(plan: Plan, gateway: Gateway, folder: Path, cache: UvCache | None
     temporary.mkdir(mode=0o700)
     helpers = folder / "bin"
     helpers.mkdir(mode=0o700)
-    search = helpers_path(helpers, plan.environment, plan.cwd, avoid=str(plan.target.prefix))
+    search = helpers_path(
+        helpers, plan.environment, plan.cwd, avoid=(str(plan.target.prefix), prefix_of(str(plan.target.python)))
+    )
     return {**plan.environment, **search, "TMPDIR": str(temporary), **ours}
 
 

@@ -135,7 +135,7 @@ HELPERS = ("keyring", "git", "hg", "svn", "bzr")
 """Programs that pip and uv start by themselves, by name."""
 
 
-def helpers_path(folder: Path, environ: Mapping[str, str], cwd: str, avoid: str) -> dict[str, str]:
+def helpers_path(folder: Path, environ: Mapping[str, str], cwd: str, avoid: Sequence[str]) -> dict[str, str]:
     """Return PATH for a gated tool: relative folders left out, `folder` in front (T22).
 
     In `folder` stands, for each helper whose first place is the target (`avoid`), the project, or writable by others,
@@ -143,7 +143,7 @@ def helpers_path(folder: Path, environ: Mapping[str, str], cwd: str, avoid: str)
     """
     if "PATH" not in environ:
         return {}
-    inside = [os.path.realpath(one) for one in (avoid, os.path.join(cwd, ".venv"), *_project(cwd))]
+    inside = [os.path.realpath(one) for one in (*avoid, os.path.join(cwd, ".venv"), *_project(cwd))]
     places = list(_search_path(environ, cwd))
     for name in HELPERS:
         found = [path for one in places if _runnable(path := os.path.join(one, name))]

@@ -135,8 +135,9 @@ class Plan:
     without effect here, to be named once. `trusted`: `host:port` of plain-http indexes that the user trusts (pip
     needs to be told). `selects`: a file says which files of a release to take. `output`: the folder that gets
     archives instead of the target, absolute. `bare_files`: requirement files
-    stand without a flag. `locked`: what `uv sync` works from. `alone`: the target is of this run alone. `argv` and
-    `environment` may hold logins: not in `repr()`.
+    stand without a flag. `written`: files that people told the tool to write, without links. `locked`: what
+    `uv sync` works from. `alone`: the target is of this run alone. `argv` and `environment` may hold logins: not in
+    `repr()`.
     """
 
     tool: str
@@ -161,6 +162,7 @@ class Plan:
     selects: bool = False
     output: str | None = None
     bare_files: bool = False
+    written: tuple[str, ...] = ()
     locked: Locked | None = None
     alone: bool = False
 

@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from typing_extensions import Self
@@ -105,6 +105,10 @@ class Snapshot(NamedTuple):
 
     places: Places
     stamps: Mapping[str, Stamp]
+
+    def without(self, paths: Collection[str]) -> Snapshot:
+        """Return it without these files."""
+        return self._replace(stamps={path: one for path, one in self.stamps.items() if path not in paths})
 
     def infos(self) -> Iterator[tuple[str, str]]:
         """Yield (root, `.dist-info` folder) of every distribution that has METADATA."""

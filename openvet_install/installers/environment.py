@@ -39,7 +39,7 @@ PIP: dict[str, str] = {
     **dict.fromkeys(
         (
             *("PYTHON", "REQUIREMENT", "CONSTRAINT", "BUILD_CONSTRAINT", "GROUP", "FIND_LINKS", "EDITABLE", "DEST"),
-            "WHEEL_DIR",
+            *("WHEEL_DIR", "TARGET", "PREFIX", "ROOT", "USER", "NO_USER", "SRC", "CONFIG_SETTINGS", "USE_FEATURE"),
         ),
         JUDGE,
     ),
@@ -47,10 +47,7 @@ PIP: dict[str, str] = {
     "CERT": UPSTREAM,
     "CLIENT_CERT": UPSTREAM,
     "PROXY": UPSTREAM,
-    **dict.fromkeys(
-        (*("TARGET", "PREFIX", "ROOT", "USER", "SRC", "CONFIG_SETTINGS", "NO_BUILD_ISOLATION", "USE_FEATURE"),),
-        LATER,
-    ),
+    "NO_BUILD_ISOLATION": LATER,
     **dict.fromkeys(
         (
             *("CONFIG_FILE", "USE_DEPRECATED", "CACHE_DIR", "NO_CACHE_DIR", "DISABLE_PIP_VERSION_CHECK", "TIMEOUT"),

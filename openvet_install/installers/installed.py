@@ -238,14 +238,17 @@ class _Comparison:
     def rest(self) -> Iterator[Finding]:
         """Judge changed files that no distribution of this run accounts for."""
         created = not self.before
+        lock = os.path.realpath(self.places.data) + "/.lock"
         for path in self.moved:
             if path in self.configuration:
                 if not (created and path.endswith(disk.VENV_CONFIGURATION)):
                     yield Finding("", "", path, "unexpected-file", f"{_in(path)} was written, no package may bring it")
                 continue
+            if path == lock and self.after[path].regular and self.after[path].size == 0:
+                continue  # uv's own, where packages and prefix are one folder
             owners = self.claims.get(path, ())
             for one, row in owners:
-                if one.info not in self.fresh and not self._still(path, row):
+                if one.info not in self.fresh and not self._replaced(one, owners) and not self._still(path, row):
                     yield self._finding(
                         one, path, "hash-mismatch", f"{_in(path)} was changed, and not by a release of it"
                     )
@@ -255,6 +258,10 @@ class _Comparison:
                 yield Finding("", "", path, "hash-mismatch", f"{_in(path)} was changed and belongs to no package")
             else:
                 yield Finding("", "", path, "unexpected-file", f"{_in(path)} belongs to no package")
+
+    def _replaced(self, older: _Installed, owners: Sequence[tuple[_Installed, Row]]) -> bool:
+        """Whether another release of the same name has its files now: pip's `--target` leaves old `.dist-info`."""
+        return any(one.info in self.fresh and one.name == older.name for one, _ in owners)
 
     def _still(self, path: str, row: Row) -> bool:
         """Whether an older distribution's file is what its RECORD, which did not change, says."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import ConfigError, UsageError
-from openvet_install.installers import pip_config, pip_flags
+from openvet_install.installers import elsewhere, pip_config, pip_flags
 from openvet_install.installers.choice import is_inside_own, own_environment, pip_program, target_python
 from openvet_install.installers.commands import (
     COMMAND_LINE,
@@ -81,7 +82,14 @@ def plan(
         raise ConfigError(f"pip {pip_flags.VERSION} does not support Python {'.'.join(map(str, target.version))}")
     config = pip_config.read(environ, str(target.prefix), command.words[0])
     tokens = [*_judged(table, {**config.judged, **found.judged}), *tokens]
+    _check_features(values_of(tokens, "--use-feature"))
     child, unusable = _usable({**config.variables, **found.child})
+    program = pip_program(str(target.python))
+    sources, options = str(Path(program[-1]).parents[1]), tuple[str, ...]()
+    if words == ("install",):
+        target, options = elsewhere.placed(target, tokens, child, cwd, sources)
+    else:
+        target = elsewhere.for_python(target, tokens, child, sources)
     origins = {name: place for name, place in config.origins.items() if name not in found.child}
     indexes = _indexes(tokens, child, origins)
     hosts = (*values_of(tokens, "--trusted-host"), *config.trusted_hosts)
@@ -116,9 +124,9 @@ def plan(
         version=pip_flags.VERSION,
         words=words,
         typed=tuple(map(without_login, argv)),
-        program=pip_program(str(target.python)),
+        program=program,
         helper=None,
-        argv=(*_argv(command.words, tokens, output), *links, *projects, *inputs, *words_of(typed, words[1:])),
+        argv=(*_argv(command.words, tokens, output), *options, *links, *projects, *inputs, *words_of(typed, words[1:])),
         cwd=cwd,
         target=target,
         requested=requested,
@@ -132,6 +140,7 @@ def plan(
         dry_run=has(tokens, "--dry-run") or _true(child, "PIP_DRY_RUN"),
         requires_hashes=has(tokens, "--require-hashes") or _true(child, "PIP_REQUIRE_HASHES") or require_hashes(inputs),
         output=output,
+        written=tuple(os.path.realpath(Path(cwd, value)) for name in _WRITTEN for value in values_of(tokens, name)),
         selects=choose_files(inputs) or names_sdist(requested),
     )
 
@@ -143,12 +152,23 @@ def _judged(table: Mapping[str, Flag], variables: Mapping[str, str]) -> list[Tok
         flag = table.get("--" + name.removeprefix("PIP_").lower().replace("_", "-"))
         if flag is not None and flag.name in _LISTS:
             found += [Token(flag, name, part) for part in value.split()]
-        elif flag is not None and flag.name in pip_flags.OUTPUTS.values():
+        elif flag is not None and flag.name in (*pip_flags.OUTPUTS.values(), *_SINGLE):
             found.append(Token(flag, name, value))
+        elif flag is not None and flag.name in elsewhere.USER:
+            on = (value.lower() not in _FALSE) == (flag.name == "--user")
+            found.append(Token(table["--user" if on else "--no-user"], name, None))
     return found
 
 
-_LISTS = (*INPUT_FLAGS["pip"].values(), "--find-links", "--editable", "--group")
+_LISTS = (*INPUT_FLAGS["pip"].values(), "--find-links", "--editable", "--group", "--use-feature")
+_SINGLE = (*elsewhere.FOLDERS, "--src", "--config-settings")
+
+
+def _check_features(names: Sequence[str]) -> None:
+    """Raise `UsageError` for a feature that the table does not know."""
+    unknown = next((name for name in names if name not in pip_flags.FEATURES), None)
+    if unknown is not None:
+        raise UsageError(f"`--use-feature={without_login(unknown)}` is not known for pip {pip_flags.VERSION}")
 
 
 def _command(words: tuple[str, ...], typed: list[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -180,7 +200,8 @@ def _argv(words: tuple[str, ...], tokens: Sequence[Token], output: str | None) -
     return (*words, *options)
 
 
-_HANDED_ON = ("--index-url", "--extra-index-url")
+_WRITTEN = ("--log", "--report")
+_HANDED_ON = ("--index-url", "--extra-index-url", "--use-feature")
 
 
 def _usable(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -30,7 +30,7 @@ GENERAL = (
     Flag(("--disable-pip-version-check",), False, OURS),
     Flag(("--no-color",), False, CARRY),
     Flag(("--no-python-version-warning",), False, CARRY),
-    Flag(("--use-feature",), True, LATER, "new behaviour of pip"),
+    Flag(("--use-feature",), True, JUDGE),
     Flag(("--use-deprecated",), True, NEVER, "openvet sets it itself"),
     Flag(("--resume-retries",), True, OURS),
 )
@@ -67,16 +67,16 @@ INSTALL = (
     Flag(("--only-deps", "--only-dependencies"), False, CARRY),
     Flag(("--editable", "-e"), True, JUDGE),
     Flag(("--dry-run",), False, CARRY),
-    Flag(("--target", "-t"), True, LATER, "another target folder"),
-    Flag(("--platform",), True, LATER, "files for another platform"),
-    Flag(("--python-version",), True, LATER, "files for another Python"),
-    Flag(("--implementation",), True, LATER, "files for another Python"),
-    Flag(("--abi",), True, LATER, "files for another Python"),
-    Flag(("--user",), False, LATER, "the user's site folder as target"),
-    Flag(("--no-user",), False, CARRY),
-    Flag(("--root",), True, LATER, "another target folder"),
-    Flag(("--prefix",), True, LATER, "another target folder"),
-    Flag(("--src", "--source", "--source-dir", "--source-directory"), True, LATER, "checked-out sources"),
+    Flag(("--target", "-t"), True, JUDGE),
+    Flag(("--platform",), True, CARRY),
+    Flag(("--python-version",), True, CARRY),
+    Flag(("--implementation",), True, CARRY),
+    Flag(("--abi",), True, CARRY),
+    Flag(("--user",), False, JUDGE),
+    Flag(("--no-user",), False, JUDGE),
+    Flag(("--root",), True, JUDGE),
+    Flag(("--prefix",), True, JUDGE),
+    Flag(("--src", "--source", "--source-dir", "--source-directory"), True, CARRY),
     Flag(("--upgrade", "-U"), False, CARRY),
     Flag(("--upgrade-strategy",), True, CARRY),
     Flag(("--force-reinstall",), False, CARRY),
@@ -223,6 +223,14 @@ PASSING: dict[str, tuple[Flag, ...]] = {
 PASSING_WORDS: dict[str, tuple[str, ...]] = {"config": ("list", "get", "debug")}
 
 GATED = {"install": INSTALL, "download": DOWNLOAD, "wheel": WHEEL, "lock": LOCK, "index": INDEX_COMMAND}
+
+# What `--use-feature` may switch on: builds in other ways with the same downloads, and what is always on.
+FEATURES = frozenset(
+    {
+        *("fast-deps", "inprocess-build-deps", "venv-isolation"),
+        *("truststore", "no-binary-enable-wheel-cache", "build-constraint"),
+    }
+)
 
 # Where a command puts archives, by the flag; the working folder is meant where nothing is said.
 OUTPUTS = {"download": "--dest", "wheel": "--wheel-dir"}

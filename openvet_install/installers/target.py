@@ -191,6 +191,7 @@ class Probe(NamedTuple):
 
 _VERSION = re.compile(r"^(?:DEBUG )?uv (\d+\.\d+\.\d+)(?=[ \n+])", re.MULTILINE)
 _USING = re.compile(r"^(?:DEBUG )?Using Python (\d+\.\d+)\S* environment at: (.+)$", re.MULTILINE)
+_INTERPRETER = re.compile(r"^Using \S+ \S+ interpreter at: (.+)$", re.MULTILINE)
 
 
 def probe_uv(uv: str, flags: Sequence[str], environ: Mapping[str, str], cwd: str, empty: Path) -> Probe:
@@ -208,7 +209,9 @@ def probe_uv(uv: str, flags: Sequence[str], environ: Mapping[str, str], cwd: str
     said = ended.stderr.decode(errors="replace")
     version = _VERSION.search(said) or _VERSION.search(ask([uv, "--version"], environ, cwd).stdout.decode() + "\n")
     check_version(uv, version[1] if version else "")
-    found = _USING.search(said)
+    found, other = _USING.search(said), _INTERPRETER.search(said)
+    if ended.returncode == 0 and version is not None and found is None and other is not None:
+        return Probe(version[1], str(Path(cwd, other[1].strip())))
     if ended.returncode != 0 or found is None or version is None:
         raise ToolStops(_plain(said), ended.returncode or 2)
     return Probe(version[1], _interpreter(Path(cwd, found[2].strip()), found[1]))

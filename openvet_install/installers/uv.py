@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import InstallError, UsageError
-from openvet_install.installers import uv_flags
+from openvet_install.installers import uv_elsewhere, uv_flags
 from openvet_install.installers.choice import find_uv, prefix_of
 from openvet_install.installers.commands import (
     COMMAND_LINE,
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from openvet_install.installers.requirements import FetchOutside
-    from openvet_install.installers.target import Target
+    from openvet_install.installers.target import Probe, Target
     from openvet_install.installers.tokens import Flag
 
 
@@ -95,19 +95,11 @@ def plan(
     links += tuple(one for source in inputs for one in source.links)
     helper = around.helper
     steering = [part for token in (*_steering(tokens, around.judged), *where) for part in token.canonical()]
-    with private_folder() as folder:
-        empty = folder / "requirements.txt"
-        empty.touch()
-        quiet = {**child, "UV_PYTHON_DOWNLOADS": "never", "TMPDIR": str(folder)}
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            # uv alone says where it installs; the likely answer is looked at meanwhile.
-            likely = pool.submit(_likely, environ, cwd, child, steered=bool(steering))
-            probe = probe_uv(helper.path, steering, quiet, cwd, empty)
-            target = likely.result()
-    if target is None or os.path.realpath(target.prefix) != prefix_of(probe.python):
-        target = inspect(probe.python, child)
-    if not helper.ours and _inside(helper.path, target.prefix):
-        helper = find_uv(environ, cwd, avoid=[str(target.prefix)])
+    probe, found_target = _look(helper.path, steering, tokens, environ=environ, child=child, cwd=cwd)
+    target, elsewhere = uv_elsewhere.placed(found_target, tokens, cwd)
+    inside = [str(found_target.prefix), str(target.prefix)]
+    if not helper.ours and any(_inside(helper.path, Path(one)) for one in inside):
+        helper = find_uv(environ, cwd, avoid=inside)
     options = [part for token in tokens if handed_on(token) for part in token.canonical()]
     options += [part for token in where for part in token.canonical()]
     projects = (
@@ -129,6 +121,7 @@ def plan(
             *command.words,
             *options,
             *_break_system(tokens, around.judged),
+            *elsewhere,
             f"--python={probe.python}",
             *links,
             *projects,
@@ -152,6 +145,32 @@ def plan(
         or require_hashes(inputs, listed=False),
         bare_files=bool(files),
     )
+
+
+def _look(
+    uv: str,
+    steering: Sequence[str],
+    tokens: Sequence[Token],
+    *,
+    environ: Mapping[str, str],
+    child: Mapping[str, str],
+    cwd: str,
+) -> tuple[Probe, Target]:
+    """Ask uv which Python it would work for, and that Python what it is."""
+    with private_folder() as folder:
+        empty = folder / "requirements.txt"
+        empty.touch()
+        quiet = {**child, "UV_PYTHON_DOWNLOADS": "never", "TMPDIR": str(folder)}
+        # any folder will do, and uv would make the one that was named
+        named = [f"{name}={folder / 'elsewhere'}" for name in uv_elsewhere.FOLDERS if has(tokens, name)]
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            # uv alone says where it installs; the likely answer is looked at meanwhile.
+            likely = pool.submit(_likely, environ, cwd, child, steered=bool(steering))
+            probe = probe_uv(uv, [*steering, *named[:1]], quiet, cwd, empty)
+            target = likely.result()
+    if target is None or os.path.realpath(target.prefix) != prefix_of(probe.python):
+        target = inspect(probe.python, child)
+    return probe, target
 
 
 def _plan_sync(

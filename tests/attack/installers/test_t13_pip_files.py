@@ -11,9 +11,8 @@ UPSTREAM = {"proxy": "http://evil", "trusted-host": "evil", "cert": "/evil.pem",
 REFUSED = {
     "no-proxy-env": "true",
     "isolated": "true",
-    "target": "/evil",
+    "no-build-isolation": "true",
     "python": "/evil",
-    "use-feature": "fast-deps",
     "index-url": "file:///evil",
     "extra-index-url": "https://a/s /evil",
 }
@@ -68,6 +67,21 @@ def test_files_are_read_for_the_user_and_refused_to_the_project(place, project, 
     assert f"PIP_{key.upper()}" not in found.environment
     found = pip.plan(["install", "six"], {**variables, f"PIP_{key.replace('-', '_').upper()}": "b.txt"}, str(project))
     assert [source.text() for source in found.inputs] == ["idna==1\n"]
+
+
+@pytest.mark.parametrize("where", PLACES)
+@pytest.mark.parametrize("key", ["target", "prefix", "root"])
+def test_other_targets_are_the_user_s_to_name(place, project, target_prefix, where, key):
+    path, variables = place(where, f"[install]\n{key} = there\n")
+    if where == "site":
+        with pytest.raises(InstallError) as caught:
+            pip.plan(["install", "six"], variables, str(project))
+        assert (caught.value.exit_code, caught.value.where) == (78, f"{path}:2, key `{key}`")
+        return
+    found = pip.plan(["install", "six"], variables, str(project))
+    assert f"--{key}={project}/there" in found.argv
+    assert found.target.purelib.is_relative_to(project / "there")
+    assert found.target.python.is_relative_to(target_prefix)
 
 
 @pytest.mark.parametrize("where", PLACES)

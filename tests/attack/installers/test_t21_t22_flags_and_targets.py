@@ -29,8 +29,6 @@ from openvet_install.installers.target import inspect
         *(
             "--use-dep=x",
             "--tar=d",
-            "-td",
-            "-qtd",
             "-ed",
             "-cf",
             "-qcf",
@@ -60,7 +58,6 @@ def test_disguises_for_pip(user, project, line):
             "-fd",
             "-qfd",
             "-f=d",
-            "-td",
             "-ed",
             "-cf",
             "-bf",
@@ -96,10 +93,30 @@ def test_a_value_cannot_become_a_flag(user, project):
     assert found.argv == ("install", "--report=--proxy=x", "--log=-r", "--", "six")
 
 
-@pytest.mark.parametrize("flag", ["--target=d", "-td", "--prefix=d", "--root=d", "--user", "--src=d"])
-def test_other_targets_of_pip(user, project, flag):
-    with pytest.raises(UsageError, match="is not gated yet"):
-        pip.plan(["install", "six", flag], user, str(project))
+@pytest.mark.parametrize("flag", ["--target=d", "-qtd", "--prefix=d", "--root=d"])
+def test_other_targets_of_pip(user, project, target_prefix, flag):
+    found = pip.plan(["install", "six", flag], user, str(project))
+    folders = (found.target.purelib, found.target.platlib, found.target.scripts, found.target.data)
+    assert all(folder.is_relative_to(project / "d") for folder in folders)
+    assert found.target.python == target_prefix / "bin/python"
+    (word,) = (word for word in found.argv if word.endswith(f"={project}/d"))
+    assert word[:6] in ("--targ", "--pref", "--root")
+
+
+def test_the_users_own_folder_is_not_for_environments(user, project, target_prefix):
+    # pip itself says so, so nothing may look elsewhere meanwhile
+    found = pip.plan(["install", "six", "--user"], user, str(project))
+    assert "--user" in found.argv
+    assert found.target.prefix == target_prefix
+
+
+@pytest.mark.parametrize("flag", ["--target=d", "-td", "--prefix=d"])
+def test_other_targets_of_uv(user, project, target_prefix, flag):
+    found = uv.plan(["pip", "install", "six", flag], user, str(project))
+    folders = (found.target.purelib, found.target.platlib, found.target.scripts, found.target.data)
+    assert all(folder.is_relative_to(project / "d") for folder in folders)
+    assert not (project / "d").exists()
+    assert found.target.python.parent == target_prefix / "bin"
 
 
 def test_our_own_environment_under_each_name(user, project, tmp_path):

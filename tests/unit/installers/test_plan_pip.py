@@ -121,8 +121,8 @@ def test_unusable_variables_are_dropped_and_named(plan):
         ("install x --use-deprecated legacy-resolver", "`--use-deprecated` is refused", None),
         ("install -e none", "`none` is no folder: only folders can be installed as editable", None),
         ("install x -f d", "`--find-links`: `d` is neither a folder nor an http or https page", None),
-        ("install x --target d", "`--target` is not gated yet", None),
-        ("install x --user", "`--user` is not gated yet", None),
+        ("install x --use-feature new", "`--use-feature=new` is not known for pip 26.3", None),
+        ("install x --python-version x --target d", "`--python-version=x` is no version like 3, 3.12 or 3.12.1", None),
         ("install x --no-build-isolation", "`--no-build-isolation` is not gated yet", None),
         (
             "install x -i file:///d",
@@ -164,11 +164,11 @@ def test_files_of_pip(plan, user, write, tmp_path):
 def test_broken_files_of_pip(plan, tmp_path):
     home = tmp_path / "home/.pip/pip.conf"
     home.parent.mkdir()
-    home.write_text("[install]\ntarget = d\nfrob = 1\nindex-url = /d\n")
+    home.write_text("[install]\nisolated = 1\nfrob = 1\nindex-url = /d\n")
     with pytest.raises(FaultsError) as caught:
         plan("install x")
     assert [fault.where for fault in caught.value.faults] == [
-        f"{home}:{line}, key `{key}`" for line, key in ((2, "target"), (3, "frob"), (4, "index-url"))
+        f"{home}:{line}, key `{key}`" for line, key in ((2, "isolated"), (3, "frob"), (4, "index-url"))
     ]
     assert caught.value.exit_code == 78
     home.write_text("index-url = x\n")
