@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 INSPECT_SECONDS = 60.0
 PROBE_SECONDS = 60.0
-_MIN_PYTHON = (3, 8)
+_MIN_PYTHON = (3, 9)  # of `packaging`
 
 # Runs inside the target. Only the `packaging` folder is opened to it, nothing else of ours can be imported.
 # The variables of markers (PEP 508) are asked for here: importing `packaging.markers` takes as long as all the rest.
@@ -90,7 +90,7 @@ class ToolStops(InstallError):  # noqa: N818 - not a fault, an answer
 def inspect(python: str, environ: Mapping[str, str]) -> Target:
     """Ask an interpreter what it is. `environ` is the child's, so nothing of the user's can steer it.
 
-    Raises `ConfigError` when it does not answer or is older than 3.8, `UsageError` when it is our own environment.
+    Raises `ConfigError` when it does not answer or is older than 3.9, `UsageError` when it is our own environment.
     """
     import packaging  # noqa: PLC0415 - its folder is all that is needed
 
@@ -111,7 +111,7 @@ def inspect(python: str, environ: Mapping[str, str]) -> Target:
         target = _read(said)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         last = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise ConfigError(f"`{python}` is no Python that can be used (3.8 or later): {last or 'no answer'}") from error
+        raise ConfigError(f"`{python}` is no Python that can be used (3.9 or later): {last or 'no answer'}") from error
     if os.path.realpath(target.prefix) == os.path.realpath(_own_prefix()):
         raise own_environment(python)
     return target
