@@ -16,6 +16,8 @@ How one policy decides about one file, in this order:
    somebody else is `provenance-mismatch`, none at all makes approved files `provenance-missing`, and 7 holds again.
    A file of another index than the one it is bound to is `provenance-mismatch` without any look.
 
+An entry that names an audit lifts that one False, and the silence that it leaves; every other no stands.
+
 Every policy decides for itself and the strictest answer counts. What only shows over a whole page is `settle`'s.
 """
 
@@ -39,7 +41,7 @@ from openvet_install.openvet.verdict import Audit, Policy, Status
 from openvet_install.publishers import Origin, Provenance, State, bound_by, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
 
 class Action(Enum):
@@ -111,7 +113,10 @@ NOTHING = Evidence()
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """One policy as far as decisions need it; `scope` is `machine`, `user` or `project`."""
+    """One policy as far as decisions need it; `scope` is `machine`, `user` or `project`.
+
+    `exemptions` forgive silence; each of the `lifts` names the one audit whose no it lifts.
+    """
 
     scope: str
     policy: Policy
@@ -120,6 +125,7 @@ class Rules:
     cooldown: timedelta = timedelta(0)
     max_lag: timedelta = timedelta(days=730)
     exemptions: tuple[Exemption, ...] = ()
+    lifts: tuple[Exemption, ...] = ()
     baseline: Mapping[str, Known] = field(default_factory=dict)
     publishers: tuple[Publisher, ...] = ()
 
@@ -149,7 +155,7 @@ class Rules:
     @cached_property
     def _forgiven_names(self) -> frozenset[str]:
         known = frozenset(one.package for one in self.baseline.values())
-        return known.union(one.package for one in self.exemptions)
+        return known.union(one.package for one in (*self.exemptions, *self.lifts))
 
     @cached_property
     def _default_names(self) -> tuple[str, ...]:
@@ -236,10 +242,13 @@ def strictest(decisions: Iterable[Decision]) -> Decision:
 def _decide(
     file: File, evidence: Evidence, rules: Rules, now: datetime, provenance: Provenance | None
 ) -> Decision | Need:
-    reason, results, detail = _judge(file, evidence, rules)
+    lifted = _lifted(file, evidence, rules, now) if rules.lifts else {}
+    reason, results, detail = _judge(file, evidence, rules, lifted)
     if reason.klass is not ReasonClass.NO and rules.sdists == "never" and file.is_sdist:
         reason, detail = Reason.SDIST_NOT_ALLOWED, 'sdists = "never"'
     action, told, exemption, known = _act(reason, file, rules, now)
+    if lifted and reason.klass is not ReasonClass.NO:
+        action, told, exemption, known = Action.ALLOW, Reason.EXEMPT, next(iter(lifted.values())), None
     first = Decision(
         file=file,
         action=action,
@@ -260,7 +269,7 @@ def _decide(
         return Need(file, frozenset(one.trust_root for one in bound))
     if origin.state is State.MISMATCH:
         reason = Reason.PROVENANCE_MISMATCH
-    elif origin.state is State.MISSING and origin.required and reason.klass is ReasonClass.FINE:
+    elif origin.state is State.MISSING and origin.required and (lifted or reason.klass is ReasonClass.FINE):
         reason = Reason.PROVENANCE_MISSING
     else:
         return first._replace(origin=origin)
@@ -289,7 +298,22 @@ def _act(
     return Action.WARN, reason, None, None
 
 
-def _judge(file: File, evidence: Evidence, rules: Rules) -> tuple[Reason, tuple[RequirementResult, ...], str | None]:
+def _lifted(file: File, evidence: Evidence, rules: Rules, now: datetime) -> dict[str, Exemption]:
+    """Return the nos about a file that entries lift: the very audits that they name, by hash, nothing else."""
+    entries = [one for one in rules.lifts if _exempts(one, file, now)]
+    told = (*evidence.pinned, *evidence.newest, *evidence.elsewhere, *evidence.siblings) if entries else ()
+    return {
+        audit.hash: one
+        for audit in told
+        for one in entries
+        if one.audit and audit.hash.startswith(one.audit)
+        if any(rules.policy.value(name, audit) is Tri.FALSE for name in rules.names(file))
+    }
+
+
+def _judge(
+    file: File, evidence: Evidence, rules: Rules, lifted: Container[str]
+) -> tuple[Reason, tuple[RequirementResult, ...], str | None]:
     if file.sha256 is None:
         return Reason.UNHASHED, (), "its index states no sha256"
     names = rules.names(file)
@@ -297,13 +321,13 @@ def _judge(file: File, evidence: Evidence, rules: Rules) -> tuple[Reason, tuple[
         return Reason.NO_REQUIREMENTS, (), "no requirement applies to it"
     if evidence is NOTHING:
         return Reason.UNAUDITED, _unanswered(names), None
-    results = tuple(_requirement(name, evidence, rules.policy) for name in names)
+    results = tuple(_requirement(name, evidence, rules.policy, lifted) for name in names)
     statuses = {result.status for result in results}
     if Status.CONTRADICTED in statuses:
         return Reason.CONTRADICTED, results, None
     if statuses == {Status.PASS}:
         return Reason.APPROVED, results, None
-    reason, detail = _bad_news(names, evidence, rules.policy) or _silence(evidence)
+    reason, detail = _bad_news(names, evidence, rules.policy, lifted) or _silence(evidence)
     return reason, results, detail
 
 
@@ -313,20 +337,23 @@ def _unanswered(names: tuple[str, ...]) -> tuple[RequirementResult, ...]:
     return tuple(RequirementResult(name=name, status=Status.NOT_ASSERTED, audits=()) for name in names)
 
 
-def _bad_news(names: Sequence[str], evidence: Evidence, policy: Policy) -> tuple[Reason, str] | None:
-    if any(policy.value(name, audit) is Tri.FALSE for name in names for audit in evidence.siblings):
+def _bad_news(
+    names: Sequence[str], evidence: Evidence, policy: Policy, lifted: Container[str]
+) -> tuple[Reason, str] | None:
+    siblings = [audit for audit in evidence.siblings if audit.hash not in lifted]
+    if any(policy.value(name, audit) is Tri.FALSE for name in names for audit in siblings):
         return Reason.CONTRADICTED, "another file of this release is"
-    gone = next((audit for name in names if (audit := _withdrawn(name, evidence, policy))), None)
+    gone = next((audit for name in names if (audit := _withdrawn(name, evidence, policy, lifted))), None)
     if gone is None:
         return None
     return Reason.WITHDRAWN, f"{gone.log} no longer says so, audit {gone.hash[:12]}"
 
 
-def _requirement(name: str, evidence: Evidence, policy: Policy) -> RequirementResult:
+def _requirement(name: str, evidence: Evidence, policy: Policy, lifted: Container[str]) -> RequirementResult:
     no = [
         (audit, Tri.FALSE)
         for audit in (*evidence.pinned, *evidence.newest, *evidence.elsewhere)
-        if policy.value(name, audit) is Tri.FALSE
+        if policy.value(name, audit) is Tri.FALSE and audit.hash not in lifted
     ]
     by_log = {audit.log: (audit, policy.value(name, audit)) for audit in (*evidence.newest, *evidence.pinned)}
     for audit, value in no:
@@ -342,11 +369,12 @@ def _true_logs(name: str, audits: Iterable[Audit], policy: Policy) -> set[str]:
     return {audit.log for audit in audits if audit.approves and policy.value(name, audit) is Tri.TRUE}
 
 
-def _withdrawn(name: str, evidence: Evidence, policy: Policy) -> Audit | None:
+def _withdrawn(name: str, evidence: Evidence, policy: Policy, lifted: Container[str]) -> Audit | None:
     before = _true_logs(name, evidence.pinned, policy)
     after = _true_logs(name, evidence.newest, policy)
     if before & after:
         return None
+    after |= {audit.log for audit in evidence.newest if audit.hash in lifted}  # the no that is lifted took it back
     return next((audit for audit in evidence.pinned if audit.log in before - after), None)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import Version
 
+from openvet_install.config.model import length
 from openvet_install.decide import Action, Decision, Reason, ReasonClass
 
 if TYPE_CHECKING:
@@ -97,9 +98,9 @@ def _too_old(decisions: list[Decision], rules: Sequence[Rules], exact: frozenset
     lag = min(one.max_lag for one in rules)
     if newest.uploaded is None or newest.uploaded - best.uploaded <= lag:
         return decisions
-    days = (newest.uploaded - best.uploaded).days
+    detail = f'{(newest.uploaded - best.uploaded).days} days older, max-lag = "{length(lag)}"'
     return [
-        one._replace(action=Action.BLOCK, reason=Reason.TOO_OLD, detail=f"{days} days older than {newest.version}")
+        one._replace(action=Action.BLOCK, reason=Reason.TOO_OLD, detail=detail)
         if one.shown and one.file.version not in exact
         else one
         for one in decisions

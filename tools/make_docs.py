@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install import errors
-from openvet_install.cli import adopt, gated, manage, options, reports, wrap
+from openvet_install.cli import exempt, gated, manage, options, reports, wrap
 from openvet_install.cli.config import toml
 from openvet_install.config import Settings, keys
 from openvet_install.config.publishers import KINDS, PUBLISHER_KEYS
@@ -28,7 +28,7 @@ VARIABLES = {
     f"{options.VARIABLE}MODE": "`--openvet-mode`; never the machine's mode",
     f"{options.VARIABLE}REPORT": "`--openvet-report`, several with spaces between",
     f"{options.VARIABLE}OFFLINE": "`--openvet-offline`: 1, true, yes, on; 0, false, no, off",
-    adopt.OWNER: "`--owner` of `baseline` and `exempt`",
+    exempt.OWNER: "`--owner` of `baseline` and `exempt`",
     gated.TIMINGS: "print the child's time and our peak memory, for benches",
     reports.SUMMARY: "set by GitHub Actions: `github` reports append a summary there",
     "NO_COLOR, FORCE_COLOR, TERM, COLUMNS": "colour and width, by the usual rules",

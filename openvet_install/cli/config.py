@@ -13,6 +13,7 @@ from openvet_install.cli.policy import read_setting
 from openvet_install.config import Settings, read_guard, user_folder
 from openvet_install.config.baseline import BASELINE_TOML
 from openvet_install.config.guard import CONFIG_TOML
+from openvet_install.config.model import length
 from openvet_install.config.reader import documents_of
 from openvet_install.config.toml import spell
 from openvet_install.gate.heads import INSTALL_LOCK, OPENVET_LOCK
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from openvet_install.gate.setting import Setting
 
 GAP = "    "
-_UNITS = (("y", 365 * 86400), ("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def run(options: WrapperOptions) -> int:
@@ -108,7 +108,7 @@ def toml(value: Any) -> str:
     import tomlkit  # noqa: PLC0415 - only here
 
     if isinstance(value, timedelta):
-        value = _duration(value)
+        value = length(value)
     if isinstance(value, tuple):
         value = list(value)
     if isinstance(value, str):
@@ -116,11 +116,3 @@ def toml(value: Any) -> str:
     if isinstance(value, list):
         value = [without_login(one) if isinstance(one, str) else one for one in value]
     return str(tomlkit.item(value).as_string()).strip()
-
-
-def _duration(value: timedelta) -> str:
-    seconds = int(value.total_seconds())
-    if not seconds:
-        return "0d"
-    unit, size = next(one for one in _UNITS if seconds % one[1] == 0)
-    return f"{seconds // size}{unit}"

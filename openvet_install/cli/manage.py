@@ -92,9 +92,9 @@ def _baseline(arguments: argparse.Namespace, options: WrapperOptions) -> int:
 
 
 def _exempt(arguments: argparse.Namespace, options: WrapperOptions) -> int:
-    from openvet_install.cli import adopt  # noqa: PLC0415
+    from openvet_install.cli import exempt  # noqa: PLC0415
 
-    return adopt.exempt(
+    return exempt.exempt(
         arguments.what, options, until=arguments.until, reason=arguments.reason, owner=arguments.owner,
         sdist=arguments.sdist, audit=arguments.audit,
     )  # fmt: skip
@@ -175,7 +175,7 @@ def parser() -> argparse.ArgumentParser:
     exempt.add_argument("--reason", metavar="TEXT", required=True, help="why, for whoever reads the policy")
     exempt.add_argument("--owner", metavar="WHO", help="default: OPENVET_INSTALL_OWNER, else git's user.email")
     exempt.add_argument("--sdist", action="store_true", help="cover the source distribution too: its code will run")
-    exempt.add_argument("--audit", metavar="HEX", help="lift this one no: not in this version")
+    exempt.add_argument("--audit", metavar="HEX", help="lift this one no, in the user's policy; at most 14 days ahead")
     doctor = command("doctor", "say what a run would find here: tools, target, isolation, logs, store", _doctor)
     doctor.add_argument("--python", metavar="PATH", help="the target's interpreter or environment")
     doctor.add_argument("--clean-store", action="store_true", help="only empty the stores of what no process uses")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from openvet_install.cli.progress import Progress
 from openvet_install.config import policies
 from openvet_install.gate.heads import pinned
 from openvet_install.gate.setting import setting
 from openvet_install.gate.state import Folders, replace_file
 from openvet_install.installers.commands import without_login
-from openvet_install.report.terminal import plain
+from openvet_install.report.terminal import Terminal, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +35,10 @@ def read_setting(project: Path | None, options: WrapperOptions) -> Setting:
     """Read the policies of machine, user and project and the options over them. Raises `ConfigError`."""
     moment = now()
     found = policies(Path.cwd(), os.environ, moment.date(), project=project, owner=None)
-    return setting(found, mode=options.mode, variables=options.variables, now=moment, offline=options.offline)
+    return setting(
+        found, mode=options.mode, variables=options.variables, now=moment, offline=options.offline,
+        watch=Progress(sys.stderr, Terminal.of(sys.stderr, os.environ)) if sys.stderr.isatty() else None,
+    )  # fmt: skip
 
 
 def introduce(chosen: Setting, environ: Mapping[str, str]) -> list[str]:
@@ -41,9 +46,9 @@ def introduce(chosen: Setting, environ: Mapping[str, str]) -> list[str]:
 
     Again whenever its logs or operators change. Where nothing can be remembered it is told each time.
     """
-    if [one.scope for one in chosen.policies] != ["project"]:
+    if [one.scope for one in chosen.judging] != ["project"]:
         return []
-    (policy,) = chosen.policies
+    (policy,) = chosen.judging
     told = [f"openvet: note: first use of {plain(str(policy.path), 1000)}, the only policy here"]
     for settings, _pin, walked in pinned(policy):
         operators = ", ".join(walked.operators if walked is not None else settings.operators) or "not yet known"

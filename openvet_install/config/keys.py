@@ -30,7 +30,7 @@ EXEMPT = {
     "index": "the index that must list it, with `version`",
     "hashes": "`sha256:…` of the files",
     "sdist": "cover source distributions too: their code runs",
-    "audit": "lift one no; not enforced by this version",
+    "audit": "lift the no of this one audit (12 digits of its hash or more); user and machine only, 14 days at most",
     "owner": "who answers for it",
     "reason": "why",
     "until": "the last day, in UTC; at most a year ahead",

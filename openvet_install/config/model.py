@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     from openvet_install.config.baseline import Known
 
 DAY = timedelta(days=1)
+_UNITS = (("y", 365 * 86400), ("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+
+
+def length(time: timedelta) -> str:
+    """Write a length of time as policies do, in the largest unit without a rest."""
+    seconds = int(time.total_seconds())
+    if not seconds:
+        return "0d"
+    unit, size = next(one for one in _UNITS if seconds % one[1] == 0)
+    return f"{seconds // size}{unit}"
 
 
 class Mode(Enum):
@@ -46,17 +56,26 @@ class LogSettings(NamedTuple):
 
 
 class Lockfile(NamedTuple):
-    """`[[lockfile]]`: a lock that `check` judges; the path is relative to the policy's folder."""
+    """`[[lockfile]]`: a lock that `check` judges; the path is relative to the policy's folder.
+
+    Kinds of other tools than pip and uv are OpenVet's own to judge, and `check` says that it left them.
+    """
 
     kind: str
     path: str
+
+    @property
+    def readable(self) -> bool:
+        """Whether pip or uv could install from it."""
+        return self.kind in ("uv", "pylock")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exemption:
     """`[[install.exempt]]`: silence about one release is forgiven until the end of a day (UTC).
 
-    Bound to `hashes`, or to `version` and `index`. Without `sdist` it covers wheels only.
+    Bound to `hashes`, or to `version` and `index`. Without `sdist` it covers wheels only. With `audit`, the first
+    digits of that audit's hash, it lifts this one no instead.
     """
 
     package: str
@@ -133,6 +152,15 @@ class PolicyFile:
     sha256: str = ""
     warnings: tuple[str, ...] = ()
     baseline: tuple[Known, ...] = ()
+
+    @property
+    def judges(self) -> bool:
+        """Whether it decides by itself: a file of the user or machine that only lifts single nos does not."""
+        entries = self.settings.exemptions
+        if self.scope == "project" or not entries or not all(one.audit for one in entries):
+            return True
+        more = (*self.logs, *self.lockfiles, *self.policy.requirements, *self.policy.overrides, *self.policy.aliases)
+        return bool(more or self.baseline or set(self.settings.said) != {"exempt"})
 
     @property
     def folder(self) -> Path:

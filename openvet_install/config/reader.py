@@ -39,11 +39,14 @@ LOG_KEYS = ("operators", "signers", "mirrors", "expect")
 MATCHER_KEYS = ("registry", "package", "version", "variant", "hash")
 MAX_FILE_BYTES = 4 * 1024 * 1024
 EXEMPT_LIMIT = timedelta(days=366)
+LIFT_LIMIT = timedelta(days=14)
+AUDIT_DIGITS = 12
 
 _DURATION = re.compile(r"(\d{1,6})([smhdwy])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400, "y": 365 * 86400}
 _FINGERPRINT = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 SHA256 = re.compile(r"sha256:[0-9a-f]{64}")
+_AUDIT = re.compile(rf"[0-9a-f]{{{AUDIT_DIGITS},64}}")
 
 
 def duration(text: str) -> timedelta:
@@ -272,14 +275,14 @@ def _settings(root: Table, today: date, owner: str | None, scope: str, folder: P
         cooldown=table.convert("cooldown", duration, base.cooldown),
         max_lag=table.convert("max-lag", duration, base.max_lag),
         isolation=table.choice("isolation", ("auto", "require", "off"), base.isolation),
-        exemptions=tuple(_exemption(entry, today, owner) for entry in table.array("exempt")),
+        exemptions=tuple(_exemption(scope, entry, today, owner) for entry in table.array("exempt")),
         publishers=tuple(publisher(entry, scope, folder) for entry in table.array("publisher")),
         trust_root=trust_root(table, scope, folder),
         said={key: root.document.place(table.at(key)) for key in table.data if key in INSTALL_KEYS},
     )
 
 
-def _exemption(table: Table, today: date, owner: str | None) -> Exemption:
+def _exemption(scope: str, table: Table, today: date, owner: str | None) -> Exemption:
     table.only(EXEMPT_KEYS)
     version = table.get("version", str, "") or None
     index = table.get("index", str, "") or None
@@ -290,14 +293,13 @@ def _exemption(table: Table, today: date, owner: str | None) -> Exemption:
             fault((*table.at("hashes"), number), f"not `sha256:` and 64 digits: `{value}`")
     if not hashes and not (version and index):
         fault(table.path, "an exemption needs `hashes`, or `version` and `index`")
-    if "audit" in table.data:
-        fault(table.at("audit"), "lifting a single audit is not enforced by this version")
     until = table.data.get("until")
     if isinstance(until, datetime) or not isinstance(until, date):
         fault(table.at("until") if "until" in table.data else table.path, "`until` must be a date such as 2027-01-31")
         until = today
     elif until < today - timedelta(days=3660) or until > today + EXEMPT_LIMIT:
         fault(table.at("until"), "`until` must lie at most a year ahead")
+    audit = _lifted(scope, table, until, today) if "audit" in table.data else None
     for key in ("package", "reason"):
         if not table.required(key, str, ""):
             fault(table.at(key), f"`{key}` is empty")
@@ -310,9 +312,22 @@ def _exemption(table: Table, today: date, owner: str | None) -> Exemption:
         index=index,
         hashes=frozenset(value.removeprefix("sha256:") for value in hashes),
         sdist=table.get("sdist", bool, False),
-        audit=None,
+        audit=audit,
         owner=named,
         reason=table.get("reason", str, ""),
         until=until,
         where=table.document.place(table.path),
     )
+
+
+def _lifted(scope: str, table: Table, until: date, today: date) -> str:
+    """Read which audit's no is lifted; its rules are narrower than those of silence (threat T58)."""
+    audit, fault = table.get("audit", str, ""), table.document.fault
+    if _AUDIT.fullmatch(audit) is None:
+        fault(table.at("audit"), f"not the hash of an audit, nor its first {AUDIT_DIGITS} digits or more: `{audit}`")
+    if scope == "project":
+        hint = "openvet-install exempt NAME==VERSION --audit HEX writes it there"
+        fault(table.at("audit"), "a no is lifted in the user's or the machine's policy only", hint)
+    if until > today + LIFT_LIMIT:
+        fault(table.at("until"), "`until` must lie at most 14 days ahead where a no is lifted")
+    return audit

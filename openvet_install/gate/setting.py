@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping  # noqa: TC003 - a runtime annotation of dataclasses
 from dataclasses import replace
 from datetime import datetime  # noqa: TC003 - as above
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from openvet_install.config import Mode, PolicyFile, Publisher, strictest
 from openvet_install.config.baseline import by_hash
@@ -17,12 +17,25 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from openvet_install.config import Exemption
+
+SCOPES = ("machine", "user", "project")
 MODE_VARIABLE = "OPENVET_INSTALL_MODE"
 NO_POLICY = "no policy: no openvet.toml from here to the repository root, none for user or machine"
 
 
+class Watch(Protocol):
+    """Somebody who is told how far long things are, from any thread; at the end `done` equals `total`."""
+
+    def __call__(self, log: str, done: int, total: int) -> None:
+        """Hear how many commits of a log are verified, of how many; 0 while they are only read."""
+
+    def fetched(self, what: str, done: int, total: int | None) -> None:
+        """Hear how many bytes of a page or file are here, of how many if that is known."""
+
+
 class Setting(NamedTuple):
-    """What decides, beside the plan: the policies with the modes that hold, and when this run is."""
+    """What decides, beside the plan: the policies with the modes that hold, and when this run is; who watches it."""
 
     policies: tuple[PolicyFile, ...]
     modes: Mapping[str, Mode]
@@ -30,6 +43,7 @@ class Setting(NamedTuple):
     environment: tuple[str, ...]
     now: datetime
     offline: bool = False
+    watch: Watch | None = None
 
     @property
     def mode(self) -> Mode:
@@ -44,7 +58,12 @@ class Setting(NamedTuple):
     @property
     def isolation(self) -> str:
         """The strictest of the policies' `isolation`."""
-        return min((one.settings.isolation for one in self.policies), key=("require", "auto", "off").index)
+        return min((one.settings.isolation for one in self.judging), key=("require", "auto", "off").index)
+
+    @property
+    def judging(self) -> tuple[PolicyFile, ...]:
+        """The policies that decide; the others only lift single nos."""
+        return tuple(one for one in self.policies if one.judges)
 
     @property
     def rules(self) -> tuple[Rules, ...]:
@@ -57,11 +76,22 @@ class Setting(NamedTuple):
                 sdists=one.settings.sdists,
                 cooldown=one.settings.cooldown,
                 max_lag=one.settings.max_lag,
-                exemptions=one.settings.exemptions,
+                exemptions=tuple(entry for entry in one.settings.exemptions if entry.audit is None),
+                lifts=self._lifts(one.scope),
                 baseline=by_hash(one.baseline),
                 publishers=tuple(_rooted(rule, self._trust_root(one.scope)) for rule in one.settings.publishers),
             )
+            for one in self.judging
+        )
+
+    def _lifts(self, scope: str) -> tuple[Exemption, ...]:
+        """Return the nos that are lifted for a policy: by itself or by one that stands above it, never by one below."""
+        return tuple(
+            entry
             for one in self.policies
+            if SCOPES.index(one.scope) <= SCOPES.index(scope)
+            for entry in one.settings.exemptions
+            if entry.audit is not None
         )
 
     def _trust_root(self, scope: str) -> Path | None:
@@ -95,14 +125,15 @@ def setting(
     variables: tuple[str, ...],
     now: datetime,
     offline: bool = False,
+    watch: Watch | None = None,
 ) -> Setting:
     """Join policies with `--openvet-mode` or its variable, which never touch the machine's (threat T17).
 
-    Raises `ConfigError` without any policy.
+    Raises `ConfigError` without any policy that decides.
     """
-    if not policies:
+    if not any(one.judges for one in policies):
         raise ConfigError(NO_POLICY, hint="openvet-install init --log URL")
-    modes = {one.scope: one.settings.mode for one in policies}
+    modes = {one.scope: one.settings.mode if one.judges else Mode.RECORD for one in policies}
     places = {one.scope: one.settings.said.get("mode") for one in policies}
     if mode is not None:
         said = MODE_VARIABLE if MODE_VARIABLE in variables else "--openvet-mode"
@@ -110,5 +141,6 @@ def setting(
             if scope != "machine":
                 modes[scope], places[scope] = Mode(mode), said
     return Setting(
-        policies=tuple(policies), modes=modes, mode_places=places, environment=variables, now=now, offline=offline
-    )
+        policies=tuple(policies), modes=modes, mode_places=places, environment=variables, now=now, offline=offline,
+        watch=watch,
+    )  # fmt: skip
