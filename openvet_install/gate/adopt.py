@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.tags import Tag
@@ -177,7 +178,13 @@ def survey_by(
         folders = stack.enter_context(usable_folders(environ, []))
         fetcher = stack.enter_context(Fetcher(environ=environ))
         store = stack.enter_context(Store(folders.cache / "objects"))
-        head = advance(client(settings, settings.operators, fetcher, store), None, None).new
+        log = client(settings, settings.operators, fetcher, store)
+        watch = partial(chosen.watch, settings.name) if chosen.watch is not None else None
+        try:
+            head = advance(log, None, None, watch).new
+        finally:
+            if watch is not None:
+                watch(1, 1)
         knowledge = Knowledge([lone], fetcher=fetcher, store=store, looks=Looks(folders.state), now=chosen.now)
         knowledge.settle({settings.name: head})
         return _survey(knowledge, Deciding.by_audits(knowledge, alone.rules, alone.now), paths, target, environ)

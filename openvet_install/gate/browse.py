@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from openvet_install.files import File
     from openvet_install.gate.knowledge import Knowledge
-    from openvet_install.gate.setting import Setting
+    from openvet_install.gate.setting import Setting, Watch
     from openvet_install.gate.state import Folders
     from openvet_install.gateway import Blob
     from openvet_install.gateway.blobs import BlobStore
@@ -51,7 +51,7 @@ class Browser:
 
         Raises `UndecidedError` when an index is out of reach, `InvalidError` when its answer is no page.
         """
-        return [file for index in self._indexes for file in self._page(index.url, name)]
+        return [file for index in self._indexes for file in self.page(index.url, name) or ()]
 
     def fetch(self, file: File, blobs: BlobStore) -> Blob:
         """Return the bytes of a file, from the store if it has them. Raises `InvalidError` if they hash differently."""
@@ -65,10 +65,11 @@ class Browser:
             raise InvalidError(f"the bytes of {file.filename} are not those that its page promised", where=file.url)
         return blob
 
-    def _page(self, index: str, name: str) -> tuple[File, ...]:
+    def page(self, index: str, name: str) -> tuple[File, ...] | None:
+        """Return the files of a package on one index, None if it has no page of it. Raises as `listed` does."""
         with self._get(f"{index.rstrip('/')}/{name}/", PAGE_ACCEPT, packed=True) as (reply, url):
             if reply.status == _NOT_FOUND:
-                return ()
+                return None
             if reply.status != _OK:
                 raise UndecidedError(f"{parse_target(url).origin} answered with the status {reply.status}")
             return parse_page(reply.body(), reply.content_type, url, index=index).files
@@ -85,16 +86,16 @@ class Browser:
 
 
 @contextmanager
-def browsing(plan: Plan) -> Iterator[Browser]:
-    """Yield a browser with the plan's own way out."""
-    with outward(plan.upstream) as upstream:
+def browsing(plan: Plan, watch: Watch | None = None) -> Iterator[Browser]:
+    """Yield a browser with the plan's own way out; `watch` hears of long transfers."""
+    with outward(plan.upstream, watch) as upstream:
         yield Browser(plan, upstream)
 
 
 @contextmanager
-def outward(settings: UpstreamSettings) -> Iterator[Upstream]:
+def outward(settings: UpstreamSettings, watch: Watch | None = None) -> Iterator[Upstream]:
     """Yield the user's own way out."""
-    upstream = Upstream(outside_of(settings))
+    upstream = Upstream(outside_of(settings), watch=watch.fetched if watch is not None else None)
     upstream.bind(private=lambda _host: True, own_port=0)
     try:
         yield upstream

@@ -6,6 +6,7 @@ last look may stand in for `stale-after`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from openvet_install.gate.together import together
 from openvet_install.openvet.pins import read_pins, read_walked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from openvet_install.config import LogSettings, PolicyFile
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 OPENVET_LOCK = "openvet.lock"
 INSTALL_LOCK = "openvet-install.lock"
 UPDATE_HINT = "openvet-install update"
+
+Walking = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -82,13 +85,17 @@ def late(settings: LogSettings, timestamp: int, now: datetime) -> str | None:
 class Heads:
     """Finds the heads of one run; `warnings` grows meanwhile."""
 
-    def __init__(self, *, fetcher: Fetcher, store: Store, looks: Looks, now: datetime, offline: bool) -> None:
-        """Nothing is read or asked before `open`."""
+    def __init__(
+        self, *, fetcher: Fetcher, store: Store, looks: Looks, now: datetime, offline: bool,
+        watch: Walking | None = None,
+    ) -> None:  # fmt: skip
+        """Nothing is read or asked before `open`; `watch` hears of (log, commits verified, commits to verify)."""
         self._fetcher = fetcher
         self._store = store
         self._looks = looks
         self._now = now
         self._offline = offline
+        self._watch = watch
         self.warnings: list[str] = []
 
     def open(self, policies: Sequence[PolicyFile]) -> tuple[tuple[Source, ...], LogStopsError | None]:
@@ -119,13 +126,23 @@ class Heads:
         make = partial(client, settings, operators, self._fetcher, self._store)
         source = Source(policy.scope, settings, make, pin.head, pin.head, None)
         if walked is None:
-            source.log.verify(pin.head, since=None, operators=operators)
+            self._walk(source, pin.head, since=None, operators=operators)
         elif walked.walked != pin.head:
             if source.log.relation(pin.head, walked.walked) == "stale":
                 return self._look(source, policy, operators, walked.walked)
             # Somebody else moved the pin: it counts only as far as we walk it ourselves (threat T62).
-            source.log.verify(pin.head, since=walked.walked, operators=operators)
+            self._walk(source, pin.head, since=walked.walked, operators=operators)
         return self._look(source, policy, operators, pin.head)
+
+    def _walk(self, source: Source, head: str, *, since: str | None, operators: tuple[str, ...]) -> None:
+        """Verify what leads to a head; whoever watches is told the end even where it fails."""
+        name = source.settings.name
+        progress = partial(self._watch, name) if self._watch is not None else None
+        try:
+            source.log.verify(head, since=since, operators=operators, progress=progress)
+        finally:
+            if self._watch is not None:
+                self._watch(name, 1, 1)
 
     def _look(self, source: Source, policy: PolicyFile, operators: tuple[str, ...], known: str) -> Source:
         """Find the newest head: from a look that is young enough, else from the host. `known` is the pin or extends it.
@@ -141,7 +158,7 @@ class Heads:
         if last is not None and last.pin == source.pin and (young or self._offline):
             self._too_stale(source, policy, checked, None)
             if policy.settings.heads == "latest" and last.newest != source.pin:
-                source.log.verify(last.newest, since=source.pin, operators=operators)
+                self._walk(source, last.newest, since=source.pin, operators=operators)
             return self._latest(replace(source, newest=last.newest, checked=checked), policy)
         if last is not None and self._counts(source, last, known, operators):
             known = last.newest
@@ -201,7 +218,7 @@ class Heads:
             at_pin = known == source.pin
             raise source.log.fork(served, known) if at_pin else source.log.fork_seen(served, known)
         newest = known if relation == "stale" else served
-        source.log.verify(newest, since=source.pin, operators=operators)
+        self._walk(source, newest, since=source.pin, operators=operators)
         if relation != "stale":
             return newest, None
         than = "the pin" if known == source.pin else f"{known[:12]}, which was seen before"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from openvet_install.config import PolicyFile
     from openvet_install.files import File
-    from openvet_install.gate.heads import Source
+    from openvet_install.gate.heads import Source, Walking
     from openvet_install.gate.state import Looks
     from openvet_install.http import Fetcher
     from openvet_install.openvet.log import AuditCommit
@@ -67,10 +67,11 @@ class Knowledge:
         looks: Looks,
         now: datetime,
         offline: bool = False,
+        watch: Walking | None = None,
     ) -> None:
-        """Nothing is read or asked before `open`."""
+        """Nothing is read or asked before `open`, whose walks `watch` may hear of."""
         self._policies = policies
-        self._finder = Heads(fetcher=fetcher, store=store, looks=looks, now=now, offline=offline)
+        self._finder = Heads(fetcher=fetcher, store=store, looks=looks, now=now, offline=offline, watch=watch)
         self._sources: tuple[Source, ...] = ()
         self._asked: Once[object] = Once()
         self._packages: Once[_Package] = Once()
@@ -174,6 +175,15 @@ class Knowledge:
         for source in self._sources:
             if source.settings.name == log:
                 yield from source.log.changes(head, since)
+
+    def withdrawal(self, file: File) -> tuple[str, str, int] | None:
+        """Return who took back what the pin says of a file: log, commit in hex, its time in Unix seconds."""
+        for source in self._sources:
+            if source.newest != source.pin:
+                for change in source.log.changes(source.newest, source.pin):
+                    if file.sha256 is not None and change.subject.sha256 == file.sha256:
+                        return source.settings.name, change.name, change.timestamp
+        return None
 
     def sole_sha256(self, coordinate: Coordinate) -> str | None:
         """Return the hash of the only audited file of a coordinate; None if there is none or are several."""

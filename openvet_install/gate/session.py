@@ -78,6 +78,7 @@ def unopened(chosen: Setting, environ: Mapping[str, str], folders: Folders, stac
         looks=Looks(folders.state),
         now=chosen.now,
         offline=chosen.offline,
+        watch=chosen.watch,
     )
 
 
@@ -101,7 +102,9 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(chosen.isolation))
         folders = stack.enter_context(usable_folders(environ, result.warnings))
-        upstream = Upstream(outside_of(plan.upstream))
+        # uv draws how far it is by itself, and redraws what it has drawn.
+        watch = chosen.watch.fetched if chosen.watch is not None and plan.tool == "pip" else None
+        upstream = Upstream(outside_of(plan.upstream), watch=watch)
         stack.callback(upstream.close)
         threading.Thread(target=upstream.warm, name="openvet-warm", daemon=True).start()
         try:

@@ -6,6 +6,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote
 
 from openvet_install.errors import UndecidedError
 from openvet_install.gateway.addresses import is_loopback, is_private, literal, never
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from openvet_install.gateway.connections import Door
     from openvet_install.gateway.outside import Outside
 
+    Watch = Callable[[str, int, int | None], None]
+
 MAX_PAGE = 64 << 20  # bytes of an index page, unpacked
 MAX_PAGE_SECONDS = 120.0  # for a whole page
 SLOW_GRACE = 30.0  # seconds before a download has to keep up
@@ -32,6 +35,7 @@ MAX_ANSWER_HEADERS = 100
 USER_AGENT = "openvet-install"
 
 PAGE_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+_OK = 200
 _AGAIN = frozenset({429, 500, 502, 503, 504})
 
 
@@ -82,9 +86,10 @@ class Upstream:
     urllib3 is imported and the trust store read at `warm` or at the first request, whichever comes first.
     """
 
-    def __init__(self, outside: Outside) -> None:
-        """Take the user's settings; nothing is opened yet."""
+    def __init__(self, outside: Outside, watch: Watch | None = None) -> None:
+        """Take the user's settings; nothing is opened yet. `watch` hears of every part of a body that comes."""
         self._outside = outside
+        self._watch = watch
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._context: ssl.SSLContext | None = None
@@ -232,8 +237,26 @@ class Upstream:
             location=headers.get("location"),
             retry_after=headers.get("retry-after"),
             challenges=tuple(headers.getlist("www-authenticate")),
-            chunks=lambda: _chunks(response, target),
+            chunks=lambda: self._watched(response, target),
         )
+
+    def _watched(self, response: urllib3.BaseHTTPResponse, target: Target) -> Iterator[bytes]:
+        """Yield the body, and tell whoever watches of what: a file's name, or the page of a project."""
+        if self._watch is None or response.status != _OK:
+            yield from _chunks(response, target)
+            return
+        name = unquote(target.path.partition("?")[0].rstrip("/").rpartition("/")[2])
+        length = response.headers.get("content-length", "")
+        total = int(length) if length.isdecimal() and len(length) < 20 else None
+        done = 0
+        try:
+            for chunk in _chunks(response, target):
+                done += len(chunk)
+                if done != total:
+                    self._watch(name, done, total)
+                yield chunk
+        finally:
+            self._watch(name, done, done)
 
 
 def _chunks(response: urllib3.BaseHTTPResponse, target: Target) -> Iterator[bytes]:
