@@ -9,8 +9,9 @@ import json
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import datetime, timezone
 from functools import partial
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -26,6 +27,7 @@ from openvet_install.gate.forgiven import account
 from openvet_install.gate.judge import conclude, judge_files
 from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run, Stray, Trouble
 from openvet_install.gate.outcome import Fit
+from openvet_install.gate.projects import opponents
 from openvet_install.gate.session import knowledge_of, stopped
 from openvet_install.gate.state import usable_folders
 from openvet_install.gateway.blobs import BlobStore
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from openvet_install.gate.browse import Browser
     from openvet_install.gate.deciding import Deciding
+    from openvet_install.gate.knowledge import Knowledge
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.commands import Plan
     from openvet_install.installers.installed import Finding
@@ -74,9 +77,9 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
         infos = {disk.identity(info): info for _root, info in after.infos()}
         local = {found for found, info in infos.items() if _is_ours(info, chosen)}
         result.skipped = len(local)
-        fits, browser = Fit.of(target), stack.enter_context(browsing(plan))
+        fits, browser = Fit.of(target), stack.enter_context(browsing(plan, chosen.watch))
         deciding = Place(environ, folders, stack, fits.__call__).deciding(knowledge, chosen, browser.upstream)
-        judge = _Judge(browser, deciding, BlobStore(folders.cache / "files"), fits)
+        judge = _Judge(browser, deciding, knowledge, BlobStore(folders.cache / "files"), fits)
         wanted = [found for found in infos if found not in local]
         knowledge.prepare(name for name, _version in wanted if name)
         with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -95,8 +98,9 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
 class _Judge:
     """Decides about installed releases and fetches the files that they may have come from."""
 
-    def __init__(self, browser: Browser, deciding: Deciding, blobs: BlobStore, fits: Fit) -> None:
-        self._browser, self._deciding, self._blobs, self._fits = browser, deciding, blobs, fits
+    def __init__(self, browser: Browser, deciding: Deciding, knowledge: Knowledge, blobs: BlobStore, fits: Fit) -> None:
+        self._browser, self._deciding, self._knowledge = browser, deciding, knowledge
+        self._blobs, self._fits = blobs, fits
         self.troubles: list[Trouble] = []
 
     def release(self, name: str, version: str) -> tuple[Decision, list[Release]]:
@@ -113,7 +117,8 @@ class _Judge:
             shown = [one for one in fitting if one.shown]
             if not shown:
                 order = list(ReasonClass)
-                return max(fitting, key=lambda one: (order.index(one.reason.klass), one.file.is_wheel)), []
+                worst = max(fitting, key=lambda one: (order.index(one.reason.klass), one.file.is_wheel))
+                return self._dated(worst), []
             wheels = [one for one in shown if one.file.is_wheel]
             best = min(wheels or shown, key=lambda one: one.action is not Action.ALLOW)
             return best, [self._contents(one.file) for one in wheels or shown]
@@ -124,6 +129,15 @@ class _Judge:
             undecided = isinstance(error, UndecidedError)
             reason = Reason.LOG_UNREACHABLE if undecided else Reason.HASH_MISMATCH
             return broken(_file(name, version), reason, error.what), []
+
+    def _dated(self, decision: Decision) -> Decision:
+        """Say of what was withdrawn which commit did it."""
+        gone = self._knowledge.withdrawal(decision.file) if decision.reason is Reason.WITHDRAWN else None
+        if gone is None:
+            return decision
+        log, commit, seconds = gone
+        day = datetime.fromtimestamp(min(seconds, 32_503_680_000), timezone.utc).date()
+        return decision._replace(detail=f"{log} {commit[:12]}, {day}")
 
     def _contents(self, file: File) -> Release:
         if not file.is_wheel:
@@ -200,13 +214,7 @@ def _is_ours(info: str, chosen: Setting) -> bool:
             return False
     except (ValueError, KeyError, TypeError):
         return False
-    folder = PurePath(Path(unquote(parts.path)).resolve())
-    allowed = [
-        [(one.folder / name).resolve() for name in one.settings.local_projects]
-        for one in chosen.policies
-        if one.scope == "project" or "local-projects" in one.settings.said
-    ]
-    return bool(allowed) and all(any(folder.is_relative_to(at) for at in places) for places in allowed)
+    return opponents(Path(unquote(parts.path)).resolve(), chosen.policies) == []
 
 
 def _unknown(name: str, version: str, detail: str) -> Decision:

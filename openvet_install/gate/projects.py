@@ -11,7 +11,7 @@ from openvet_install.files import File
 from openvet_install.installers.commands import projects_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from openvet_install.config import PolicyFile
     from openvet_install.installers.commands import Plan
@@ -20,20 +20,24 @@ if TYPE_CHECKING:
 KEY = "local-projects"
 
 
-def check_projects(plan: Plan, policies: Iterable[PolicyFile]) -> None:
+def check_projects(plan: Plan, policies: Sequence[PolicyFile]) -> None:
     """Raise `UsageError` for a folder that is none of the policies' own."""
-    projects = projects_of(plan.argv)
-    speaking = [one for one in policies if one.scope == "project" or KEY in one.settings.said]
-    for project in projects:
-        folder = Path(project.path).resolve()
-        against = [one for one in speaking if not any(map(folder.is_relative_to, _folders(one)))]
-        if against or not speaking:
+    for project in projects_of(plan.argv):
+        against = opponents(Path(project.path).resolve(), policies)
+        if against is None or against:
             who = f" of {against[0].path}" if against else ""
             raise UsageError(
                 f"`{project.path}` is not among the `{KEY}`{who}: folders are installed without an audit",
                 where=project.origin,
                 hint=f'{KEY} = ["."] in the [install] table of a policy in its repository',
             )
+
+
+def opponents(folder: Path, policies: Sequence[PolicyFile]) -> list[PolicyFile] | None:
+    """Return the policies that a folder, links resolved, is none of the `local-projects` of; None if none has a say."""
+    speaking = [one for one in policies if one.scope == "project" or KEY in one.settings.said]
+    against = [one for one in speaking if not any(map(folder.is_relative_to, _folders(one)))]
+    return against if speaking else None
 
 
 def _folders(policy: PolicyFile) -> list[Path]:
