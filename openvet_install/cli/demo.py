@@ -5,16 +5,12 @@ It uses the index that pip is configured with and the real wrappers as processes
 
 from __future__ import annotations
 
-import functools
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import threading
 from contextlib import ExitStack
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,21 +20,12 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+from openvet_install.cli import own
 from openvet_install.errors import EXIT_BUG, EXIT_OK, EXIT_UNDECIDED
 from openvet_install.report.terminal import Terminal, plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-RUN_SECONDS = 300
-_ENTRY = "import sys; from openvet_install.cli.{module} import {name}; sys.argv[0] = '{program}'; {name}()"
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    """Serves the demo's log; says nothing."""
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
-        """Keep the terminal for the demo."""
 
 
 class _Stage(NamedTuple):
@@ -58,7 +45,7 @@ def run(*, keep: bool = False) -> int:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         data = stack.enter_context(as_file(files("openvet_install") / "demo"))
         told = tomllib.loads((data / "demo.toml").read_text("utf-8"))
-        stage = _stage(folder, _serve(data, stack), told)
+        stage = _stage(folder, own.serve(data, stack), told)
         good, undecided = 0, None
         for case in told["case"]:
             words = [case["tool"], *(["pip"] if case["tool"] == "uv" else []), "install", case["requirement"]]
@@ -84,17 +71,6 @@ def run(*, keep: bool = False) -> int:
         return EXIT_OK if good == total else EXIT_BUG
 
 
-def _serve(data: Path, stack: ExitStack) -> str:
-    """Serve the log's folder on loopback; return its URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(data)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    stack.callback(thread.join)
-    stack.callback(server.server_close)
-    stack.callback(server.shutdown)
-    return f"http://127.0.0.1:{server.server_address[1]}"
-
-
 def _stage(folder: Path, url: str, told: dict[str, Any]) -> _Stage:
     project, environment = folder / "project", folder / "environment"
     project.mkdir()
@@ -108,29 +84,16 @@ def _stage(folder: Path, url: str, told: dict[str, Any]) -> _Stage:
     variables = {name: value for name, value in os.environ.items() if not name.startswith("OPENVET_INSTALL_")}
     variables |= {f"XDG_{name}_HOME": str(folder / name.lower()) for name in ("CACHE", "STATE", "CONFIG")}
     variables |= {"VIRTUAL_ENV": str(environment), "NO_COLOR": "1"}
-    subprocess.run(  # noqa: S603 - our own Python
-        [sys.executable, "-I", "-m", "venv", "--without-pip", str(environment)], check=True, capture_output=True
-    )
-    stage = _Stage(project, environment, variables)
-    subprocess.run(  # noqa: S603 - as above
-        [*_command("manage", "main", "openvet-install"), "update", "--project", str(project)],
-        env=dict(variables), cwd=project, check=True, capture_output=True, timeout=RUN_SECONDS,
-    )  # fmt: skip
-    return stage
-
-
-def _command(module: str, name: str, program: str) -> list[str]:
-    return [sys.executable, "-I", "-c", _ENTRY.format(module=module, name=name, program=program)]
+    own.bare_environment(environment)
+    own.call("openvet-install", ["update", "--project", str(project)], variables, project).check_returncode()
+    return _Stage(project, environment, variables)
 
 
 def _call(stage: _Stage, words: list[str]) -> tuple[int, dict[str, Any], str]:
     """Run one wrapper; return its exit code, its JSON report and what it wrote to stderr."""
     report = stage.project / "report.json"
-    command = _command("wrap", words[0], f"openvet-{words[0]}")
-    ended = subprocess.run(  # noqa: S603 - as above
-        [*command, *words[1:], f"--openvet-report=json:{report}"],
-        env=dict(stage.variables), cwd=stage.project, capture_output=True, text=True, timeout=RUN_SECONDS, check=False,
-    )  # fmt: skip
+    command = [*words[1:], f"--openvet-report=json:{report}"]
+    ended = own.call(f"openvet-{words[0]}", command, stage.variables, stage.project)
     found = json.loads(report.read_text("utf-8")) if report.exists() else {}
     report.unlink(missing_ok=True)
     return ended.returncode, found, ended.stderr

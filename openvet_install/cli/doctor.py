@@ -11,19 +11,23 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install import __version__
-from openvet_install.cli import check
+from openvet_install.cli import check, selftest
 from openvet_install.cli.policy import now, read_setting
-from openvet_install.errors import ConfigError, InstallError, gravest
+from openvet_install.errors import EXIT_BUG, ConfigError, InstallError, gravest
 from openvet_install.gate import stores
+from openvet_install.gate.browse import browsing
 from openvet_install.gate.heads import ago
 from openvet_install.gate.model import LogStopsError
 from openvet_install.gate.session import unopened
 from openvet_install.gate.state import Folders, usable_folders
+from openvet_install.installers import pip, uv
 from openvet_install.installers.choice import find_uv
+from openvet_install.installers.commands import without_login
 from openvet_install.installers.environment import sort_environment
 from openvet_install.installers.sandbox import OFF, ON, Sandbox
 from openvet_install.installers.target import uv_version
@@ -33,12 +37,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from openvet_install.cli.options import WrapperOptions
+    from openvet_install.files import File
     from openvet_install.gate.knowledge import Knowledge
     from openvet_install.gate.setting import Setting
+    from openvet_install.installers.commands import Plan
 
     Check = Callable[["Asked"], Iterator["Finding"]]
 
 GOOD, NOTE, FAULT = "✓", "!", "✘"
+PROBE = "pip"
 _IMPLEMENTATIONS = {"cpython": "CPython", "pypy": "PyPy"}
 _LINE_CHARACTERS = 400
 
@@ -116,15 +123,16 @@ def _policy(asked: Asked) -> Iterator[Finding]:
 
 
 def _tools(asked: Asked) -> Iterator[Finding]:
-    uv = find_uv(os.environ, str(Path.cwd()))
-    for path, reason in uv.skipped:
+    found = find_uv(os.environ, str(Path.cwd()))
+    for path, reason in found.skipped:
         yield Finding(NOTE, f"uv at {path} is passed over: {reason}")
-    told = uv_version(uv.path, sort_environment("uv", os.environ).child, str(Path.cwd()))
+    told = uv_version(found.path, sort_environment("uv", os.environ).child, str(Path.cwd()))
     try:
-        pip = version("pip")
+        ours = version("pip")
     except PackageNotFoundError as error:
         raise ConfigError("our own pip is missing", hint="install openvet-install again") from error
-    tools = f"openvet-install {__version__}, pip {pip} (ours), uv {told} ({'ours' if uv.ours else 'first on PATH'})"
+    which = "ours" if found.ours else "first on PATH"
+    tools = f"openvet-install {__version__}, pip {ours} (ours), uv {told} ({which})"
     try:
         target = check.target_of(asked.python)
     except InstallError:
@@ -193,7 +201,57 @@ def _store(_asked: Asked) -> Iterator[Finding]:
     )
 
 
-CHECKS: tuple[Check, ...] = (_policy, _tools, _isolation, _logs, _store)
+def _provenance(_asked: Asked) -> Iterator[Finding]:
+    if find_spec("sigstore") is None:
+        yield Finding(NOTE, "provenance: extra not installed; what requires it is provenance-missing")
+    else:
+        yield Finding(GOOD, f"provenance: sigstore {version('sigstore')}")
+
+
+def _index(asked: Asked) -> Iterator[Finding]:
+    """Say what the indexes of pip and uv tell, how they are reached, and whether a block blocks."""
+    wrong = selftest.run()
+    for one in wrong:
+        yield Finding(FAULT, f"self-test: {one}", EXIT_BUG)
+    tested = "" if wrong else "; self-test: a block blocks"
+    more = ["--python", asked.python] if asked.python else []
+    plans = [
+        pip.plan(["install", *more, PROBE], os.environ, str(Path.cwd())),
+        uv.plan(["pip", "install", *more, PROBE], os.environ, str(Path.cwd())),
+    ]
+    if asked.options.offline:
+        yield Finding(GOOD, f"index: not asked, offline{tested}")
+        return
+    seen: set[str] = set()
+    for plan in plans:
+        with browsing(plan) as browser:
+            for index in plan.indexes:
+                if index.url not in seen:
+                    seen.add(index.url)
+                    yield _told(index.url, browser.page(index.url, PROBE), _way_out(plan) + tested)
+
+
+def _told(url: str, files: tuple[File, ...] | None, rest: str) -> Finding:
+    shown = f"index {without_login(url)}"
+    if not files:
+        return Finding(NOTE, f"{shown}: answers, but lists no {PROBE} to look at; {rest}")
+    hashes, times = all(one.sha256 for one in files), any(one.uploaded for one in files)
+    said = f"{'hashes' if hashes else 'files without sha256'}, {'upload times' if times else 'no upload times'}"
+    if hashes and times:
+        return Finding(GOOD, f"{shown}: {said}; {rest}")
+    means = [] if hashes else ["what has no sha256 is unhashed"]
+    means += [] if times else ["every file is young for cooldown, max-lag does not apply"]
+    return Finding(NOTE, f"{shown}: {said}: {', '.join(means)}; {rest}")
+
+
+def _way_out(plan: Plan) -> str:
+    proxies = sorted({without_login(url) for url in plan.upstream.proxies.values()})
+    told = f"proxy {', '.join(proxies)}" if proxies else "no proxy"
+    bundle = plan.upstream.ca_file or plan.upstream.ca_dir
+    return told + (f", trust {bundle}" if bundle else "")
+
+
+CHECKS: tuple[Check, ...] = (_policy, _tools, _isolation, _logs, _provenance, _store, _index)
 
 
 def _shown(prefix: Path) -> str:

@@ -23,7 +23,7 @@ ALLOWED = {
     "publishers": {"errors", "files", "config"},
     "provenance": {"errors", "files", "publishers"},
     "decide": {"errors", "files", "config", "publishers", "openvet.subject", "openvet.language", "openvet.verdict"},
-    "settle": {"decide"},
+    "settle": {"decide", "config"},
     "gate": {
         *("errors", "http", "openvet", "files", "archive", "gateway", "installers", "config", "decide", "settle"),
         *("publishers", "provenance"),
@@ -47,7 +47,7 @@ PROCESS_DOORS = {
         "installers.target",
         "installers.passing",
         "installers.bytecode",
-        "cli.demo",
+        "cli.own",
     ),
 }
 
