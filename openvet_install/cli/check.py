@@ -38,9 +38,13 @@ if TYPE_CHECKING:
 def run(files: list[str], options: WrapperOptions, *, python: str | None, all_files: bool) -> int:
     """Print a line for each file that is not approved, and a summary; exit as a gated run would."""
     reports.check(options.reports)
-    chosen = _setting(options)
-    paths = [Path(name) for name in files] or locks_of(chosen.policies)
-    return _told(_judged(paths, chosen, python=python, all_files=all_files), chosen, options)
+    with reports.telling(["check", *files], options):
+        chosen = _setting(options)
+        paths = [Path(name) for name in files] or locks_of(chosen.policies)
+        result = _judged(paths, chosen, python=python, all_files=all_files)
+    named = [] if files else [lock for one in chosen.policies if one.scope == "project" for lock in one.lockfiles]
+    result.not_judged_here += tuple(f"{one.path} ({one.kind})" for one in named if not one.readable)
+    return _told(result, chosen, options)
 
 
 def environment(options: WrapperOptions, *, python: str | None) -> int:
@@ -48,16 +52,20 @@ def environment(options: WrapperOptions, *, python: str | None) -> int:
     from openvet_install.gate import drift  # noqa: PLC0415 - only here
 
     reports.check(options.reports)
-    chosen = _setting(options)
-    argv = ["install", *(["--python", python] if python else []), "pip"]
-    return _told(drift.check(pip.plan(argv, os.environ, str(Path.cwd())), chosen, os.environ), chosen, options)
+    with reports.telling(["check", "--environment"], options):
+        chosen = _setting(options)
+        argv = ["install", *(["--python", python] if python else []), "pip"]
+        result = drift.check(pip.plan(argv, os.environ, str(Path.cwd())), chosen, os.environ)
+    return _told(result, chosen, options)
 
 
 def _told(result: Run, chosen: Setting, options: WrapperOptions) -> int:
     if not any(one.path == reports.STDOUT for one in options.reports):
         _print(result, chosen)
-    _summarise(result)
-    reports.write(result, options.reports)
+    try:
+        reports.write(result, options.reports)
+    finally:
+        _summarise(result, annotated=any(one.format == "github" for one in options.reports))
     return result.exit_code
 
 
@@ -92,6 +100,11 @@ def coverage(result: Run) -> str:
     return f"{approved} of {len(everything)} packages approved{rest}"
 
 
+def is_silent(result: Run) -> bool:
+    """Tell whether a lock has anything that a baseline could take."""
+    return any(one.decision.reason.klass is ReasonClass.SILENCE for one in (*result.files, *result.withheld))
+
+
 def _setting(options: WrapperOptions) -> Setting:
     return read_setting(Path(options.project) if options.project else None, options)
 
@@ -111,7 +124,7 @@ def locks_of(policies: Sequence[PolicyFile]) -> list[Path]:
     project = next((one for one in policies if one.scope == "project"), None)
     folder = project.folder if project is not None else Path.cwd()
     if project is not None and project.lockfiles:
-        readable = [one for one in project.lockfiles if one.kind in ("uv", "pylock")]
+        readable = [one for one in project.lockfiles if one.readable]
         if not readable:
             raise UsageError("no `[[lockfile]]` of the policy is a uv.lock or a pylock.toml", hint="check FILE")
         return [folder / one.path for one in readable]
@@ -167,14 +180,15 @@ def _stray_row(one: Stray) -> list[str]:
     return [f"✘ {plain(f'{one.name} {one.version or str()}'.strip(), 300)}", one.reason, plain(one.text, 300)]
 
 
-def _summarise(result: Run) -> None:
+def _summarise(result: Run, *, annotated: bool) -> None:
+    """Say on stderr what is no result; what ends soon has its own line in annotations."""
     terminal = Terminal.of(sys.stderr, os.environ)
     for warning in result.warnings:
         terminal.line(f"openvet: warning: {plain(warning, 300)}")
     if not (result.files or result.withheld or result.strays) and result.troubles:
         text.stopped(terminal, result.outcome, result.troubles, "nothing judged")
         return
-    for one in result.endings:
+    for one in () if annotated else result.endings:
         place = f"{Path(one.spot.path).name}:{one.spot.line}"
         days = f"{one.days} day{'' if one.days == 1 else 's'}"
         terminal.line(f"openvet: warning: {one.kind}: {plain(one.release)} ends on {one.until} ({days}), {place}")

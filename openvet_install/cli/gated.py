@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 from openvet_install.cli import reports
 from openvet_install.cli.ending import die_of
 from openvet_install.cli.policy import introduce, read_setting
-from openvet_install.errors import EXIT_BLOCKED, InstallError
-from openvet_install.gate.model import Outcome, Run, Trouble
+from openvet_install.errors import InstallError
 from openvet_install.installers.commands import without_login
 from openvet_install.installers.target import ToolStops
 from openvet_install.report.terminal import Terminal
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from openvet_install.cli.options import WrapperOptions
+    from openvet_install.gate.model import Run
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.commands import Plan
     from openvet_install.installers.environment import UpstreamSettings
@@ -55,7 +55,11 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
     for line in introduce(chosen, os.environ):
         terminal.line(line)
     tell_dropped(terminal, plan.dropped)
-    result = carry_out(plan, chosen, options, terminal)
+    try:
+        result = carry_out(plan, chosen, options, terminal)
+    except InstallError as error:
+        failed([tool, *plan.typed], options, error, chosen)
+        raise
     reports.write(result, options.reports, github=sys.stderr)
     return ended(result)
 
@@ -114,16 +118,6 @@ def fetch(url: str, *, upstream: UpstreamSettings) -> bytes:
     return remote.fetch(url, upstream=upstream)
 
 
-def failed(command: list[str], options: WrapperOptions, error: InstallError) -> None:
-    """Write the reports of a run that never started."""
-    from openvet_install.cli.policy import now  # noqa: PLC0415 - only on the way out
-
-    result = Run(
-        command=command,
-        started=now(),
-        mode=options.mode or "block",
-        outcome=Outcome.BLOCKED if error.exit_code == EXIT_BLOCKED else Outcome.FAILED,
-        exit_code=error.exit_code,
-        troubles=[Trouble(name="openvet-install", what=error.what, detail=error.where, hint=error.hint)],
-    )
-    reports.write(result, options.reports, github=sys.stderr)
+def failed(command: list[str], options: WrapperOptions, error: InstallError, chosen: Setting | None = None) -> None:
+    """Write the reports of a run that ended before its tool started."""
+    reports.failed(command, options, error, chosen=chosen, github=sys.stderr)

@@ -15,15 +15,18 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, TextIO
 
-from openvet_install.errors import UsageError
+from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_UNDECIDED, InstallError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from openvet_install.cli.options import ReportTo
+    from openvet_install.cli.options import ReportTo, WrapperOptions
     from openvet_install.gate.model import Run
+    from openvet_install.gate.setting import Setting
 
 STDOUT = "-"
+APP = "openvet-install"
+_OUTCOMES = {EXIT_BLOCKED: "blocked", EXIT_INVALID: "invalid", EXIT_UNDECIDED: "undecided"}
 SUMMARY = "GITHUB_STEP_SUMMARY"
 
 
@@ -62,6 +65,40 @@ def write(run: Run, reports: Sequence[ReportTo], *, github: TextIO | None = None
             failed.append(UsageError(f"report `{one.path}` cannot be written: {error.strerror or error}"))
     if failed:
         raise failed[0]
+
+
+def failed(
+    command: list[str], options: WrapperOptions, error: InstallError, *, chosen: Setting | None = None,
+    github: TextIO | None = None,
+) -> None:  # fmt: skip
+    """Write the reports of a run that ended before anything was judged, with all its faults; raises as `write` does."""
+    if not options.reports:
+        return
+    from openvet_install.cli.policy import now  # noqa: PLC0415 - only on the way out
+    from openvet_install.gate.model import Outcome, Run, Trouble  # noqa: PLC0415 - as above
+
+    faults: list[InstallError] = getattr(error, "faults", [error])
+    result = Run(
+        command=command,
+        started=now(),
+        mode=chosen.mode.value if chosen is not None else options.mode or "block",
+        policies=chosen.seen() if chosen is not None else (),
+        environment=options.variables,
+        outcome=Outcome(_OUTCOMES.get(error.exit_code, "failed")),
+        exit_code=error.exit_code,
+        troubles=[Trouble(name=APP, what=one.what, detail=one.where, hint=one.hint) for one in faults],
+    )
+    write(result, options.reports, github=github)
+
+
+@contextmanager
+def telling(command: list[str], options: WrapperOptions) -> Iterator[None]:
+    """Write the reports of a command that ends inside before it has judged anything, too."""
+    try:
+        yield
+    except InstallError as error:
+        failed(command, options, error)
+        raise
 
 
 def root_of(cwd: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from openvet_install.openvet.verdict import Status
 from openvet_install.publishers import facts
+from openvet_install.report.reasons import trouble_reason
 from openvet_install.report.terminal import plain
 
 if TYPE_CHECKING:
@@ -112,6 +113,10 @@ def document(run: Run) -> dict[str, Any]:
             "ending": list(run.exemptions_ending),
         },
         "not_judged_here": list(run.not_judged_here),
+        "troubles": [
+            {"name": one.name, "reason": trouble_reason(run), "what": one.what, "where": one.detail, "hint": one.hint}
+            for one in run.troubles
+        ],
         "messages": [*run.warnings, *(str(one) for one in run.troubles)],
     }
 

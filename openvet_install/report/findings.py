@@ -12,6 +12,7 @@ from openvet_install.decide import Action, Reason, ReasonClass
 from openvet_install.gate.model import Outcome, Spot
 from openvet_install.openvet.language import Tri
 from openvet_install.report.origin import PROVENANCE
+from openvet_install.report.reasons import trouble_reason
 from openvet_install.report.terminal import plain
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from openvet_install.decide import Decision
     from openvet_install.gate.model import Judged, Run
 
+_AT = re.compile(r"(?P<path>[^,:]+):(?P<line>[0-9]{1,9}), key ")
 _LINE = re.compile(r"(?P<path>.+):(?P<line>[0-9]{1,9})")
 MAX_TEXT = 500
 
@@ -63,7 +65,7 @@ def of(run: Run, ground: Ground) -> list[Finding]:
     """Return the findings, gravest first. Of a wrapper only what stood in the way, of `check` everything."""
     errors = [_judged(one, "error", ground) for one in _stopping(run)]
     warnings = [_judged(one, "warning", ground) for one in run.files if one.decision.action is Action.WARN]
-    return [*_troubles(run), *_strays(run, ground), *errors, *warnings, *_endings(run, ground)]
+    return [*_troubles(run, ground), *_strays(run, ground), *errors, *warnings, *_endings(run, ground)]
 
 
 def hint(decision: Decision) -> str:
@@ -129,14 +131,16 @@ def _clause(decision: Decision) -> str:
     return decision.reason.code
 
 
-def _troubles(run: Run) -> Iterator[Finding]:
-    rule = {Outcome.INVALID: Reason.LOG_INVALID, Outcome.UNDECIDED: Reason.LOG_UNREACHABLE}.get(run.outcome)
+def _troubles(run: Run, ground: Ground) -> Iterator[Finding]:
     for one in run.troubles:
+        spot = _AT.match(one.detail or "")
         yield Finding(
             level="error",
-            rule=(one.reason or rule or Reason.CONFIG_REFUSED).code,
+            rule=(one.reason.code if one.reason else trouble_reason(run)) or Reason.CONFIG_REFUSED.code,
             title=plain(one.name, 300),
             text=plain(f"{one.what} ({one.detail})" if one.detail else one.what, MAX_TEXT),
+            path=plain(ground.relative(spot["path"]), 1000) if spot else None,
+            line=int(spot["line"]) if spot else None,
             hint=plain(one.hint, MAX_TEXT) if one.hint else None,
             identity=plain(one.name, 300),
         )

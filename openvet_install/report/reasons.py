@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from openvet_install.decide import Reason
+from openvet_install.errors import EXIT_CONFIG, EXIT_USAGE
+from openvet_install.gate.model import Outcome
+
+if TYPE_CHECKING:
+    from openvet_install.gate.model import Run
 
 MEANING: dict[Reason, str] = {
     Reason.APPROVED: "every requirement has an audit that says yes",
@@ -29,3 +36,11 @@ MEANING: dict[Reason, str] = {
     Reason.LOG_UNREACHABLE: "a log that is needed for the decision is out of reach",
     Reason.CONFIG_REFUSED: "a configuration would lead the tool around the gate or cannot be read",
 }
+
+
+def trouble_reason(run: Run) -> str | None:
+    """Return the reason that the troubles of a run stand for; None for a bug of ours and the like."""
+    if run.outcome is Outcome.FAILED and run.exit_code not in (EXIT_CONFIG, EXIT_USAGE):
+        return None
+    known = {Outcome.INVALID: Reason.LOG_INVALID, Outcome.UNDECIDED: Reason.LOG_UNREACHABLE}
+    return known.get(run.outcome, Reason.CONFIG_REFUSED).code
