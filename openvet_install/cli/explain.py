@@ -14,11 +14,15 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from openvet_install.cli import check
+from openvet_install.cli.exempt import folder_of
 from openvet_install.cli.policy import read_setting
-from openvet_install.decide import Reason, ReasonClass
+from openvet_install.decide import Action, Reason, ReasonClass
 from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK, UndecidedError, UsageError
+from openvet_install.gate.askers import INSTALLED, ways_to
 from openvet_install.gate.browse import Place, browsing
 from openvet_install.gate.judge import judge_files
+from openvet_install.gate.model import Judged
 from openvet_install.gate.outcome import Fit
 from openvet_install.gate.sbom import sboms_of
 from openvet_install.gate.session import knowledge_of
@@ -29,13 +33,18 @@ from openvet_install.report import findings, origin, text
 from openvet_install.report.terminal import Terminal, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from openvet_install.cli.options import WrapperOptions
-    from openvet_install.decide import Decision
+    from openvet_install.decide import Decision, Evidence
     from openvet_install.files import File
     from openvet_install.gate.deciding import Deciding
     from openvet_install.gate.knowledge import Knowledge
-    from openvet_install.gate.sbom import Sbom
+    from openvet_install.gate.model import LogSeen
     from openvet_install.gate.setting import Setting
+    from openvet_install.gate.state import Folders
+
+    Ways = list[tuple[tuple[str, ...], str]]
 
 
 def run(what: str, options: WrapperOptions, *, python: str | None) -> int:
@@ -48,7 +57,7 @@ def run(what: str, options: WrapperOptions, *, python: str | None) -> int:
     with ExitStack() as stack:
         folders = stack.enter_context(usable_folders(os.environ, []))
         knowledge = knowledge_of(chosen, os.environ, folders, stack)
-        browser, fits = stack.enter_context(browsing(plan)), Fit.of(plan.target)
+        browser, fits = stack.enter_context(browsing(plan, chosen.watch)), Fit.of(plan.target)
         exact = frozenset({asked.version}) if asked.version else frozenset[str]()
         looked = fits.__call__ if asked.variant is None else partial(_means, asked)
         deciding = Place(os.environ, folders, stack, looked).deciding(knowledge, chosen, browser.upstream)
@@ -57,9 +66,10 @@ def run(what: str, options: WrapperOptions, *, python: str | None) -> int:
         found = _releases(meant, asked)
         if not found:
             raise UndecidedError(f"no index lists a file of {plain(what)} that fits this target")
+        ways = ways_to(asked.name, check.locks_in(folder_of(chosen)), plan.target)
+        known = _Known(chosen, knowledge, deciding, ways, folders)
         for decision in found:
-            inside = sboms_of(decision.file, folders)
-            _tree(terminal, decision, chosen, knowledge, inside=inside, deciding=deciding)
+            _tree(terminal, decision, known)
     return _code(found)
 
 
@@ -121,45 +131,76 @@ def _releases(decisions: list[Decision], asked: _Asked) -> list[Decision]:
     return sorted(found, key=lambda one: (Version(one.file.version), one.file.is_wheel), reverse=True)
 
 
-def _tree(
-    terminal: Terminal,
-    decision: Decision,
-    chosen: Setting,
-    knowledge: Knowledge,
-    *,
-    inside: list[Sbom],
-    deciding: Deciding,
-) -> None:
-    file = decision.file
+class _Known(NamedTuple):
+    """What a tree is drawn from, beside its decision."""
+
+    chosen: Setting
+    knowledge: Knowledge
+    deciding: Deciding
+    ways: Ways
+    folders: Folders
+
+
+def _tree(terminal: Terminal, decision: Decision, known: _Known) -> None:
+    file, chosen, knowledge = decision.file, known.chosen, known.knowledge
     sign = {"allow": "✓", "warn": "!", "block": "✘"}[decision.action.value]
     digest = f"#sha256:{file.sha256[:12]}…" if file.sha256 else ""
     terminal.line(f"{sign} {text.subject_of(decision)}{digest}    {decision.reason.code}")
     day = f", {file.uploaded.date().isoformat()}" if file.uploaded else ""
     size = f", {text.size(file.size)}" if file.size is not None else ""
     terminal.line(f"├─ file: {plain(file.filename, 300)}{size}{day}, {plain(file.index, 300)}")
+    for route in _routes(decision, known.ways):
+        terminal.line(f"├─ requested by: {plain(route, 300)}")
+    evidence = knowledge.evidence(file)
+    each = [one for _scope, one in known.deciding.by_policy(file)]
     policies = {one.scope: one.policy for one in chosen.policies}
-    for line in text.whole_evidence(decision, policies, knowledge.log_names):
+    for line in text.whole_evidence(decision, each, policies, knowledge.log_names):
         terminal.line(line)
     for line in origin.lines(decision):
         terminal.line(line)
-    for one in inside:
+    for one in sboms_of(file, known.folders):
         listed = "" if one.packages is None else f", {one.packages} package{'' if one.packages == 1 else 's'}"
         terminal.line(f"├─ sbom: {plain(one.path, 300)}, {plain(one.kind)}{listed}")
-    for log in knowledge.logs:
-        told = "the newest too" if log.newest == log.head else f"newest {log.newest[:12]}"
-        terminal.line(f"├─ log: {plain(log.name)} pinned {log.head[:12]}, {told}")
+    if knowledge.logs:
+        heads = dict.fromkeys(_head(log, evidence.get(log.scope)) for log in knowledge.logs)
+        terminal.line(f"├─ logs: {'; '.join(heads)}")
     for line in _forgiven(decision):
         terminal.line(f"├─ {line}")
-    signs = ", ".join(f"{scope} {'✓' if one.shown else '✘'}" for scope, one in deciding.by_policy(file))
-    terminal.line(f'└─ policies: {signs}; mode = "{chosen.mode.value}"')
+    signs = ", ".join(f"{one.scope} {'✓' if one.shown else '✘'}" for one in each)
+    mode = f'; mode = "{chosen.mode.value}"' if decision.action is Action.WARN else ""
+    baseline = "in the baseline" if decision.known is not None else "not in the baseline"
+    exempt = "exempt" if decision.exemption is not None else "no exemption"
+    terminal.line(f"└─ policies: {signs}{mode}; {baseline}, {exempt}")
     if (next_step := _change(decision)) is not None:
         terminal.line(f"hint: {next_step}")
+
+
+def _routes(decision: Decision, ways: Ways) -> Iterator[str]:
+    """Write each way to a package: names where a lock tells it, requirements where it is installed."""
+    for way, place in ways:
+        if place != INSTALLED:
+            yield f"{' → '.join((*way, decision.file.name))}, {place}"
+        elif len(way) > 1:
+            yield f"{text.route_of(Judged(decision=decision, route=way))}, {place}"
+
+
+def _head(log: LogSeen, evidence: Evidence | None) -> str:
+    """Write which heads of a log were asked, and whether both say the same of the file."""
+    if log.newest == log.head:
+        return f"{plain(log.name)} {log.head[:12]}"
+    before, after = (
+        [one.hash for one in audits if one.log == log.name]
+        for audits in ((evidence.pinned, evidence.newest) if evidence is not None else ((), ()))
+    )
+    said = "the same" if before == after else "otherwise"
+    return f"{plain(log.name)} pinned {log.head[:12]}, newest {log.newest[:12]} says {said}"
 
 
 def _forgiven(decision: Decision) -> list[str]:
     one, known = decision.exemption, decision.known
     if one is not None:
-        return [f"exempt: until {one.until}, {plain(one.owner)}: {plain(one.reason, 300)}, {plain(one.where)}"]
+        lifted = f"lifts audit {one.audit[:12]} " if one.audit else ""
+        return [f"exempt: {lifted}until {one.until}, {plain(one.owner)}: {plain(one.reason, 300)}, {plain(one.where)}"]
     if known is not None:
         return [f"baseline: until {known.until}, {plain(known.owner)}, {plain(known.where)}"]
     return []

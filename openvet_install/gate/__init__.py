@@ -13,5 +13,6 @@
   not belong goes; `journal`, `recovery`: a run that was killed is finished by the next one;
 - `wanted`, `outcome`: who asked for what, what was in the way, what the run came to;
 - `judge`, `hashed`: locks, releases and hashed requirements without installing; `drift`: an environment later on;
-- `adopt`: what is silent and what to do about it; `browse`, `sbom`: what an index lists and a stored file says.
+- `adopt`: what is silent and what to do about it; `browse`, `sbom`: what an index lists and a stored file says;
+  `askers`: who asks for a package here.
 """

@@ -29,7 +29,7 @@ def test_the_tree_names_who_said_what_and_what_is_inside(stage):
     assert ", by SHA256:" in lines[3]
     assert lines[4] == "│     └─ is-benign → true"
     assert "├─ sbom: goodlib-1.0.dist-info/sboms/build.spdx.json, SPDX 2.3, 3 packages" in lines
-    assert lines[-1] == '└─ policies: project ✓; mode = "block"'
+    assert lines[-1] == "└─ policies: project ✓; not in the baseline, no exemption"
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_every_way_to_name_a_file_ends_as_an_install_would(stage, form):
     ended = explained(stage, form.format(digest))
     assert ended.code == 77
     assert "├─ benign: ✘ contradicted" in ended.out
-    assert '└─ policies: project ✘; mode = "warn"' in ended.out
+    assert "└─ policies: project ✘; not in the baseline, no exemption" in ended.out
     assert "an exemption does not lift it" in ended.out
 
 
