@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from openvet_install.cli.options import WrapperOptions
     from openvet_install.config import PolicyFile
     from openvet_install.gate.brought import Brought, Lost
+    from openvet_install.gate.model import Run
     from openvet_install.gate.state import Folders
     from openvet_install.openvet.pins import Advance
 
@@ -71,14 +72,15 @@ def init(urls: list[str], operators: list[str], options: WrapperOptions) -> int:
     mode = "block"
     _write(target, openvet, existing, added, mode)
     covered = _covered(folder, options)
-    if any(outcome is not Outcome.ALLOWED for _line, outcome in covered):
+    if any(result.outcome is not Outcome.ALLOWED for _line, result in covered):
         mode = "warn"
         _write(target, openvet, existing, added, mode)
     terminal.line(f'wrote {target.name} (mode = "{mode}"), {WRITTEN}')
-    for line, _outcome in covered:
+    for line, _result in covered:
         terminal.line(line)
     if mode == "warn":
-        terminal.line('hint: openvet-install check    then mode = "block"')
+        step = "baseline" if any(check.is_silent(result) for _line, result in covered) else "check"
+        terminal.line(f'hint: openvet-install {step}    then mode = "block"')
     return 0
 
 
@@ -130,7 +132,7 @@ def _outside() -> Iterator[tuple[Fetcher, Store, Folders]]:
 def _moved(
     folder: Path, logs: dict[str, LogSettings], only: str | None, fetcher: Fetcher, store: Store
 ) -> list[Advance]:
-    with Progress(sys.stderr) as progress:
+    with Progress(sys.stderr, Terminal.of(sys.stderr, os.environ)) as progress:
         try:
             return move_pins(folder, logs, only=only, fetcher=fetcher, store=store, now=now(), progress=progress)
         except LogStopsError as error:
@@ -236,12 +238,12 @@ def _log_table(one: LogSettings) -> str:
     return "\n" + tomlkit.dumps({"log": {one.name: {"url": one.url}}})
 
 
-def _covered(folder: Path, options: WrapperOptions) -> list[tuple[str, Outcome]]:
+def _covered(folder: Path, options: WrapperOptions) -> list[tuple[str, Run]]:
     """Say of each lock in the folder how much of it is approved."""
     if discover(folder, None) is None:
         return []
     return [
-        (f"{path.name}: {check.coverage(result)}", result.outcome)
+        (f"{path.name}: {check.coverage(result)}", result)
         for path in check.locks_in(folder)
         for result in [check.judged([path], options._replace(project=str(folder), reports=()), python=None)]
     ]

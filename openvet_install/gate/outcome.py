@@ -157,7 +157,8 @@ def _in_the_way(seen: Seen, wanted: Wanted, fits: Fit) -> dict[str, frozenset[st
 
 def _held_back(run: Run, seen: Seen, wanted: Wanted, fits: Fit, chosen: Mapping[str, str]) -> list[HeldBack]:
     found = []
-    for name in sorted({one.decision.file.name for one in run.files} | set(chosen)):
+    names = {one.decision.file.name for one in run.files} | set(chosen)
+    for name in sorted(names, key=lambda name: (len(wanted.route(name)) or len(names), name)):  # what was typed first
         version = chosen.get(name)
         if version is None or name not in seen.pages:
             continue

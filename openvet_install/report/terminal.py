@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 MAX_OUTSIDE_CHARACTERS = 100
 DEFAULT_WIDTH = 100
+MAX_MOVED = 16  # characters between the shortest and the longest cell of an aligned column
 GAP = "    "
 _LAST_SECOND = 32_503_680_000  # in the year 3000: what logs say of time has no bound
 
@@ -66,19 +67,31 @@ class Terminal(NamedTuple):
             _silence(self.stream)
 
     def rows(self, rows: Sequence[Sequence[str]], below: Sequence[Sequence[str]] = ()) -> None:
-        """Write aligned columns; `below[n]` are lines under row n. A row too wide folds after its first cell."""
-        count = max((len(row) for row in rows), default=0)
-        widths = [max((len(row[n]) for row in rows if n < len(row) - 1), default=0) for n in range(count)]
+        """Write columns; `below[n]` are lines under row n. A row too wide folds after its first cell.
+
+        A column is aligned where that moves nothing far: one long name must not push all others away.
+        """
+        widths = self._widths(rows)
         for number, row in enumerate(rows):
             padded = [cell.ljust(widths[n]) if n < len(row) - 1 else cell for n, cell in enumerate(row)]
             whole = GAP.join(padded).rstrip()
             if len(whole) > self.width and len(row) > 1:
                 self.line(row[0])
-                self.line("  " + GAP.join(row[1:]))
+                self.line(f"  {GAP.join(row[1:])}".rstrip())
             else:
                 self.line(whole)
             for text in below[number] if number < len(below) else ():
                 self.line(text)
+
+    def _widths(self, rows: Sequence[Sequence[str]]) -> list[int]:
+        fitting = [row for row in rows if len(GAP.join(row).rstrip()) <= self.width]
+        widths = []
+        for n in range(max((len(row) for row in rows), default=0)):
+            cells = [len(row[n]) for row in fitting if n < len(row) - 1]
+            far = not cells or max(cells) - min(cells) > MAX_MOVED
+            widths.append(0 if far else max(cells))
+        tails = (len(GAP) * (len(row) - 1) + sum(widths[: len(row) - 1]) + len(row[-1]) for row in fitting)
+        return widths if max(tails, default=0) <= self.width else [0] * len(widths)
 
 
 def _silence(stream: TextIO) -> None:

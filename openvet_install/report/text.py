@@ -39,7 +39,7 @@ def error(terminal: Terminal, problem: InstallError) -> None:
         for line in drawn:
             terminal.line(line)
         if fault.where:
-            terminal.line(f"  --> {plain(fault.where, MAX_SAID)}")
+            terminal.line(f"  --> {plain(fault.where.removeprefix(f'{os.getcwd()}/'), MAX_SAID)}")  # noqa: PTH109
         if fault.hint:
             terminal.line(f"hint: {plain(fault.hint, MAX_SAID)}")
 
@@ -110,14 +110,28 @@ def evidence(decision: Decision, policies: dict[str, Policy], asked: Sequence[st
     return lines
 
 
-def whole_evidence(decision: Decision, policies: dict[str, Policy], asked: Sequence[str] = ()) -> list[str]:
-    """Return every requirement with every audit and its signers; branches of a tree that goes on below."""
-    if not any(one.audits for one in decision.requirements):
-        told = [] if decision.reason in PROVENANCE else evidence(decision, policies, asked)
-        return [f"├─ {line[3:]}" for line in told]
+def whole_evidence(
+    decision: Decision, each: Sequence[Decision], policies: dict[str, Policy], asked: Sequence[str] = ()
+) -> list[str]:
+    """Return every requirement of `each` policy with every audit and its signers; branches of a tree that goes on.
+
+    What policies agree on stands there once, with the audits of all their logs.
+    """
+    if not any(result.audits for one in each for result in one.requirements):
+        nothing = [] if decision.reason in PROVENANCE else evidence(decision, policies, asked)
+        return [f"├─ {line[3:]}" for line in nothing]
+    told: dict[tuple[str, Status], tuple[RequirementResult, list[str]]] = {}
+    for one in each:
+        for result in one.requirements:
+            before, scopes = told.get((result.name, result.status), (result, []))
+            audits = {audit.hash: (audit, value) for audit, value in (*before.audits, *result.audits)}
+            merged = before._replace(audits=tuple(sorted(audits.values(), key=lambda pair: pair[0].log)))
+            told[result.name, result.status] = merged, [*scopes, one.scope]
     lines: list[str] = []
-    for one in decision.requirements:
-        lines += _branch(_requirement_lines(one, policies.get(decision.scope), signed=True), last=False)
+    for (name, _status), (result, scopes) in told.items():
+        split = sum(other == name for other, _ in told) > 1
+        first, *rest = _requirement_lines(result, policies.get(scopes[0]), signed=True)
+        lines += _branch([f"{first}, {', '.join(scopes)}" if split else first, *rest], last=False)
     detail = decision.detail if decision.reason not in PROVENANCE else None
     return [*lines, *([f"├─ {plain(detail, 300)}"] if detail else [])]
 

@@ -82,11 +82,11 @@ def test_an_unaudited_dependency_is_told_with_its_route():
 
 
 def test_what_is_too_old_is_said():
-    old = release("flask", "1.1.4", Reason.TOO_OLD, detail="1741 days older than 3.1.3")
+    old = release("flask", "1.1.4", Reason.TOO_OLD, detail="1741 days older, max-lag = '2y'")
     run = a_run(Outcome.BLOCKED, withheld=[release("flask", "3.1.3"), old], stopping=("flask",))
     lines = printed(run).splitlines()
     assert lines[0] == "openvet: blocked, nothing installed; what is approved of flask is too old to fall back to"
-    assert "1.1.4 too-old (approved, 1741 days older than 3.1.3)" in lines[3]
+    assert "1.1.4 too-old (approved, 1741 days older, max-lag = '2y')" in lines[3]
 
 
 def test_warn_lists_what_silence_passed():
