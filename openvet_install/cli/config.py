@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from openvet_install.gate.setting import Setting
 
 GAP = "    "
+_LISTS = ("exemptions", "publishers", "trust_root", "said")
+"""Settings that are nothing until somebody says them."""
 
 
 def run(options: WrapperOptions) -> int:
@@ -82,7 +84,7 @@ def _keys(policy: PolicyFile, chosen: Setting) -> Iterator[tuple[str, str]]:
     base = Settings()
     for one in fields(Settings):
         key = one.name.replace("_", "-")
-        if key in said or one.name in ("exemptions", "said"):
+        if key in said or one.name in _LISTS:
             continue
         instead = chosen.mode_places[policy.scope] if key == "mode" else None
         value = chosen.modes[policy.scope].value if key == "mode" else getattr(base, one.name)
