@@ -249,7 +249,9 @@ def test_11_a_log_host_that_lies_or_is_away(home):
     def too_long():
         looked(timedelta(days=8, minutes=5))
         path = home.project / "openvet.toml"
-        path.write_text(f'{path.read_text()}\n[install.log.acme]\nmirrors = ["{acme_url.removesuffix("acme")}mirror"]\n')
+        path.write_text(
+            f'{path.read_text()}\n[install.log.acme]\nmirrors = ["{acme_url.removesuffix("acme")}mirror"]\n'
+        )
 
     play(home, "11-lying-host", between={
         "a rollback": lambda: acme.roll_back(2), "a fork": fork, "a signature": signature, "host away": away,
