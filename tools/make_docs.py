@@ -17,6 +17,8 @@ from openvet_install.cli.config import toml
 from openvet_install.config import Settings, keys
 from openvet_install.config.publishers import KINDS, PUBLISHER_KEYS
 from openvet_install.decide import Reason
+from openvet_install.gate import model
+from openvet_install.installers import environment
 from openvet_install.report.reasons import MEANING
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ VARIABLES = {
     f"{options.VARIABLE}REPORT": "`--openvet-report`, several with spaces between",
     f"{options.VARIABLE}OFFLINE": "`--openvet-offline`: 1, true, yes, on; 0, false, no, off",
     exempt.OWNER: "`--owner` of `baseline` and `exempt`",
+    environment.THROUGH: "set by `exec`: the gate around a gate",
+    model.TOLD: "set by `exec`: where gates inside say what they told",
     gated.TIMINGS: "print the child's time and our peak memory, for benches",
     reports.SUMMARY: "set by GitHub Actions: `github` reports append a summary there",
     "NO_COLOR, FORCE_COLOR, TERM, COLUMNS": "colour and width, by the usual rules",

@@ -25,7 +25,8 @@ class _EndedError(BaseException):
 
 def die_of(number: int) -> NoReturn:
     """End of a signal as the tool did, so that shells and scripts see it."""
-    signal.signal(number, signal.SIG_DFL)
+    with suppress(OSError):  # some cannot be caught, so they need no letting go
+        signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
     raise SystemExit(128 + number)
 

@@ -52,6 +52,15 @@ def manage() -> None:
     manage.main()
 
 
+def stand_in(tool: str) -> None:
+    """Run as `pip`, `pip3`, `uv` or `uvx` below `openvet-install exec`; that started us with `-I`."""
+    if tool == "uvx":
+        sys.argv[1:1] = ["tool", "run"]
+    from openvet_install.cli import wrap  # noqa: PLC0415 - see above
+
+    wrap.uv() if tool in ("uv", "uvx") else wrap.pip()
+
+
 def _stand_alone(name: str) -> None:
     """Start again with `-I` where variables steer this Python; else only let go of the script's own folder.
 

@@ -77,6 +77,7 @@ def carry_out(plan: Plan, chosen: Setting, options: WrapperOptions, terminal: Te
 
     result = session.run(plan, chosen, os.environ, every=bool(options.reports))
     text.run(terminal, result, {one.scope: one.policy for one in chosen.policies})
+    reports.tell_around(result)
     if os.environ.get(TIMINGS):
         _timings(terminal, result)
     return result

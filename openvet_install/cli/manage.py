@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from openvet_install.cli.options import WrapperOptions
 
+    RunOne = Callable[[argparse.Namespace, WrapperOptions], int]
+    Command = Callable[[str, str, RunOne], argparse.ArgumentParser]
+
 OURS = ("project", "mode", "report")
 
 
@@ -35,9 +38,20 @@ def main() -> NoReturn:
 
 def run(argv: Sequence[str]) -> int:
     """Run one command; return its exit code. Raises `InstallError`."""
-    arguments = parser().parse_args(argv)
+    before, following = _split_command(argv)
+    arguments = parser().parse_args(before)
+    if following is not None:
+        arguments.argv = following
     run_one: Callable[[argparse.Namespace, WrapperOptions], int] = arguments.run
     return run_one(arguments, _options(arguments))
+
+
+def _split_command(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str] | None]:
+    """Take what follows `exec … --` out of our own arguments; None for other commands."""
+    if argv[:1] != ["exec"] or "--" not in argv:
+        return argv, None
+    where = list(argv).index("--")
+    return argv[:where], argv[where + 1 :]
 
 
 # Each command imports its own module late: it alone pays for it.
@@ -106,6 +120,18 @@ def _suggest(arguments: argparse.Namespace, options: WrapperOptions) -> int:
     return adopt.suggest(options, logs=arguments.log, python=arguments.python)
 
 
+def _exec(arguments: argparse.Namespace, options: WrapperOptions) -> int:
+    from openvet_install.cli import around  # noqa: PLC0415
+
+    return around.run(arguments.argv, options)
+
+
+def _shell_init(arguments: argparse.Namespace, _options: WrapperOptions) -> int:
+    from openvet_install.cli import shell_init  # noqa: PLC0415
+
+    return shell_init.run(arguments.shell)
+
+
 def _completion(arguments: argparse.Namespace, _options: WrapperOptions) -> int:
     from openvet_install.cli import completion  # noqa: PLC0415
 
@@ -124,9 +150,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"openvet-install {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
 
-    def command(
-        name: str, told: str, run_one: Callable[[argparse.Namespace, WrapperOptions], int]
-    ) -> argparse.ArgumentParser:
+    def command(name: str, told: str, run_one: RunOne) -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=told, description=told, allow_abbrev=False)
         one.set_defaults(run=run_one)
         one.add_argument("--project", metavar="DIR", help="the folder of the project's policy")
@@ -179,14 +203,25 @@ def parser() -> argparse.ArgumentParser:
     doctor = command("doctor", "say what a run would find here: tools, target, isolation, logs, store", _doctor)
     doctor.add_argument("--python", metavar="PATH", help="the target's interpreter or environment")
     doctor.add_argument("--clean-store", action="store_true", help="only empty the stores of what no process uses")
-    completion = command("completion", "print a completion script for a shell, to be sourced", _completion)
-    completion.add_argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+    _surroundings(command)
     suggest = command("suggest", "say what to audit next: runtime first, then a delta, then the smallest", _suggest)
     suggest.add_argument(
         "--log", metavar="URL", action="append", default=[], help="what this log would clear, unpinned"
     )
     suggest.add_argument("--python", metavar="PATH", help="the target's interpreter or environment")
     return root
+
+
+def _surroundings(command: Command) -> None:
+    """Add the commands for the places that installs happen in."""
+    execute = command("exec", "run any command, and what it starts, behind the gate: exec -- COMMAND", _exec)
+    execute.set_defaults(argv=[])
+    completion = command("completion", "print a completion script for a shell, to be sourced", _completion)
+    completion.add_argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+    shell = command("shell-init", "print functions that send pip and uv through the gate, to be sourced", _shell_init)
+    shell.add_argument(
+        "shell", metavar="SHELL", choices=("bash", "zsh", "fish", "pwsh"), help="bash, zsh, fish or pwsh"
+    )
 
 
 def _options(arguments: argparse.Namespace) -> WrapperOptions:

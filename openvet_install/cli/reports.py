@@ -11,11 +11,12 @@ import os
 import stat
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, TextIO
 
 from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_UNDECIDED, InstallError, UsageError
+from openvet_install.gate.model import TOLD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,7 +73,7 @@ def failed(
     github: TextIO | None = None,
 ) -> None:  # fmt: skip
     """Write the reports of a run that ended before anything was judged, with all its faults; raises as `write` does."""
-    if not options.reports:
+    if not options.reports and not os.environ.get(TOLD):
         return
     from openvet_install.cli.policy import now  # noqa: PLC0415 - only on the way out
     from openvet_install.gate.model import Outcome, Run, Trouble  # noqa: PLC0415 - as above
@@ -89,6 +90,7 @@ def failed(
         troubles=[Trouble(name=APP, what=one.what, detail=one.where, hint=one.hint) for one in faults],
     )
     write(result, options.reports, github=github)
+    tell_around(result)
 
 
 @contextmanager
@@ -99,6 +101,15 @@ def telling(command: list[str], options: WrapperOptions) -> Iterator[None]:
     except InstallError as error:
         failed(command, options, error)
         raise
+
+
+def tell_around(run: Run) -> None:
+    """Say to an `exec` around us what was told here."""
+    if place := os.environ.get(TOLD):
+        with suppress(OSError):  # it is only told twice then
+            from openvet_install.report import document  # noqa: PLC0415 - late
+
+            _append(place, document.line(run))
 
 
 def root_of(cwd: Path) -> Path:

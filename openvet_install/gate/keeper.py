@@ -241,12 +241,15 @@ class Keeper:
         """Refuse before any download what a page has already withheld."""
         with self._lock:
             known = self._by_url.get(url)
-            indexed = origin_of(url) in self._hosts
         if known is None:
-            if file is None and not indexed:
+            if file is None and not self._is_index(url):
                 return Refusal(FORBIDDEN, "openvet: not what was named", "of this host only the named files are let in")
             return None
         return self._unsure(known) if known.shown else self._refusal(url, known)
+
+    def _is_index(self, url: str) -> bool:
+        with self._lock:
+            return origin_of(url) in self._hosts
 
     def release(self, url: str, file: File | None, blob: Blob) -> Released | Refusal:
         """Judge the bytes: their hash, the decision about it, and the opened archive."""

@@ -37,7 +37,7 @@ from openvet_install.http import Fetcher
 from openvet_install.installers import disk
 from openvet_install.installers.choice import helpers_path, prefix_of
 from openvet_install.installers.commands import has_archives, pages_of, private_folder, projects_of, typed_addresses
-from openvet_install.installers.environment import gateway_variables
+from openvet_install.installers.environment import THROUGH, gateway_variables
 from openvet_install.installers.installed import Places, snapshot
 from openvet_install.installers.projects import name_of
 from openvet_install.installers.sandbox import Sandbox
@@ -73,7 +73,7 @@ def unopened(chosen: Setting, environ: Mapping[str, str], folders: Folders, stac
     """Return the evidence of a run before its heads are looked at, closed with `stack`."""
     return Knowledge(
         chosen.policies,
-        fetcher=stack.enter_context(Fetcher(environ=environ)),
+        fetcher=stack.enter_context(Fetcher(environ=environ, through=environ.get(THROUGH))),
         store=stack.enter_context(Store(folders.cache / "objects")),
         looks=Looks(folders.state),
         now=chosen.now,
@@ -238,7 +238,7 @@ def _behind_the_gate(
         keeper.read_all()
     else:
         keeper.read_above({**{one.file.name: one.file.version for one in sent}, **found.new})
-    seen = _seen(keeper, sent, faults)
+    seen = seen_by(keeper, sent, faults)
     roots = [Root(one.requirement, one.origin) for one in plan.requested]
     needs = [Needs(c.name, c.version, c.requires, c.build_requires) for c in (one.contents for one in keeper.opened())]
     wanted = Wanted(roots, needs, plan.target.environment, limits=[one.requirement for one in plan.limits])
@@ -289,7 +289,8 @@ def _look(
     return found
 
 
-def _seen(keeper: Keeper, sent: Sequence[Decision], faults: Sequence[BaseException]) -> Seen:
+def seen_by(keeper: Keeper, sent: Sequence[Decision], faults: Sequence[BaseException]) -> Seen:
+    """Return what a keeper and its gateway noted, as `conclude` takes it."""
     from openvet_install.gate.outcome import Seen  # noqa: PLC0415 - not before the tool starts
 
     return Seen(

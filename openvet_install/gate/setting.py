@@ -44,6 +44,7 @@ class Setting(NamedTuple):
     now: datetime
     offline: bool = False
     watch: Watch | None = None
+    said_mode: str | None = None
 
     @property
     def mode(self) -> Mode:
@@ -142,5 +143,5 @@ def setting(
                 modes[scope], places[scope] = Mode(mode), said
     return Setting(
         policies=tuple(policies), modes=modes, mode_places=places, environment=variables, now=now, offline=offline,
-        watch=watch,
+        watch=watch, said_mode=mode,
     )  # fmt: skip

@@ -7,6 +7,7 @@ Map, in the order a request walks it::
     addresses.py  canonical hosts, authorities and URLs; which addresses may be connected to (pure)
     authority.py  the run's certificate authority, key in memory only
     answers.py    the three answers: our page, approved bytes or metadata, a refusal
+    inner.py      what a gate inside this one gets: raw pages, and objects of logs
     replies.py    how an answer looks on the wire: headers, ranges, problem+json (pure)
     upstream.py   the outward side: pools, time-outs, caps, retries
     outside.py    the user's own trust store, client certificate and corporate proxy

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 MAX_MEMO = 128 << 20  # bytes of rendered pages kept for the run
 MAX_ALIASES = 10_000  # redirected files remembered
 METADATA = ".metadata"
+INTEGRITY_TYPE = "application/vnd.pypi.integrity.v1+json"
 
 _LATEST_JSON = "application/vnd.pypi.simple.latest+json"
 _LATEST_HTML = "application/vnd.pypi.simple.latest+html"
@@ -97,6 +98,8 @@ class _Rendered:
     """A judged page and its forms, made when they are first asked for."""
 
     page: Page
+    raw: bytes
+    raw_type: str
     json: bytes | None = None
     html: bytes | None = None
 
@@ -104,8 +107,9 @@ class _Rendered:
 class Answers:
     """Answers parsed requests; thread-safe. Never raises but for `Exception`s of a bug, which `faults` keeps."""
 
-    def __init__(self, keeper: Gatekeeper, blobs: BlobStore, upstream: Upstream) -> None:
-        """Answer what `keeper` lets through."""
+    def __init__(self, keeper: Gatekeeper, blobs: BlobStore, upstream: Upstream, *, keeps_raw: bool = False) -> None:
+        """Answer what `keeper` lets through; `keeps_raw`: gates inside will ask, see `answer_gate`."""
+        self._keeps_raw = keeps_raw
         self._keeper = keeper
         self._blobs = blobs
         self._upstream = upstream
@@ -119,11 +123,26 @@ class Answers:
 
     def answer(self, request: Request, target: Target) -> Answer:
         """Return the answer to a GET or HEAD for a canonical URL."""
+        return self._answered(target, lambda: self._page_or_file(request, target, self._page))
+
+    def answer_gate(self, request: Request, target: Target) -> Answer:
+        """Do the same for a gate inside this one: pages go out as they came, when they have been judged.
+
+        Provenance documents go out, too: it verifies them itself.
+        """
+        if INTEGRITY_TYPE in (request.get("accept") or ""):
+            return self._answered(target, lambda: self._document(request, target))
+        return self._answered(target, lambda: self._page_or_file(request, target, self._raw_page))
+
+    def _page_or_file(self, request: Request, target: Target, page: Callable[[Request, Target, str], Answer]) -> Answer:
+        kind = page_type(request.get("accept"))
+        return page(request, target, kind) if kind else self._file(request, target)
+
+    def _answered(self, target: Target, work: Callable[[], Answer]) -> Answer:
         try:
             if not self._keeper.admits(target.scheme, target.at.host, target.at.port):
                 return replies.refusal(_not_admitted(target))
-            kind = page_type(request.get("accept"))
-            return self._page(request, target, kind) if kind else self._file(request, target)
+            return work()
         except (UpstreamError, PageError, TooLargeError) as error:
             return self._trouble(target, str(error))
         except (LoginError, HostRefusedError) as error:
@@ -160,8 +179,17 @@ class Answers:
             body = result.json = result.json or render_json(result.page)
         else:
             body = result.html = result.html or render_html(result.page)
-        self._remember(key, len(body))
+        self._remember(key, len(body) + len(result.raw))
         return replies.page(body, kind, request.get("if-none-match"))
+
+    def _raw_page(self, request: Request, target: Target, _kind: str) -> Answer:
+        result = self._judged_page(target, request.get("authorization"))
+        return result if isinstance(result, Answer) else replies.page(result.raw, result.raw_type, None)
+
+    def _document(self, request: Request, target: Target) -> Answer:
+        login, accept = request.get("authorization"), request.get("accept") or ""
+        with self._upstream.get(target, accept=accept, packed=True, login=login) as reply:
+            return replies.metadata(reply.body()) if reply.status == 200 else self._passed_on(reply, target, None)
 
     def _fetch_page(self, target: Target, login: str | None) -> _Rendered | Answer:
         with self._upstream.get(target, accept=PAGE_ACCEPT, packed=True, login=login) as reply:
@@ -174,7 +202,7 @@ class Answers:
         if page.advertise:
             with self._lock:
                 self._advertised.update(file.url for file in page.files if file.is_wheel)
-        return _Rendered(page)
+        return _Rendered(page, body if self._keeps_raw else b"", content_type)
 
     def _remember(self, key: Hashable, size: int) -> None:
         """Keep rendered pages within `MAX_MEMO`; the oldest go first."""

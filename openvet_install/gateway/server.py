@@ -18,10 +18,11 @@ from openvet_install.gateway.answers import Answers
 from openvet_install.gateway.authority import RunAuthority, TlsSocket
 from openvet_install.gateway.blobs import CHUNK, BlobError
 from openvet_install.gateway.grammar import GrammarError, check_bodiless, complete, parse_request
+from openvet_install.gateway.inner import InnerAnswers, Logs
 from openvet_install.gateway.replies import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
     from types import TracebackType
 
@@ -33,8 +34,11 @@ if TYPE_CHECKING:
     from openvet_install.gateway.grammar import Request
     from openvet_install.gateway.upstream import Upstream
 
+    Answering = Callable[[Request, Target], Answer]
+
 HOST = "127.0.0.1"
 USER = "openvet"
+INNER = "openvet-gate"
 MAX_CONNECTIONS = 256  # at a time; uv opens about 50
 BACKLOG = 128
 MAX_PREFETCHED = 100  # pages of a run that are asked for before the child does
@@ -70,16 +74,18 @@ class Gateway:
         upstream: Upstream,
         folder: Path,
         inside: socket.socket | None = None,
+        logs: Logs | None = None,
     ) -> None:
         """Take a private (0700) folder of this run, a store and the outward side, which is closed at the end.
 
         `inside` listens in the child's own network: then nothing listens in ours. It is closed at the end, too.
+        With `logs` it serves gates inside this one, see `InnerAnswers`.
         """
         self._blobs = blobs
         self._keeper = keeper
         self._upstream = upstream
         self._folder = folder
-        self._answers = Answers(keeper, blobs, upstream)
+        self._answers = Answers(keeper, blobs, upstream, keeps_raw=logs is not None)
         self._lock = threading.Lock()
         self._connections: dict[threading.Thread, socket.socket] = {}
         self._inside = inside
@@ -91,12 +97,20 @@ class Gateway:
         self.host = HOST
         self.port = 0
         self.bundle = folder / "ca.pem"
-        self._expected = base64.b64encode(f"{USER}:{self.token}".encode())
+        self._inner_token = secrets.token_urlsafe(24)
+        self._logins: list[tuple[bytes, Answering]] = [(_basic(USER, self.token), self._answers.answer)]
+        if logs is not None:
+            self._logins.append((_basic(INNER, self._inner_token), InnerAnswers(self._answers, logs).answer))
 
     @property
     def url(self) -> str:
         """The proxy's URL with the token as its password."""
         return f"http://{USER}:{self.token}@{self.host}:{self.port}"
+
+    @property
+    def inner_url(self) -> str:
+        """The same proxy for a gate inside."""
+        return f"http://{INNER}:{self._inner_token}@{self.host}:{self.port}"
 
     @property
     def faults(self) -> tuple[BaseException, ...]:
@@ -182,22 +196,23 @@ class Gateway:
         received = bytearray()
         while True:
             request = self._receive(sock, received)
-            if not self._knows_token(request):
+            answering = self._known(request)
+            if answering is None:
                 challenge = (("Proxy-Authenticate", 'Basic realm="openvet-install"'),)
                 self._send(sock, request, Answer(status=407, headers=challenge, close=True))
                 return
             if request.method == "CONNECT":
                 authority = self._authority_of(sock, request, received)
                 sock.sendall(_TUNNEL)
-                self._tunnel(sock, authority)
+                self._tunnel(sock, authority, answering)
                 return
             if not request.target.startswith("http://"):
                 self._refuse(sock, 400, "not a proxy request", "requests to the gateway name an absolute http URL")
             target = self._checked(sock, request, None)
-            if not self._respond(sock, request, target):
+            if not self._respond(sock, request, target, answering):
                 return
 
-    def _tunnel(self, sock: socket.socket, authority: Authority) -> None:
+    def _tunnel(self, sock: socket.socket, authority: Authority, answering: Answering) -> None:
         """Speak TLS as the host that CONNECT named, and answer what is asked inside."""
         sock.settimeout(HEAD_SECONDS)
         first = sock.recv(1, socket.MSG_PEEK)
@@ -216,7 +231,7 @@ class Gateway:
                 if request.method == "CONNECT" or not request.target.startswith("/"):
                     self._refuse(tls, 400, "not an origin request", "requests inside a tunnel name a path")
                 target = self._checked(tls, request, authority)
-                if not self._respond(tls, request, target):
+                if not self._respond(tls, request, target, answering):
                     return
 
     def _receive(self, sock: socket.socket, received: bytearray) -> Request:
@@ -273,14 +288,16 @@ class Gateway:
             self._refuse(sock, 400, "Bad Request", error.what)
         return authority
 
-    def _knows_token(self, request: Request) -> bool:
+    def _known(self, request: Request) -> Answering | None:
+        """Return who answers whoever knows this token."""
         scheme, _, given = (request.get("proxy-authorization") or "").partition(" ")
-        known = hmac.compare_digest(given.strip().encode("latin-1"), self._expected)
-        return known and scheme.lower() == "basic"
+        said = given.strip().encode("latin-1")
+        found = [answering for login, answering in self._logins if hmac.compare_digest(said, login)]
+        return found[0] if found and scheme.lower() == "basic" else None
 
-    def _respond(self, sock: socket.socket, request: Request, target: Target) -> bool:
+    def _respond(self, sock: socket.socket, request: Request, target: Target, answering: Answering) -> bool:
         """Answer a good request; False when the connection is to be closed."""
-        answer = self._answers.answer(request, target)
+        answer = answering(request, target)
         self._send(sock, request, answer)
         return request.keeps_alive and not answer.close
 
@@ -330,3 +347,7 @@ class Gateway:
                     break
                 unread -= len(piece)
         raise _HangUpError
+
+
+def _basic(user: str, token: str) -> bytes:
+    return base64.b64encode(f"{user}:{token}".encode())

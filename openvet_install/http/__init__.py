@@ -69,8 +69,11 @@ class _PassingError(Exception):
 class Fetcher:
     """A thread-safe client that keeps connections open; one per run. Close it or use it as a context."""
 
-    def __init__(self, *, environ: Mapping[str, str] | None = None, tries: int = TRIES) -> None:
-        """Remember the environment; nothing is imported or opened yet."""
+    def __init__(
+        self, *, environ: Mapping[str, str] | None = None, tries: int = TRIES, through: str | None = None
+    ) -> None:
+        """Remember the environment; nothing is imported or opened yet. `through`: a proxy for every request."""
+        self._through = through
         self._environ = os.environ if environ is None else environ
         self._tries = tries
         self._lock = threading.Lock()
@@ -229,7 +232,7 @@ class Fetcher:
     def _proxy(self, parts: SplitResult) -> str | None:
         key = (parts.scheme, parts.netloc.rpartition("@")[2])
         if key not in self._proxies:
-            self._proxies[key] = environment.proxy_of(parts, self._environ)
+            self._proxies[key] = self._through or environment.proxy_of(parts, self._environ)
         return self._proxies[key]
 
     def _netrc(self, parts: SplitResult) -> str | None:

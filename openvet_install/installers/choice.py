@@ -20,6 +20,10 @@ _OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _PROJECT_MARKS = (".git", "pyproject.toml", "uv.lock", "uv.toml", "openvet.toml", "openvet-install.toml")
 
 
+MARK_OF_STAND_INS = ".openvet-stand-ins"
+"""In a folder on PATH: the tools in it are our own wrappers, and whoever looks for a tool looks further."""
+
+
 class Program(NamedTuple):
     """A tool on disk; `skipped` names what came first on PATH and why it was not taken."""
 
@@ -204,6 +208,8 @@ def _project(cwd: str) -> list[str]:
 
 def _search_path(environ: Mapping[str, str], cwd: str) -> Iterator[str]:
     for folder in environ.get("PATH", os.defpath).split(os.pathsep):
+        if os.path.exists(os.path.join(folder, MARK_OF_STAND_INS)):
+            continue
         if os.path.isabs(folder) and os.path.abspath(folder) != os.path.abspath(cwd):
             yield folder
 

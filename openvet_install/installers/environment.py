@@ -7,11 +7,15 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from openvet_install.installers import closed
 from openvet_install.installers.tokens import CARRY, JUDGE, LATER, NEVER, OURS, UPSTREAM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+THROUGH = "OPENVET_INSTALL_THROUGH"
+"""The gate that this process runs inside of, as a proxy: its own way out, whatever else the user has set (T42)."""
 
 CHILD_TIMEOUT_SECONDS = 600  # the gateway owns time-outs; the child may wait for a large file to be verified
 CHILD_RETRIES = 1
@@ -182,6 +186,8 @@ def sort_environment(tool: str, environ: Mapping[str, str]) -> Sorted:
             upstream[name] = value
         else:
             dropped.append(name)
+    if tool == "uv":
+        child |= closed.uv_variables()
     return Sorted(child=child, judged=judged, upstream=upstream, dropped=tuple(sorted(dropped)))
 
 
@@ -208,6 +214,8 @@ def upstream_settings(
     hosts = environ.get("PIP_TRUSTED_HOST" if tool == "pip" else "UV_INSECURE_HOST", "").split()
     truth = {environ.get(name, "").lower() for name in ("UV_SYSTEM_CERTS", "UV_NATIVE_TLS")} if tool == "uv" else set()
     no_proxy = _either(environ, "no_proxy", tool)
+    if around := environ.get(THROUGH):
+        return UpstreamSettings(ca_file=environ.get("SSL_CERT_FILE"), proxies={"http": around, "https": around})
     return UpstreamSettings(
         ca_file=next((value for value in first if value), None),
         ca_dir=environ.get("SSL_CERT_DIR") or None,

@@ -90,7 +90,8 @@ def _hide(libc: ctypes.CDLL, places: list[str]) -> None:
 
 def main() -> None:
     """Run the steps above; ends with 127 when the program cannot be started."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a job in the background keeps it ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     parent = socket.socket(fileno=int(sys.argv[1]))
     parent.set_inheritable(False)
     libc = ctypes.CDLL(None, use_errno=True)

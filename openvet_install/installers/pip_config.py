@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.errors import ConfigError, FaultsError, InstallError
-from openvet_install.installers import pip_flags
+from openvet_install.installers import closed, pip_flags
 from openvet_install.installers.commands import http_url
 from openvet_install.installers.tokens import CARRY, JUDGE, LATER, NEVER, OURS, UPSTREAM, index
 
@@ -172,6 +172,8 @@ def _read_file(path: str, *, project: bool) -> Iterator[_Entry]:
         return
     except OSError as error:
         raise ConfigError(f"cannot read `{path}`: {error.strerror}", where=path) from error
+    if raw == closed.PIP and not project:
+        return
     if len(raw) > MAX_FILE_BYTES:
         raise ConfigError(f"larger than {MAX_FILE_BYTES} bytes", where=path)
     try:

@@ -32,6 +32,7 @@ ON = "on"
 READY_SECONDS = 30.0
 _MAX_ANSWER_BYTES = 4096
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP)
+_NEVER_FROM_A_TERMINAL = (signal.SIGUSR1, signal.SIGUSR2)
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _ORPHANS_SECONDS = 5.0
@@ -79,7 +80,16 @@ class Sandbox:
         _adopt(orphans=True)
         _keep_to_ourselves()
         self._alone = isolation != OFF and sys.platform == "linux"
-        self._parent, self._process = _launch("namespace" if self._alone else "plain")
+        self._forwarded: tuple[int, ...] = _FORWARDED
+        self._parent, self._process = self._launch("namespace" if self._alone else "plain")
+
+    @staticmethod
+    def _launch(mode: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+        """Start a launcher without any descriptor of ours; return our end of the socket to it, and its process."""
+        parent, child = socket.socketpair()
+        with child:
+            process = subprocess.Popen(_launcher(child, mode), pass_fds=[child.fileno()], env={})  # noqa: S603 - ours
+        return parent, process
 
     def settle(self) -> Isolation:
         """Wait (milliseconds) until it is known whether the child has a network of its own; once.
@@ -113,7 +123,7 @@ class Sandbox:
         finally:
             self._parent.settimeout(None)
         self._end()
-        self._parent, self._process = _launch("plain")
+        self._parent, self._process = self._launch("plain")
         return Isolation(OFF, f"no network of its own here: {reason}")
 
     def _answer(self) -> tuple[dict[str, str], socket.socket | None]:
@@ -142,7 +152,7 @@ class Sandbox:
                 self._parent.sendall(json.dumps(order).encode())
                 self._parent.shutdown(socket.SHUT_WR)
                 answer = self._parent.recv(_MAX_ANSWER_BYTES)
-            returned = self._process.wait()
+            returned = self._wait()
             self._end_orphans()
         if answer:
             raise ConfigError(f"`{command[0]}` does not start: {json.loads(answer)['error']}")
@@ -156,18 +166,22 @@ class Sandbox:
 
         def note(number: int, _frame: FrameType | None) -> None:
             received.append(number)
-            if number in _FORWARDED:
+            if number in self._forwarded:
                 self._process.send_signal(number)
 
         if threading.current_thread() is not threading.main_thread():
             yield received
             return
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, *_FORWARDED)}
+        before = {number: signal.signal(number, note) for number in {signal.SIGINT, *self._forwarded}}
         try:
             yield received
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _wait(self) -> int:
+        """Wait for the tool; return what `Popen.wait` would."""
+        return self._process.wait()
 
     def _end_orphans(self) -> None:
         """End what the tool's builds have left running: it could change the target after we have looked at it."""
@@ -203,6 +217,50 @@ class Sandbox:
         self.close()
 
 
+class Bystander(Sandbox):
+    """A child that lives as if we were not there: its descriptors, its signals, its stops, and what it leaves running.
+
+    `run` hands on every signal that a terminal does not send to the child by itself.
+    """
+
+    def __init__(self, isolation: str = AUTO) -> None:
+        """Start the launcher."""
+        super().__init__(isolation)
+        _adopt(orphans=False)
+        from_nowhere = () if _has_terminal() else (signal.SIGINT, signal.SIGQUIT)
+        self._forwarded = (*_FORWARDED, *_NEVER_FROM_A_TERMINAL, *from_nowhere)
+
+    @staticmethod
+    def _launch(mode: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+        """Start a launcher that has what we were given; Python opens nothing for heirs, so nothing of ours is in it."""
+        parent, child = socket.socketpair()
+        with child:
+            child.set_inheritable(True)
+            process = subprocess.Popen(_launcher(child, mode), close_fds=False, env={})  # noqa: S603 - ours
+        return parent, process
+
+    def _wait(self) -> int:
+        """Stop when the child stops by itself, so that a shell sees it; with us the child goes on."""
+        while True:
+            _pid, status = os.waitpid(self._process.pid, os.WUNTRACED)
+            if not os.WIFSTOPPED(status):
+                self._process.returncode = os.waitstatus_to_exitcode(status)
+                return self._process.returncode
+            os.kill(os.getpid(), signal.SIGSTOP)
+            self._process.send_signal(signal.SIGCONT)
+
+    def _end_orphans(self) -> None:
+        """Leave them: they would live on without us, too."""
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
 def _keep_to_ourselves() -> None:
     """Let no process of the same user read our memory, where the run's keys are, and leave no core file (T38)."""
     if sys.platform == "linux":
@@ -229,17 +287,10 @@ def _children() -> frozenset[int]:
     return frozenset(found)
 
 
-def _launch(mode: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
-    """Start a launcher; return our end of the socket to it, and its process."""
-    parent, child = socket.socketpair()
-    with child:
-        script = Path(__file__).with_name("launch.py")
-        process = subprocess.Popen(  # noqa: S603 - our own script, with our own Python
-            [sys.executable, "-I", "-S", str(script), str(child.fileno()), str(os.getpid()), mode],
-            pass_fds=[child.fileno()],
-            env={},
-        )
-    return parent, process
+def _launcher(child: socket.socket, mode: str) -> list[str]:
+    """Return the command of a launcher: our own script, with our own Python."""
+    script = Path(__file__).with_name("launch.py")
+    return [sys.executable, "-I", "-S", str(script), str(child.fileno()), str(os.getpid()), mode]
 
 
 def _map_ids(pid: int) -> None:

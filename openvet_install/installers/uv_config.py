@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from packaging.requirements import InvalidRequirement, Requirement
 
 from openvet_install.errors import ConfigError, FaultsError, InstallError
-from openvet_install.installers import uv_keys
+from openvet_install.installers import closed, uv_keys
 from openvet_install.installers.commands import Index, http_url
 from openvet_install.installers.tokens import JUDGE, LATER, NEVER, UPSTREAM
 
@@ -29,7 +29,7 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 MACHINE_FOLDER = "/etc"
 MAX_FILE_BYTES = 4 * 1024 * 1024
@@ -68,6 +68,12 @@ class _Reader:
         self._table(table, uv_keys.TOP, ())
         if table.get("extra-build-dependencies") and table.get("sources"):
             self._fault("extra-build-dependencies", (), "together with `sources` it is not gated yet")
+
+    def look(self, table: Mapping[str, Any]) -> None:
+        """Judge what names a way out, and nothing else."""
+        never = {key: column for key, column in uv_keys.TOP.items() if column == NEVER}
+        ways = {key: table[key] for key in table if key in never or key in ("index", "index-url", "extra-index-url")}
+        self._table(ways, {**dict.fromkeys(ways, JUDGE), **never}, ())
 
     def _table(self, table: Mapping[str, Any], columns: Mapping[str, str], above: tuple[str, ...]) -> None:
         for key, value in table.items():
@@ -170,16 +176,30 @@ def read(
     `config_file`: `--config-file` or UV_CONFIG_FILE, read instead of all others. Raises `ConfigError`, or `FaultsError`
     of them: all faults of all files, each with file, line and key.
     """
+    files = _files(start, environ, config_file=config_file, no_config=no_config)
+    return _judged(files, _Reader.judge, required=config_file)
+
+
+def detours(start: str, environ: Mapping[str, str]) -> UvConfig:
+    """Judge only what would lead uv around the gateway, for commands that may never start uv; raises as `read`."""
+    named = environ.get("UV_CONFIG_FILE") or None
+    without = environ.get("UV_NO_CONFIG", "").lower() in _TRUE
+    return _judged(_files(start, environ, config_file=named, no_config=without), _Reader.look, required=named)
+
+
+def _judged(
+    files: Iterable[tuple[str, bool]], judge: Callable[[_Reader, Mapping[str, Any]], None], *, required: str | None
+) -> UvConfig:
     faults: list[InstallError] = []
     readers: list[_Reader] = []
-    for path, project in _files(start, environ, config_file=config_file, no_config=no_config):
+    for path, project in files:
         try:
-            reader, table = _open(path, project=project, faults=faults, required=path == config_file)
+            reader, table = _open(path, project=project, faults=faults, required=path == required)
         except ConfigError as fault:
             faults.append(fault)
             continue
         if table is not None:
-            reader.judge(table)
+            judge(reader, table)
             readers.append(reader)
     return _told(readers, faults)
 
@@ -254,6 +274,8 @@ def _open(
     in_project = os.path.basename(path) == "pyproject.toml"
     reader = _Reader(path, "", project, "tool.uv" if in_project else "", faults, [])
     if not required and not os.path.lexists(path):
+        return reader, None
+    if not project and closed.is_closed(path):
         return reader, None
     reader.text, table = _parse(path)
     if in_project:

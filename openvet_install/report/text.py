@@ -175,6 +175,9 @@ def size(count: int) -> str:
 
 
 def _state(run: Run) -> str:
+    if run.target is None:
+        ended = run.tool is not None and run.tool.exit is not None
+        return f"{plain(run.tool.name)} ended with {run.tool.exit}" if ended and run.tool else "nothing was started"
     if run.nothing_changed or not run.installed:
         return "nothing installed"
     names = ", ".join(plain(name) for name in run.installed)
