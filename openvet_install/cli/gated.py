@@ -5,14 +5,12 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import threading
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.cli import reports
 from openvet_install.cli.ending import die_of
-from openvet_install.cli.policy import introduce, read_setting
+from openvet_install.cli.meanwhile import Meanwhile
 from openvet_install.errors import InstallError
 from openvet_install.installers.commands import without_login
 from openvet_install.installers.target import ToolStops
@@ -37,11 +35,8 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
     Raises `InstallError` before the tool starts.
     """
     reports.check(options.reports, github="stderr")
-    loading = threading.Thread(target=load, daemon=True)
-    loading.start()
     try:
-        chosen = read_setting(Path(options.project) if options.project else None, options)
-        plan = _plan(tool, command, argv)
+        plan, chosen = _plan(tool, command, options, argv)
     except ToolStops as stop:
         sys.stderr.write(stop.output)
         failed([tool, *map(without_login, argv)], options, stop)
@@ -49,8 +44,8 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
     except InstallError as error:
         failed([tool, *map(without_login, argv)], options, error)
         raise
-    # Not on the way out: an interrupted import can leave a lock behind for which the thread waits for ever.
-    loading.join()
+    from openvet_install.cli.policy import introduce  # noqa: PLC0415 - imported meanwhile
+
     terminal = Terminal.of(sys.stderr, os.environ)
     for line in introduce(chosen, os.environ):
         terminal.line(line)
@@ -72,8 +67,8 @@ def tell_dropped(terminal: Terminal, names: Iterable[str]) -> None:
 
 def carry_out(plan: Plan, chosen: Setting, options: WrapperOptions, terminal: Terminal) -> Run:
     """Run a plan behind the gate and say in words what it came to; the reports are the caller's to write."""
-    from openvet_install.gate import session  # noqa: PLC0415 - see `load`
-    from openvet_install.report import text  # noqa: PLC0415 - see `load`
+    from openvet_install.gate import session  # noqa: PLC0415 - imported meanwhile
+    from openvet_install.report import text  # noqa: PLC0415 - imported meanwhile
 
     result = session.run(plan, chosen, os.environ, every=bool(options.reports))
     text.run(terminal, result, {one.scope: one.policy for one in chosen.policies})
@@ -100,16 +95,24 @@ def _timings(terminal: Terminal, result: Run) -> None:
             terminal.line(line)
 
 
-def load() -> None:
-    """Import what a run needs while the plan waits for the target's Python."""
-    with suppress(ImportError):  # it shows again, and is told, where it is needed
-        importlib.import_module("openvet_install.gate.session")
-
-
-def _plan(tool: str, command: Command, argv: Sequence[str]) -> Plan:
+def _plan(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str]) -> tuple[Plan, Setting]:
+    """Return the plan and the policies; what is wrong with the policies is told first."""
+    # First and alone: the sooner the plan asks the target, the less there is to wait for.
     tools = importlib.import_module(f"openvet_install.installers.{tool}")
-    plan: Plan = tools.plan(argv, os.environ, str(Path.cwd()), command=command, fetch=fetch)
-    return plan
+    meanwhile = Meanwhile(options)
+
+    def fetch_by(url: str, *, upstream: UpstreamSettings) -> bytes:
+        meanwhile.setting()  # nothing is asked for without a policy
+        return fetch(url, upstream=upstream)
+
+    try:
+        plan: Plan = tools.plan(argv, os.environ, str(Path.cwd()), command=command, fetch=fetch_by)
+    except InstallError:
+        meanwhile.setting()
+        raise
+    chosen = meanwhile.setting()
+    meanwhile.finish()
+    return plan, chosen
 
 
 def fetch(url: str, *, upstream: UpstreamSettings) -> bytes:

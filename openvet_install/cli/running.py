@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from openvet_install.cli import gated, reports
+from openvet_install.cli.meanwhile import load
 from openvet_install.cli.policy import introduce, read_setting
 from openvet_install.errors import InstallError
 from openvet_install.gate.rooms import room
@@ -49,7 +50,7 @@ def run(command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:
     """
     started = own_environment()
     reports.check(options.reports, github="stderr")
-    loading = threading.Thread(target=gated.load, daemon=True)
+    loading = threading.Thread(target=load, daemon=True)
     loading.start()
     typed = ["uv", *map(without_login, argv)]
     try:

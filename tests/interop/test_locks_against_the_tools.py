@@ -88,7 +88,7 @@ def ours(lock, wanted=None):
         (("--package", "member"), Wanted(roots=("member",))),
         (("--all-packages",), Wanted(roots=("the-project", "member"))),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    ids=lambda value: "" if isinstance(value, Wanted) else " ".join(value),
 )
 def test_uv_sync_would_install_the_same(project, flags, wanted):
     told = run(UV, "sync", "--frozen", "--dry-run", "--output-format", "json", *flags, cwd=project)
