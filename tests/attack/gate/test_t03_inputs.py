@@ -92,14 +92,14 @@ def test_nor_by_what_a_project_says_to_uv(stage, text):
 DISGUISED = {
     PIP: [
         ["--prox", ""], ["--proxy="], ["--trusted", "h"], ["--find-l", "d"], ["-fd"], ["-qqf", "d"], ["--isol"],
-        ["--no-proxy"], ["--cache-d", "d"], ["--use-dep", "x"], ["--targ", "d"], ["-td"], ["--no-build-is"],
-        ["--pref", "d"], ["--roo", "d"], ["--user"], ["--src", "d"], ["-ed"], ["-cd"], ["--build-c", "d"],
+        ["--no-proxy"], ["--cache-d", "d"], ["--use-dep", "x"], ["--targ", "d"], ["--no-build-is"],
+        ["--pref", "d"], ["--roo", "d"], ["--us"], ["--sr", "d"], ["-ed"], ["-cd"], ["--build-c", "d"],
         ["--requirements-from-script", "d"], ["--group", "d"],
     ],
     UV: [
         ["--allow-insecure-host", "h"], ["--trusted-host", "h"], ["--no-verify-hashes"], ["--cache-dir", "d"],
-        ["-fd"], ["-qfd"], ["--offline"], ["--no-build-isolation"], ["--target", "d"], ["-td"], ["--prefix", "d"],
-        ["--no-config-file"], ["-Cx=y"], ["--preview"], ["-ed"], ["-cd"], ["-bd"], ["--overrides", "d"],
+        ["-fd"], ["-qfd"], ["--offline"], ["--no-build-isolation"], ["--targ", "d"], ["--pref", "d"],
+        ["--no-config-file"], ["--preview"], ["-ed"], ["-cd"], ["-bd"], ["--overrides", "d"],
         ["--build-constraints", "d"], ["--group", "d"], ["--torch-backen", "x"],
     ],
 }  # fmt: skip
