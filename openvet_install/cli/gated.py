@@ -67,10 +67,10 @@ def tell_dropped(terminal: Terminal, names: Iterable[str]) -> None:
 
 def carry_out(plan: Plan, chosen: Setting, options: WrapperOptions, terminal: Terminal) -> Run:
     """Run a plan behind the gate and say in words what it came to; the reports are the caller's to write."""
-    from openvet_install.gate import session  # noqa: PLC0415 - imported meanwhile
+    from openvet_install.gate import project  # noqa: PLC0415 - imported meanwhile
     from openvet_install.report import text  # noqa: PLC0415 - imported meanwhile
 
-    result = session.run(plan, chosen, os.environ, every=bool(options.reports))
+    result = project.run(plan, chosen, os.environ, every=bool(options.reports))
     text.run(terminal, result, {one.scope: one.policy for one in chosen.policies})
     reports.tell_around(result)
     if os.environ.get(TIMINGS):

@@ -131,6 +131,14 @@ class Keeper:
         with self._lock:
             return list(self.released.values())
 
+    def read(self) -> list[Contents]:
+        """Return the archives whose metadata the tool may know."""
+        return [one.contents for one in self.opened()]
+
+    def elsewhere(self) -> frozenset[str]:
+        """Return the packages that were shown although nothing this target needs asks for them."""
+        return frozenset()
+
     def gone_out(self) -> list[Release]:
         """Return the files whose whole body was sent."""
         with self._lock:
@@ -143,8 +151,8 @@ class Keeper:
         projects: dict[str, list[File]] = {page.project: []} if page.project is not None else {}
         for file in page.files:
             projects.setdefault(file.name, []).append(file)
-        decisions = [one for name, files in projects.items() for one in self.judge(name, files, page.unread)]
-        shown = {one.file.url for one in decisions if one.shown}
+        judged = {name: self.judge(name, files, page.unread) for name, files in projects.items()}
+        shown = {url for name, decisions in judged.items() for url in self._listed(name, decisions)}
         origins = {origin_of(url) for url in shown}
         inside = self._is_near(urlsplit(page.url).hostname or "")
         with self._lock:
@@ -154,6 +162,10 @@ class Keeper:
             if inside:
                 self._private |= {host for _scheme, host, _port in origins}
         return replace(page, files=tuple(file for file in page.files if file.url in shown))
+
+    def _listed(self, _project: str, decisions: Sequence[Decision]) -> set[str]:
+        """Return the URLs of the files that the tool gets to see."""
+        return {one.file.url for one in decisions if one.shown}
 
     def judge(self, project: str, files: Sequence[File], unread: Unread | None = None) -> list[Decision]:
         """Decide about all files of a project that one place offers, and note it. Raises what `Deciding` raises.
@@ -245,7 +257,11 @@ class Keeper:
             if file is None and not self._is_index(url):
                 return Refusal(FORBIDDEN, "openvet: not what was named", "of this host only the named files are let in")
             return None
-        return self._unsure(known) if known.shown else self._refusal(url, known)
+        return self._unsure(known) if known.shown else self._withheld(url, known)
+
+    def _withheld(self, url: str, decision: Decision) -> Refusal | None:
+        """Refuse a file that is not approved before it is fetched; None lets it be fetched and judged by its bytes."""
+        return self._refusal(url, decision)
 
     def _is_index(self, url: str) -> bool:
         with self._lock:
@@ -261,7 +277,7 @@ class Keeper:
             named = replace(named, sha256=blob.sha256)
             decision = self._decision(url, named)
             if not decision.shown:
-                return self._refusal(url, decision)
+                return self._unapproved(url, decision, blob)
             return self._unsure(decision) or self._open(url, decision, blob)
         except FilenameError as error:
             return Refusal(FORBIDDEN, "openvet: not a wheel or sdist", error.what)
@@ -271,6 +287,10 @@ class Keeper:
         except InvalidError as error:
             self._fault(error)
             return Refusal(FORBIDDEN, "openvet: a log is invalid", error.what)
+
+    def _unapproved(self, url: str, decision: Decision, _blob: Blob) -> Released | Refusal:
+        """Say what goes out of a file that is not approved, and whose bytes are those of its page: nothing."""
+        return self._refusal(url, decision)
 
     def _unsure(self, decision: Decision) -> Refusal | None:
         """Refuse a silent file while another index did not answer for its name: it may be internal (T46, T47)."""
@@ -294,6 +314,17 @@ class Keeper:
         if self.ahead is not None:
             self.ahead.opened(contents)
         return Released(blob, contents.metadata if decision.file.is_wheel else None)
+
+    def metadata_of(self, url: str) -> str:
+        """Answer with each wheel's own METADATA."""
+        return url
+
+    def kept(self, url: str) -> None:
+        """Note that bytes were asked for that stay here."""
+        with self._lock:
+            known = self._by_url.get(url)
+        if known is not None:
+            self._refusal(url, known)
 
     def sent(self, url: str) -> None:
         """Note that the whole body of a released file went out: it may be installed now."""
@@ -349,6 +380,9 @@ class Keeper:
     def _refusal(self, url: str, decision: Decision) -> Refusal:
         with self._lock:
             self.refused[url] = decision
+        return self._words(decision)
+
+    def _words(self, decision: Decision) -> Refusal:
         reason = f"openvet: {decision.reason.code}"
         return Refusal(FORBIDDEN, reason, f"{decision.file.filename}: {decision.detail or decision.reason.code}")
 

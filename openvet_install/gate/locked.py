@@ -37,7 +37,7 @@ def admit(locked: Locked, keeper: Keeper) -> bool:
     good = True
     for package in locked.lock.packages:
         if package.source.kind != "registry" and not package.is_local:
-            keeper.refuse_local(_direct(package, package.source.location, package.source.kind))
+            refuse_direct(package, keeper)
             good = False
         for file in package.files if package.source.kind == "registry" else ():
             if _address(file) is None:
@@ -51,6 +51,11 @@ def admit(locked: Locked, keeper: Keeper) -> bool:
                 keeper.refuse_local(decision)
                 good = False
     return good
+
+
+def refuse_direct(package: LockedPackage, keeper: Keeper) -> None:
+    """Note that an entry comes from a place that no index is."""
+    keeper.refuse_local(_direct(package, package.source.location, package.source.kind))
 
 
 def tell_places(result: Run, plan: Plan) -> None:

@@ -151,7 +151,8 @@ class Run:
     `stopping` are the packages whose withheld releases the tool needed, `in_the_way` those releases,
     `partly` those of the packages of which something was shown, `newest_approved` the newest approved
     release that fits, by name; `lock` and `locked` are the name of the lock and how many packages of it the target
-    gets; `installed` and `nothing_changed` are measured on the target. `troubles`
+    gets; `unfit`: the tool wrote a lock that needs what is not approved; `kept` names the files of the project that
+    are as they were before; `installed` and `nothing_changed` are measured on the target. `troubles`
     are logs and hosts that were invalid or out of reach.
     """
 
@@ -181,6 +182,8 @@ class Run:
     preinstalled: int = 0
     lock: str | None = None
     locked: int = 0
+    unfit: bool = False
+    kept: tuple[str, ...] = ()
     exemptions_used: int = 0
     exemptions_unused: tuple[str, ...] = ()
     exemptions_ending: tuple[str, ...] = ()

@@ -51,7 +51,10 @@ class Fit(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a run's keeper noted: decisions by package, what was sent out whole, what was refused."""
+    """What a run's keeper noted: decisions by package, what was sent out whole, what was refused.
+
+    `elsewhere`: packages that nothing this target needs asks for.
+    """
 
     pages: Mapping[str, Sequence[Decision]]
     sent: Sequence[Decision]
@@ -60,6 +63,7 @@ class Seen(NamedTuple):
     faults: Sequence[Trouble]
     bugs: Sequence[Trouble]
     troubles: Sequence[Trouble]
+    elsewhere: frozenset[str] = frozenset()
 
 
 def conclude(run: Run, seen: Seen, wanted: Wanted, fits: Fit, installed: Mapping[str, str], *, every: bool) -> None:
@@ -72,7 +76,7 @@ def conclude(run: Run, seen: Seen, wanted: Wanted, fits: Fit, installed: Mapping
     run.files = _used(seen.sent, chosen, wanted)
     run.held_back = _held_back(run, seen, wanted, fits, chosen)
     failed = run.tool is None or run.tool.exit != EXIT_OK
-    run.in_the_way = _in_the_way(seen, wanted, fits) if failed else {}
+    run.in_the_way = _in_the_way(seen, wanted, fits) if failed else _refused(seen) if run.unfit else {}
     run.stopping = tuple(sorted(run.in_the_way))
     run.partly = tuple(name for name in run.stopping if any(fits(one.file) for one in _shown(seen, name)))
     named = sorted(seen.pages) if every else run.stopping
@@ -103,7 +107,7 @@ def _verdict(run: Run, seen: Seen) -> tuple[Outcome, int]:
         (bool(seen.bugs), Outcome.FAILED, EXIT_BUG),
         (bool(run.strays or seen.broken or seen.faults), Outcome.INVALID, EXIT_INVALID),
         (run.interrupted, Outcome.FAILED, own),
-        (failed and bool(run.stopping or seen.refused), Outcome.BLOCKED, EXIT_BLOCKED),
+        ((failed or run.unfit) and bool(run.stopping or seen.refused), Outcome.BLOCKED, EXIT_BLOCKED),
         (failed and bool(seen.troubles), Outcome.UNDECIDED, EXIT_UNDECIDED),
         (failed, Outcome.FAILED, own),
         (warned, Outcome.WARNED, EXIT_OK),
@@ -139,11 +143,8 @@ def _withheld_releases(seen: Seen, name: str, fits: Fit) -> list[Decision]:
 
 def _in_the_way(seen: Seen, wanted: Wanted, fits: Fit) -> dict[str, frozenset[str]]:
     """Find the packages of which a demand is met by withheld releases only, and those releases."""
-    found: dict[str, frozenset[str]] = {}
-    for one in seen.refused:
-        if one.reason.klass is not ReasonClass.BROKEN:
-            found[one.file.name] = found.get(one.file.name, frozenset()) | {one.file.version}
-    for name in seen.pages:
+    found = _refused(seen)
+    for name in seen.pages.keys() - seen.elsewhere:
         hidden = [one.file.version for one in _withheld_releases(seen, name, fits)]
         if not hidden:
             continue
@@ -152,6 +153,14 @@ def _in_the_way(seen: Seen, wanted: Wanted, fits: Fit) -> dict[str, frozenset[st
             needed = frozenset(specifiers.filter(hidden))
             if needed and not satisfiable(specifiers, shown):
                 found[name] = found.get(name, frozenset()) | needed
+    return found
+
+
+def _refused(seen: Seen) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for one in seen.refused:
+        if one.reason.klass is not ReasonClass.BROKEN:
+            found[one.file.name] = found.get(one.file.name, frozenset()) | {one.file.version}
     return found
 
 

@@ -10,20 +10,15 @@ import importlib
 import threading
 import time
 from contextlib import ExitStack, suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from packaging.utils import canonicalize_name
-from packaging.version import Version
 
 from openvet_install.errors import EXIT_INVALID, InstallError, InvalidError, UndecidedError
 from openvet_install.gate import locked
 from openvet_install.gate.foresight import Foresight
-from openvet_install.gate.keeper import Keeper, origin_of
+from openvet_install.gate.keepers import keeper_of
 from openvet_install.gate.knowledge import Knowledge
 from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen, Trouble
-from openvet_install.gate.named import files_named
 from openvet_install.gate.outputs import Output
 from openvet_install.gate.places import UvCache, target_of
 from openvet_install.gate.projects import check_projects
@@ -36,7 +31,7 @@ from openvet_install.gateway.upstream import Upstream
 from openvet_install.http import Fetcher
 from openvet_install.installers import disk
 from openvet_install.installers.choice import helpers_path, prefix_of
-from openvet_install.installers.commands import has_archives, pages_of, private_folder, projects_of, typed_addresses
+from openvet_install.installers.commands import has_archives, private_folder, projects_of, typed_addresses
 from openvet_install.installers.environment import THROUGH, gateway_variables
 from openvet_install.installers.installed import Places, snapshot
 from openvet_install.installers.projects import name_of
@@ -44,16 +39,17 @@ from openvet_install.installers.sandbox import Sandbox
 from openvet_install.openvet.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from openvet_install.decide import Decision
-    from openvet_install.files import File
     from openvet_install.gate.after import Changes
     from openvet_install.gate.documents import Documents
     from openvet_install.gate.journal import Journal
+    from openvet_install.gate.keeper import Keeper
     from openvet_install.gate.outcome import Seen
     from openvet_install.gate.setting import Setting
-    from openvet_install.installers.commands import Plan, Requested
+    from openvet_install.gate.wanted import Wanted
+    from openvet_install.installers.commands import Plan
     from openvet_install.installers.disk import Snapshot
     from openvet_install.installers.environment import UpstreamSettings
     from openvet_install.installers.sandbox import Ended
@@ -185,20 +181,12 @@ def _behind_the_gate(
     beyond: ExitStack,
     every: bool,
 ) -> None:
-    keeper = Keeper(
-        knowledge=knowledge,
-        rules=chosen.rules,
-        now=chosen.now,
-        hosts=[origin_of(place) for place in (*(one.url for one in plan.indexes), *pages_of(plan.argv))],
-        exact=locked.pins(plan.locked) if plan.locked is not None else _exact((*plan.requested, *plan.limits)),
-        named=files_named(plan.requested),
-        documents=documents_of(chosen, upstream, folders, environ),
-        fits=partial(_fits, plan),
-    )
+    keeper = keeper_of(plan, chosen, knowledge, documents_of(chosen, upstream, folders, environ))
     keeper.note = journal.note
     blobs = BlobStore(folders.cache / "files")
     before = snapshot(Places.of(plan.target))
     output = Output.of(plan.output)
+    lock_before = plan.resolution.read() if plan.resolution is not None else None
     with ExitStack() as stack:
         folder = stack.enter_context(private_folder())
         gateway = stack.enter_context(
@@ -223,12 +211,9 @@ def _behind_the_gate(
         faults = list(gateway.faults)
     from openvet_install.gate.forgiven import account  # noqa: PLC0415 - not before the tool starts
     from openvet_install.gate.outcome import Fit, conclude  # noqa: PLC0415 - as above
-    from openvet_install.gate.wanted import Needs, Root, Wanted  # noqa: PLC0415 - as above
 
-    result.tool = _tool(plan, ended, digest=every)
+    _note_end(result, plan, ended, digest=every)
     result.logs = knowledge.logs
-    result.interrupted = ended is not None and ended.received is not None and ended.code != 0
-    result.signal = ended.received if ended is not None and result.interrupted else None
     fits = Fit.of(plan.target)
     typed = typed_addresses(plan, folder)
     found = _look(plan, result, keeper, blobs, before=before, kept=kept, typed=typed, state=folders.state)
@@ -238,11 +223,11 @@ def _behind_the_gate(
         keeper.read_all()
     else:
         keeper.read_above({**{one.file.name: one.file.version for one in sent}, **found.new})
+    written = _written(result, plan, keeper, lock_before)
+    sent += written.values()
     seen = seen_by(keeper, sent, faults)
-    roots = [Root(one.requirement, one.origin) for one in plan.requested]
-    needs = [Needs(c.name, c.version, c.requires, c.build_requires) for c in (one.contents for one in keeper.opened())]
-    wanted = Wanted(roots, needs, plan.target.environment, limits=[one.requirement for one in plan.limits])
-    conclude(result, seen, wanted, fits, found.new, every=every)
+    versions = {name: one.file.version for name, one in written.items()}
+    conclude(result, seen, _wanted(plan, keeper), fits, {**found.new, **versions}, every=every)
     if cache is not None and result.outcome not in (Outcome.INVALID, Outcome.FAILED):
         cache.seal()
     locked.tell_places(result, plan)
@@ -289,6 +274,30 @@ def _look(
     return found
 
 
+def _written(result: Run, plan: Plan, keeper: Keeper, before: bytes | None) -> dict[str, Decision]:
+    if plan.resolution is None:
+        return {}
+    from openvet_install.gate import relocked  # noqa: PLC0415 - for commands that write a lock
+
+    return relocked.tell(result, plan, keeper, before)
+
+
+def _note_end(result: Run, plan: Plan, ended: Ended | None, *, digest: bool) -> None:
+    result.tool = _tool(plan, ended, digest=digest)
+    result.interrupted = ended is not None and ended.received is not None and ended.code != 0
+    result.signal = ended.received if ended is not None and result.interrupted else None
+
+
+def _wanted(plan: Plan, keeper: Keeper) -> Wanted:
+    from openvet_install.gate.wanted import Needs, Root, Wanted  # noqa: PLC0415 - not before the tool starts
+
+    roots = [Root(one.requirement, one.origin) for one in plan.requested]
+    local = plan.resolution.local if plan.resolution is not None else {}
+    needs = [Needs(name, "", requires) for name, requires in local.items()]
+    needs += [Needs(one.name, one.version, one.requires, one.build_requires) for one in keeper.read()]
+    return Wanted(roots, needs, plan.target.environment, limits=[one.requirement for one in plan.limits])
+
+
 def seen_by(keeper: Keeper, sent: Sequence[Decision], faults: Sequence[BaseException]) -> Seen:
     """Return what a keeper and its gateway noted, as `conclude` takes it."""
     from openvet_install.gate.outcome import Seen  # noqa: PLC0415 - not before the tool starts
@@ -301,6 +310,7 @@ def seen_by(keeper: Keeper, sent: Sequence[Decision], faults: Sequence[BaseExcep
         faults=keeper.faults + [_told(one) for one in faults if isinstance(one, InvalidError)],
         bugs=[_told(one) for one in faults if not isinstance(one, (InvalidError, UndecidedError))],
         troubles=keeper.troubles + [_told(one) for one in faults if isinstance(one, UndecidedError)],
+        elsewhere=keeper.elsewhere(),
     )
 
 
@@ -325,24 +335,6 @@ def _load() -> None:
     with suppress(ImportError):  # it shows again, and is told, where it is needed
         for name in ("openvet.log", "gate.after", "gate.outcome"):
             importlib.import_module(f"openvet_install.{name}")
-
-
-def _fits(plan: Plan, file: File) -> bool:
-    from openvet_install.gate.outcome import Fit  # noqa: PLC0415 - not before the tool starts
-
-    return Fit.of(plan.target)(file)
-
-
-def _exact(requested: Iterable[Requested]) -> dict[str, frozenset[str]]:
-    """Return the versions that people pinned with `==`, by normalised name."""
-    found: dict[str, set[str]] = {}
-    for one in requested:
-        name = canonicalize_name(one.requirement.name)
-        for specifier in one.requirement.specifier:
-            if specifier.operator in ("==", "===") and not specifier.version.endswith(".*"):
-                with suppress(ValueError):
-                    found.setdefault(name, set()).add(str(Version(specifier.version)))
-    return {name: frozenset(versions) for name, versions in found.items()}
 
 
 def outside_of(settings: UpstreamSettings) -> Outside:

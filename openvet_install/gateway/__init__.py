@@ -100,8 +100,14 @@ class Gatekeeper(Protocol):
         `blob.sha256` is what came; whether it may differ from `file.sha256` is decided here.
         """
 
+    def metadata_of(self, url: str) -> str:
+        """Return the URL of the wheel whose METADATA answers for this one: itself, or another of its release."""
+
     def sent(self, url: str) -> None:
         """Note that the whole body of a released file goes out now."""
+
+    def kept(self, url: str) -> None:
+        """Note that somebody asked for the bytes of a file of which only the metadata may go out."""
 
     def trouble(self, url: str, what: str) -> None:
         """Note that upstream was out of reach, or answered with something that is not a page or file."""

@@ -230,7 +230,9 @@ class Answers:
 
     def _file(self, request: Request, target: Target) -> Answer:
         wheel = self._wheel_of_metadata(target)
-        result = self._judged(wheel or target, request.get("authorization"))
+        source = parse_target(self._keeper.metadata_of(wheel.url)) if wheel is not None else target
+        # a login is for the host that it was sent to
+        result = self._judged(source, request.get("authorization") if source.origin == target.origin else None)
         if isinstance(result, Answer):
             return result
         if wheel is not None:
@@ -238,6 +240,7 @@ class Answers:
                 return replies.refusal(Refusal(404, "no metadata", "this file has no metadata"))
             return replies.metadata(result.metadata)
         if result.only_metadata is not None:
+            self._keeper.kept(target.url)
             return replies.refusal(result.only_metadata)
         if request.method == "GET" and request.get("range") is None:
             self._keeper.sent(target.url)

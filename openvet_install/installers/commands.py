@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from openvet_install.installers.environment import UpstreamSettings
     from openvet_install.installers.target import Target
+    from openvet_install.installers.uv_resolve import Resolution
     from openvet_install.installers.uv_sync import Locked
 
 COMMAND_LINE = "command line"
@@ -136,8 +137,8 @@ class Plan:
     needs to be told). `selects`: a file says which files of a release to take. `output`: the folder that gets
     archives instead of the target, absolute. `bare_files`: requirement files
     stand without a flag. `written`: files that people told the tool to write, without links. `locked`: what
-    `uv sync` works from. `alone`: the target is of this run alone. `argv` and `environment` may hold logins: not in
-    `repr()`.
+    `uv sync` works from, `resolution` what a command writes. `alone`: the target is of this run alone. `argv` and
+    `environment` may hold logins: not in `repr()`.
     """
 
     tool: str
@@ -164,6 +165,7 @@ class Plan:
     bare_files: bool = False
     written: tuple[str, ...] = ()
     locked: Locked | None = None
+    resolution: Resolution | None = None
     alone: bool = False
 
     def command(self, folder: Path) -> tuple[str, ...]:

@@ -169,7 +169,7 @@ class Wanted(NamedTuple):
 
     `groups` None means the lock's default groups. `roots` are names of workspace members to start from; None
     the project in the lock's folder. `no_binary` and `no_build` are normalised names that the user wants
-    built, or never built; `True` means all.
+    built, or never built; `True` means all. With `without_project` only the groups count.
     """
 
     extras: frozenset[str] = frozenset()
@@ -177,6 +177,7 @@ class Wanted(NamedTuple):
     roots: tuple[str, ...] | None = None
     no_binary: frozenset[str] | bool = False
     no_build: frozenset[str] | bool = False
+    without_project: bool = False
 
     def must_build(self, name: str) -> bool:
         """Whether wheels of this package are out of the question."""

@@ -151,7 +151,7 @@ class _UvWalk:
 
     def _starts(self) -> Iterator[tuple[int | None, Dependency]]:
         """Give the edges that begin outside the graph: of groups, and of a lock without a project."""
-        for dependency in self._lock.requirements:
+        for dependency in () if self._wanted.without_project else self._lock.requirements:
             yield None, dependency
         for name in sorted(self._groups(None) & self._lock.groups.keys()):
             for dependency in self._lock.groups[name]:
@@ -165,8 +165,9 @@ class _UvWalk:
     def _walk(self) -> None:
         self._ways = dict.fromkeys(self._roots, ())
         self._extras = set()
-        queue: deque[tuple[int, str | None]] = deque((root, None) for root in self._roots)
-        for root in self._roots:
+        whole = () if self._wanted.without_project else self._roots
+        queue: deque[tuple[int, str | None]] = deque((root, None) for root in whole)
+        for root in whole:
             self._enter(root, (), tuple(sorted(self._wanted.extras & self._packages[root].extras.keys())), queue)
         for parent, dependency in self._starts():
             self._follow(parent, dependency, queue)

@@ -107,8 +107,8 @@ def _uv(argv: Sequence[str]) -> Command:
     if not words or (words[0] in uv_commands.SPACES and len(words) == 1):
         return Command(PASS, words, tuple(argv), tuple(before))
     said = "uv " + " ".join(words)
-    if words in uv_commands.PASSING:
-        _check_passing_uv(argv, words, reader)
+    if words in uv_commands.PASSING and (words != ("version",) or _only_reads(reader.rest)):
+        _check_passing_uv(argv)
         return Command(PASS, words, tuple(argv), tuple(before))
     if words not in uv_commands.NOT_YET and words not in uv_commands.REFUSED and words not in uv_commands.GATED:
         raise UsageError(f"`{said}` is not a command of uv {uv_flags.VERSION}")
@@ -141,23 +141,21 @@ def _uv_words(reader: Tokeniser) -> tuple[tuple[str, ...], list[Token]]:
     return words, before
 
 
-def _check_passing_uv(argv: Sequence[str], words: tuple[str, ...], reader: Tokeniser) -> None:
+def _check_passing_uv(argv: Sequence[str]) -> None:
     for item in argv:
         name = item.partition("=")[0]
         if name in uv_commands.PASSING_REFUSED:
             raise UsageError(f"`{name}` is refused: {uv_commands.PASSING_REFUSED[name]}")
-    if words == ("version",):
-        _only_reads(reader.rest)
 
 
-def _only_reads(rest: Sequence[str]) -> None:
+def _only_reads(rest: Sequence[str]) -> bool:
+    """Tell whether `uv version` shows something and changes nothing."""
     reader = Tokeniser(rest, tool=f"uv {uv_flags.VERSION}", equals_in_short=True)
     try:
         tokens = reader.all(index(uv_commands.VERSION_ONLY))
-    except UsageError as error:
-        raise UsageError("`uv version` is not gated yet when it changes the project", hint=error.what) from error
-    if any(token.flag is None for token in tokens):
-        raise UsageError("`uv version` with a value is not gated yet")
+    except UsageError:
+        return False
+    return all(token.flag is not None for token in tokens)
 
 
 def _asks_help(rest: Sequence[str]) -> bool:

@@ -79,6 +79,8 @@ def plan(
         refuse(token, tool="uv", command=said)
     if command.words == ("sync",):
         return _plan_sync(argv, environ, cwd, command, tokens)
+    if command.words in RESOLVING:
+        return _plan_resolving(argv, environ, cwd, command=command, tokens=tokens, fetch=fetch)
     around = look_around(tokens, environ, cwd, command.words)
     cwd, child, where = around.cwd, around.child, around.where
     tokens = [*_judged(flag_table("uv", command.words), tokens, around.judged), *tokens]
@@ -171,6 +173,23 @@ def _look(
     if target is None or os.path.realpath(target.prefix) != prefix_of(probe.python):
         target = inspect(probe.python, child)
     return probe, target
+
+
+RESOLVING = (("lock",), ("add",), ("remove",), ("version",), ("export",), ("tree",))
+
+
+def _plan_resolving(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    cwd: str,
+    *,
+    command: Command,
+    tokens: list[Token],
+    fetch: FetchOutside,
+) -> Plan:
+    from openvet_install.installers import uv_resolve  # noqa: PLC0415 - for these commands only
+
+    return uv_resolve.plan(argv, environ, cwd, command=command, tokens=tokens, fetch=fetch)
 
 
 def _plan_sync(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from openvet_install.installers.tokens import CARRY, Flag
 from openvet_install.installers.uv_flags import DOWNLOADS, GLOBAL, PIP_INSTALL, PIP_SYNC, SYNC
+from openvet_install.installers.uv_flags_project import ADD, EXPORT, LOCK, REMOVE, TREE, VERSION
 from openvet_install.installers.uv_flags_run import RUN, TOOL_RUN, UVX
 
 GATED: dict[tuple[str, ...], tuple[Flag, ...]] = {
@@ -13,6 +14,12 @@ GATED: dict[tuple[str, ...], tuple[Flag, ...]] = {
     ("run",): RUN,
     ("tool", "run"): TOOL_RUN,
     ("tool", "uvx"): UVX,
+    ("lock",): LOCK,
+    ("add",): ADD,
+    ("remove",): REMOVE,
+    ("version",): VERSION,
+    ("export",): EXPORT,
+    ("tree",): TREE,
 }
 
 # Those that end in a program of the user's: its words, `--help` among them, are its own.
@@ -63,7 +70,7 @@ PASSING_REFUSED = {
     "--python-downloads-json-url": DOWNLOADS,
 }
 
-# All that `uv version` may have here: with a value or more options it changes the project and installs.
+# All that `uv version` may have to pass: with a value or more options it changes the project, and is gated.
 VERSION_ONLY = (
     *GLOBAL,
     Flag(("--short",), False, CARRY),
@@ -74,11 +81,6 @@ VERSION_ONLY = (
 # Known commands that are neither: the answer in words. Everything else is unknown.
 NOT_YET = frozenset(
     {
-        ("add",),
-        ("remove",),
-        ("lock",),
-        ("export",),
-        ("tree",),
         ("venv",),
         ("build",),
         ("pip", "compile"),

@@ -154,8 +154,6 @@ PIP_SYNC = (
 )
 
 _OTHERS = "another lock or environment than the project's"
-_RESOLVES = "a new resolution of the lock"
-_GROUPS = "groups without the project"
 
 SYNC = (
     *GLOBAL,
@@ -169,14 +167,14 @@ SYNC = (
     Flag(("--dev",), False, CARRY),
     Flag(("--no-dev",), False, CARRY),
     Flag(("--no-default-groups",), False, CARRY),
-    Flag(("--only-dev",), False, LATER, _GROUPS),
-    Flag(("--only-group",), True, LATER, _GROUPS),
+    Flag(("--only-dev",), False, CARRY),
+    Flag(("--only-group",), True, CARRY),
     Flag(("--editable",), False, CARRY),
     Flag(("--no-editable",), False, CARRY),
     Flag(("--no-editable-package",), True, CARRY),
     Flag(("--inexact", "--no-exact"), False, CARRY),
     Flag(("--exact",), False, CARRY),
-    Flag(("--active",), False, LATER, _OTHERS),
+    Flag(("--active",), False, CARRY),
     Flag(("--no-active",), False, CARRY),
     Flag(("--script",), True, LATER, _OTHERS),
     *(Flag((f"--{word}-install-{what}",), False, CARRY) for word in ("no", "only") for what in ("project", "local")),
@@ -190,10 +188,10 @@ SYNC = (
     Flag(("--check",), False, CARRY),
     Flag(("--no-check",), False, OURS),
     Flag(("--output-format",), True, CARRY),
-    Flag(("--upgrade", "-U"), False, LATER, _RESOLVES),
+    Flag(("--upgrade", "-U"), False, JUDGE),
     Flag(("--no-upgrade",), False, CARRY),
-    Flag(("--upgrade-package", "-P"), True, LATER, _RESOLVES),
-    Flag(("--upgrade-group",), True, LATER, _RESOLVES),
+    Flag(("--upgrade-package", "-P"), True, JUDGE),
+    Flag(("--upgrade-group",), True, JUDGE),
     Flag(("--reinstall", "--force-reinstall"), False, CARRY),
     Flag(("--no-reinstall",), False, CARRY),
     Flag(("--reinstall-package",), True, CARRY),
@@ -210,8 +208,8 @@ SYNC = (
     Flag(("--link-mode",), True, OURS),
     Flag(("--compile-bytecode", "--compile"), False, CARRY),
     Flag(("--no-compile-bytecode", "--no-compile"), False, CARRY),
-    Flag(("--no-sources",), False, LATER, _RESOLVES),
-    Flag(("--no-sources-package",), True, LATER, _RESOLVES),
+    Flag(("--no-sources",), False, JUDGE),
+    Flag(("--no-sources-package",), True, JUDGE),
     Flag(("--no-build",), False, CARRY),
     Flag(("--build",), False, CARRY),
     Flag(("--no-build-package",), True, CARRY),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,10 +19,12 @@ from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers.commands import Plan, private_folder, without_login
 from openvet_install.installers.locks import Wanted, read_lock, select
 from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, Selection
-from openvet_install.installers.projects import Project, pyproject
+from openvet_install.installers.projects import pyproject
 from openvet_install.installers.target import ToolStops, ask, inspect, new_environment, still_missing, uv_version
 from openvet_install.installers.tokens import Token, has, values_of
 from openvet_install.installers.uv_around import TRUE, handed_on, look_around
+from openvet_install.installers.uv_probe import BASE
+from openvet_install.installers.uv_workspace import Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -30,21 +32,17 @@ if TYPE_CHECKING:
     from openvet_install.installers.passing import Command
     from openvet_install.installers.target import Target
 
-NOT_YET = "`uv sync` without an up-to-date lock is not gated yet"
-_STEERING = ("--python", "--managed-python", "--no-managed-python", "--python-preference")
-_BASE = re.compile(r"^Using .* interpreter at: (.+)$", re.MULTILINE)
+STEERING = ("--python", "--managed-python", "--no-managed-python", "--python-preference", "--active", "--no-active")
+_RESOLVE = ("--upgrade", "--upgrade-package", "--upgrade-group", "--no-sources", "--no-sources-package")
+_ASK = frozenset(
+    {
+        *("--resolution", "--prerelease", "--prerelease-package", "--pre", "--fork-strategy", "--exclude-newer"),
+        *("--exclude-newer-package", "--index", "--default-index", "--index-url", "--extra-index-url", "--no-index"),
+        "--index-strategy",
+    }
+)
 _MISSING = "Unable to find lockfile"
-
-
-class Member(Project):
-    """A folder of the lock that is the user's own: uv finds it by itself, so it is no word of the command."""
-
-    __slots__ = ()
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
+_UNREADABLE = "Failed to parse `uv.lock`"
 
 
 class Locked(NamedTuple):
@@ -63,34 +61,36 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
     word = next((token.spelled for token in tokens if token.flag is None), None)
     if word is not None:
         raise UsageError(f"`uv sync` takes no word: `{without_login(word)}`")
+    start = cwd
     around = look_around(tokens, environ, cwd, command.words)
     cwd, child, where, helper = around.cwd, around.child, around.where, around.helper
     if around.judged.get("UV_PROJECT_ENVIRONMENT"):
         child["UV_PROJECT_ENVIRONMENT"] = around.judged["UV_PROJECT_ENVIRONMENT"]
-    steering = [part for token in (*_steering(tokens, around.judged), *where) for part in token.canonical()]
+    steered = [part for token in (*steering(tokens, around.judged), *where) for part in token.canonical()]
     frozen = has(tokens, "--frozen") or around.says("UV_FROZEN")
+    resolve = partial(_resolve, argv, environ, start, command=command, tokens=tokens)
+    if any(has(tokens, name) for name in _RESOLVE):
+        return resolve()
     options = [
         part
         for token in tokens
-        if token.flag is not None and token.flag.name not in _STEERING and handed_on(token)
+        if token.flag is not None and token.flag.name not in STEERING and handed_on(token)
         for part in token.canonical()
     ]
     with private_folder() as folder:
         quiet = {**child, "UV_PYTHON_DOWNLOADS": "never", "TMPDIR": str(folder)}
         version = uv_version(helper.path, quiet, cwd)
-        probe = _Probe(helper.path, steering, quiet, cwd)
-        target, root, base = probe.look()
+        probe = _Probe(helper.path, steered, quiet, cwd)
+        looked = probe.look(frozen=frozen)
+        if looked is None:
+            return resolve()
+        target, root, base = looked
         lock = read_lock(Path(root, "uv.lock"))
         members = tuple(_members(lock, root))
         _check_sources(lock, root, members)
-        wanted = _wanted(tokens, child, lock, probe.member)
-        selection = select(lock, [Tag(*text.split("-")) for text in target.tags], target.environment, wanted)
-        skipped = {str(canonicalize_name(name)) for name in values_of(tokens, "--no-install-package")}
-        selection = selection._replace(
-            files=tuple(one for one in selection.files if canonicalize_name(one.package.name) not in skipped)
-        )
-        if not frozen and _is_static(lock, root):
-            probe.is_current()
+        selection = selected(lock, tokens=tokens, child=child, member=probe.member, target=target)
+        if not frozen and not (_is_static(lock, root) and probe.is_current(tokens)):
+            return resolve()
     return Plan(
         tool="uv",
         version=version,
@@ -98,7 +98,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         typed=tuple(map(without_login, argv)),
         program=(helper.path,),
         helper=helper,
-        argv=("sync", "--frozen" if frozen else "--locked", *options, *steering, *members),
+        argv=("sync", "--frozen" if frozen else "--locked", *options, *steered, *members),
         cwd=cwd,
         target=target,
         requested=(),
@@ -120,20 +120,21 @@ class _Probe:
         self._uv, self._steering, self._environ, self._cwd = uv, steering, environ, cwd
         self.member = ""
 
-    def _sync(self, kind: str) -> tuple[int, bytes, str]:
+    def _sync(self, kind: str, *more: str) -> tuple[int, bytes, str]:
         command = [self._uv, "sync", kind, "--dry-run", "--offline", "--no-cache", "--color=never"]
-        command += ["--output-format=json", "--no-install-workspace", "--no-install-local", *self._steering]
+        command += ["--output-format=json", "--no-install-workspace", "--no-install-local", *self._steering, *more]
         ended = ask(command, self._environ, self._cwd)
         return ended.returncode, ended.stdout, ended.stderr.decode(errors="replace")
 
-    def look(self) -> tuple[Target, str, str | None]:
+    def look(self, *, frozen: bool) -> tuple[Target, str, str | None] | None:
         """Return the target, the folder of the workspace, and the interpreter of an environment that is to be made.
 
-        Raises `ToolStops` with uv's words, `UsageError` where there is no lock or an environment to be replaced.
+        None where there is no lock that uv could read, unless it must be as it is (`frozen`). Raises `ToolStops` with
+        uv's words, `UsageError` for an environment that is to be replaced.
         """
         code, out, said = self._sync("--frozen")
-        if _MISSING in said:
-            raise UsageError(f"{NOT_YET}: there is no `uv.lock`", hint="uv lock    and then look at what it chose")
+        if code != 0 and not frozen and (_MISSING in said or _UNREADABLE in said):
+            return None
         if code != 0:
             raise ToolStops(said, code)
         try:
@@ -149,19 +150,16 @@ class _Probe:
             )
         if action != "create":
             return inspect(python, self._environ), root, None
-        base = _BASE.search(said)
+        base = BASE.search(said)
         if base is None:
             raise ConfigError(f"`{self._uv}` does not say of which Python it would make `{prefix}`")
         target = still_missing(inspect(str(Path(self._cwd, base[1].strip())), self._environ), Path(prefix))
         return target, root, base[1].strip()
 
-    def is_current(self) -> None:
-        """Raise `UsageError` when the lock does not say what the project's files ask for."""
-        if self._sync("--locked")[0] != 0:
-            raise UsageError(
-                f"{NOT_YET}: `uv.lock` does not fit what the project asks for",
-                hint="uv lock    and then look at what it chose",
-            )
+    def is_current(self, tokens: Sequence[Token]) -> bool:
+        """Tell whether the lock says what the project's files and these options ask for."""
+        asked = (token for token in tokens if token.flag is not None and token.flag.name in _ASK)
+        return self._sync("--locked", *(part for token in asked for part in token.canonical()))[0] == 0
 
 
 def make_environment(plan: Plan, variables: Mapping[str, str]) -> Target:
@@ -173,8 +171,28 @@ def make_environment(plan: Plan, variables: Mapping[str, str]) -> Target:
     return new_environment(plan.program[0], locked.base, plan.target.prefix, variables, plan.cwd, prompt=prompt)
 
 
-def _steering(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:
-    found = [token for token in tokens if token.flag is not None and token.flag.name in _STEERING]
+def _resolve(
+    argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: Command, tokens: list[Token]
+) -> Plan:
+    from openvet_install.installers import uv_resolve  # noqa: PLC0415 - it calls us
+
+    return uv_resolve.plan(argv, environ, cwd, command=command, tokens=tokens)
+
+
+def selected(
+    lock: Lock, *, tokens: Sequence[Token], child: Mapping[str, str], member: str, target: Target
+) -> Selection:
+    """Return what a target would get from a lock with these options of `uv sync`, in the project `member`."""
+    wanted = _wanted(tokens, child, lock, member)
+    found = select(lock, [Tag(*text.split("-")) for text in target.tags], target.environment, wanted)
+    skipped = {str(canonicalize_name(name)) for name in values_of(tokens, "--no-install-package")}
+    kept = tuple(one for one in found.files if canonicalize_name(one.package.name) not in skipped)
+    return found._replace(files=kept)
+
+
+def steering(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:
+    """Return what makes uv choose its Python and environment: flags, and the variable where no flag says otherwise."""
+    found = [token for token in tokens if token.flag is not None and token.flag.name in STEERING]
     if not has(found, "--python") and judged.get("UV_PYTHON"):
         from openvet_install.installers.passing import flag_table  # noqa: PLC0415 - rarely
 
@@ -253,6 +271,7 @@ def _wanted(tokens: Sequence[Token], child: Mapping[str, str], lock: Lock, membe
         extras=frozenset(extras),
         groups=_groups(tokens, child, lock),
         roots=roots or None,
+        without_project=has(tokens, "--only-dev") or has(tokens, "--only-group"),
         no_binary=has(tokens, "--no-binary")
         or frozenset(str(canonicalize_name(name)) for name in values_of(tokens, "--no-binary-package")),
         no_build=has(tokens, "--no-build")
@@ -261,6 +280,10 @@ def _wanted(tokens: Sequence[Token], child: Mapping[str, str], lock: Lock, membe
 
 
 def _groups(tokens: Sequence[Token], child: Mapping[str, str], lock: Lock) -> frozenset[str] | None:
+    only = {str(canonicalize_name(name)) for name in values_of(tokens, "--only-group")}
+    only |= {"dev"} if has(tokens, "--only-dev") else set()
+    if only:
+        return frozenset(only | {str(canonicalize_name(name)) for name in values_of(tokens, "--group")})
     typed = {str(canonicalize_name(name)) for name in values_of(tokens, "--group")}
     without = {str(canonicalize_name(name)) for name in values_of(tokens, "--no-group")}
     without |= {str(canonicalize_name(name)) for name in child.get("UV_NO_GROUP", "").split()}

@@ -178,10 +178,16 @@ def _state(run: Run) -> str:
     if run.target is None:
         ended = run.tool is not None and run.tool.exit is not None
         return f"{plain(run.tool.name)} ended with {run.tool.exit}" if ended and run.tool else "nothing was started"
+    kept = ", ".join(plain(name) for name in run.kept)
     if run.nothing_changed or not run.installed:
-        return "nothing installed"
+        return f"{kept}, {_place(run)} unchanged" if kept else "nothing installed"
     names = ", ".join(plain(name) for name in run.installed)
-    return f"{_count(len(run.installed), 'package')} {_was(len(run.installed))} installed, approved: {names}"
+    before = f"{kept} unchanged, " if kept else ""
+    return f"{before}{_count(len(run.installed), 'package')} {_was(len(run.installed))} installed, approved: {names}"
+
+
+def _place(run: Run) -> str:
+    return plain(os.path.basename(run.target or ""))  # noqa: PTH119 - as people call it
 
 
 def _was(count: int) -> str:
@@ -237,6 +243,8 @@ def _blocked(terminal: Terminal, run: Run, policies: dict[str, Policy]) -> None:
         _blocked_lock(terminal, run, policies, run.tool.name)
         return
     terminal.line(f"openvet: blocked, {_state(run)}; {_because(run, tool)}")
+    if run.command[1:2] == ["add"] and run.tool is not None and run.tool.exit != 0:
+        terminal.line(f"openvet: {tool}'s hint only puts it off: after `--frozen` the next sync stops here")
     asked = sorted({log.name for log in run.logs})
     for name in run.stopping:
         releases = [one for one in _in_the_way(run) if one.decision.file.name == name]
@@ -254,9 +262,9 @@ def _blocked(terminal: Terminal, run: Run, policies: dict[str, Policy]) -> None:
 def _blocked_lock(terminal: Terminal, run: Run, policies: dict[str, Policy], tool: str) -> None:
     """Say which entries of a lock kept the tool from being started."""
     names = sorted({one.decision.file.name for one in run.withheld})
-    place = plain(os.path.basename(run.target or ""))  # noqa: PTH119 - as people call it
+    unchanged = ", ".join([*map(plain, run.kept), _place(run)])
     terminal.line(
-        f"openvet: blocked before {tool} started, {place} unchanged; "
+        f"openvet: blocked before {tool} started, {unchanged} unchanged; "
         f"{len(names)} of {_count(max(run.locked, len(names)), 'package')} in {run.lock} not approved"
     )
     asked = sorted({log.name for log in run.logs})
@@ -278,6 +286,8 @@ def _in_the_way(run: Run) -> list[Judged]:
 def _because(run: Run, tool: str) -> str:
     names = run.stopping
     releases = _in_the_way(run)
+    if run.unfit and run.lock is not None:
+        return f"{len(names)} of {_count(max(run.locked, len(names)), 'package')} in the new {run.lock} not approved"
     if run.mode != "block" and any(one.decision.reason.klass is ReasonClass.NO for one in releases):
         return f'mode = "{run.mode}" does not forgive a no'
     if any(one.decision.reason is Reason.TOO_OLD for one in releases):

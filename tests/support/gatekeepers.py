@@ -67,7 +67,13 @@ class Permissive:
             self.released.append((url, blob.sha256))
         return no or Released(blob, metadata_of(blob.path) if url.endswith(".whl") else None)
 
+    def metadata_of(self, url: str) -> str:
+        return url
+
     def sent(self, url: str) -> None:
+        """Nothing to note."""
+
+    def kept(self, url: str) -> None:
         """Nothing to note."""
 
     def trouble(self, url: str, what: str) -> None:

@@ -113,7 +113,8 @@ class Stage:
         report = self.folder / "report.json"
         report.unlink(missing_ok=True)
         gated = argv[0] == "openvet-pip" and argv[1:2] in (("install",), ("download",), ("wheel",), ("lock",))
-        gated = gated or (argv[0] == "openvet-uv" and (argv[1:3] == ("pip", "install") or argv[1:2] == ("sync",)))
+        words = ("sync", "lock", "add", "remove")
+        gated = gated or (argv[0] == "openvet-uv" and (argv[1:3] == ("pip", "install") or argv[1] in words))
         more = [f"--openvet-report=json:{report}"] if gated else []
         return [str(PROGRAMS / argv[0]), *argv[1:], *more], report
 

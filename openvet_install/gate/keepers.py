@@ -1,0 +1,81 @@
+"""Which keeper a plan gets."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from openvet_install.gate import locked
+from openvet_install.gate.keeper import Keeper, origin_of
+from openvet_install.gate.named import files_named
+from openvet_install.installers.commands import pages_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from openvet_install.files import File
+    from openvet_install.gate.documents import Documents
+    from openvet_install.gate.knowledge import Knowledge
+    from openvet_install.gate.setting import Setting
+    from openvet_install.installers.commands import Plan, Requested
+
+
+def keeper_of(plan: Plan, chosen: Setting, knowledge: Knowledge, documents: Documents | None) -> Keeper:
+    """Return the keeper: what a command that writes a lock may see is another thing than what may be installed."""
+    fits = partial(_fits, plan)
+    hosts = [origin_of(place) for place in (*(one.url for one in plan.indexes), *pages_of(plan.argv))]
+    exact = locked.pins(plan.locked) if plan.locked is not None else _exact((*plan.requested, *plan.limits))
+    if plan.resolution is None:
+        return Keeper(
+            knowledge=knowledge,
+            rules=chosen.rules,
+            now=chosen.now,
+            hosts=hosts,
+            exact=exact,
+            named=files_named(plan.requested),
+            documents=documents,
+            fits=fits,
+        )
+    from openvet_install.gate.outcome import Fit  # noqa: PLC0415 - for commands that write a lock
+    from openvet_install.gate.resolving import Resolver, View  # noqa: PLC0415 - as above
+    from openvet_install.gate.wanted import Needs, Root  # noqa: PLC0415 - as above
+
+    pinned = {name: exact.get(name, frozenset()) | some for name, some in plan.resolution.pinned.items()}
+    view = View(
+        tags=plan.target.tags,
+        fits=Fit.of(plan.target),
+        environment=plan.target.environment,
+        roots=[Root(one.requirement, one.origin) for one in plan.requested],
+        local=[Needs(name, "", requires) for name, requires in plan.resolution.local.items()],
+    )
+    return Resolver(
+        knowledge=knowledge,
+        rules=chosen.rules,
+        now=chosen.now,
+        hosts=hosts,
+        exact={**exact, **pinned},
+        documents=documents,
+        view=view,
+    )
+
+
+def _fits(plan: Plan, file: File) -> bool:
+    from openvet_install.gate.outcome import Fit  # noqa: PLC0415 - not before the tool starts
+
+    return Fit.of(plan.target)(file)
+
+
+def _exact(requested: Iterable[Requested]) -> dict[str, frozenset[str]]:
+    """Return the versions that people pinned with `==`, by normalised name."""
+    found: dict[str, set[str]] = {}
+    for one in requested:
+        name = canonicalize_name(one.requirement.name)
+        for specifier in one.requirement.specifier:
+            if specifier.operator in ("==", "===") and not specifier.version.endswith(".*"):
+                with suppress(ValueError):
+                    found.setdefault(name, set()).add(str(Version(specifier.version)))
+    return {name: frozenset(versions) for name, versions in found.items()}

@@ -1,0 +1,145 @@
+"""A command that writes a project: its steps one after the other, and the files put back unless all goes well.
+
+What an interruption leaves is as it was, byte for byte.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from openvet_install.errors import EXIT_OK, ConfigError, UsageError
+from openvet_install.gate import session
+from openvet_install.gate.model import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from openvet_install.gate.model import Run
+    from openvet_install.gate.setting import Setting
+    from openvet_install.installers.commands import Plan
+
+MAX_BYTES = 64_000_000
+
+
+def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool = False) -> Run:
+    """Run a plan with all its steps, as `session.run` runs one. Raises what that raises, and what planning raises."""
+    resolution = plan.resolution
+    if resolution is None:
+        return session.run(plan, chosen, environ, every=every)
+    with kept(resolution.files) as files:
+        result = session.run(plan, chosen, environ, every=every)
+        if result.exit_code == EXIT_OK and resolution.then is not None:
+            second = replace(resolution.then(), alone=plan.alone)
+            result = _joined(result, session.run(second, chosen, environ, every=every), chosen)
+        if result.exit_code == EXIT_OK:
+            files.stay()
+    result.kept = () if result.exit_code == EXIT_OK else files.names
+    return result
+
+
+def _joined(first: Run, second: Run, chosen: Setting) -> Run:
+    """Tell two steps as one: the second with what only the first has seen."""
+    listed = {one.decision.file.url for one in second.files}
+    found = replace(
+        second,
+        command=first.command,
+        started=first.started,
+        files=[*second.files, *(one for one in first.files if one.decision.file.url not in listed)],
+        withheld=[*second.withheld, *first.withheld],
+        held_back=first.held_back,
+        newest_approved={**first.newest_approved, **second.newest_approved},
+        warnings=list(dict.fromkeys([*first.warnings, *second.warnings])),
+        not_judged_here=first.not_judged_here,
+        outcome=first.outcome if second.outcome is Outcome.ALLOWED else second.outcome,
+        child_seconds=first.child_seconds + second.child_seconds,
+    )
+    from openvet_install.gate.forgiven import account  # noqa: PLC0415 - for commands that write a project
+
+    account(found, chosen)
+    return found
+
+
+class _Copy(NamedTuple):
+    """A file before the run: its bytes and mode, None for none; `place` is where they lie, links resolved."""
+
+    path: str
+    place: str
+    raw: bytes | None
+    mode: int
+
+
+class Kept:
+    """The files of a project before a run."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        """Read them. Raises `UsageError` for what is no file, `ConfigError` for what cannot be read."""
+        self._copies = [_copy(path) for path in paths]
+        self._stay = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Their names without folders, each once, in their order."""
+        return tuple(dict.fromkeys(Path(one.path).name for one in self._copies))
+
+    def stay(self) -> None:
+        """Leave them as the run has made them."""
+        self._stay = True
+
+    def put_back(self) -> None:
+        """Make each what it was, if it is not. Raises `ConfigError` for what cannot be written."""
+        if self._stay:
+            return
+        for one in self._copies:
+            try:
+                _put_back(one)
+            except OSError as error:
+                raise ConfigError(f"`{one.path}` cannot be put back: {error.strerror}", where=one.path) from error
+
+
+@contextmanager
+def kept(paths: Sequence[str]) -> Iterator[Kept]:
+    """Put the files back at the end, whatever ends it, unless `stay` was called."""
+    files = Kept(paths)
+    try:
+        yield files
+    finally:
+        files.put_back()
+
+
+def _copy(path: str) -> _Copy:
+    place = os.path.realpath(path)
+    try:
+        found = os.lstat(place)
+    except FileNotFoundError:
+        return _Copy(path, place, None, 0)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_BYTES:
+        raise UsageError(f"`{path}` is no file that can be put back")
+    try:
+        return _Copy(path, place, Path(place).read_bytes(), stat.S_IMODE(found.st_mode))
+    except OSError as error:
+        raise ConfigError(f"cannot read `{path}`: {error.strerror}") from error
+
+
+def _put_back(one: _Copy) -> None:
+    place = Path(one.place)
+    if one.raw is None:
+        place.unlink(missing_ok=True)
+        return
+    with suppress(FileNotFoundError):
+        if not place.is_symlink() and place.read_bytes() == one.raw:
+            return
+    handle, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(one.raw)
+            os.fchmod(handle, one.mode)
+        os.replace(name, place)  # noqa: PTH105 - by name
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,183 @@
+"""What a command that writes a lock may see: locks are for every platform, approvals of files for one.
+
+A release is *admitted* when this target may have a file of it. Of an admitted release everything is listed but what
+the target would prefer to its best approved file; other platforms' files are judged where they are installed. A package
+without an admitted release is listed whole, wheels only, unless something that this target needs asks for it. What is
+listed and not approved gives METADATA at most: that of the approved wheel of its release, or where there is none its
+own, out of a copy that hashed right and was opened.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from packaging.version import Version
+
+from openvet_install.archive import ArchiveError
+from openvet_install.decide import Reason, ReasonClass, broken
+from openvet_install.gate.keeper import Keeper
+from openvet_install.gate.wanted import Needs, Root, Wanted
+from openvet_install.gateway import Refusal, Released
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from openvet_install.archive import Contents
+    from openvet_install.decide import Decision, Rules
+    from openvet_install.files import File
+    from openvet_install.gate.documents import Documents
+    from openvet_install.gate.knowledge import Knowledge
+    from openvet_install.gate.outcome import Fit
+    from openvet_install.gateway import Blob
+
+
+class View(NamedTuple):
+    """What decides about a listing beside the approvals.
+
+    `tags` are the target's, best first; `roots` what people ask for, `local` what the folders of a project need.
+    """
+
+    tags: Sequence[str]
+    fits: Fit
+    environment: Mapping[str, str]
+    roots: Sequence[Root]
+    local: Sequence[Needs] = ()
+
+
+class Resolver(Keeper):
+    """The keeper of a command that writes a lock."""
+
+    def __init__(
+        self,
+        *,
+        knowledge: Knowledge,
+        rules: Sequence[Rules],
+        now: datetime,
+        hosts: Iterable[tuple[str, str, int]],
+        exact: dict[str, frozenset[str]],
+        documents: Documents | None,
+        view: View,
+    ) -> None:
+        """As a keeper, for the target of `view`."""
+        super().__init__(
+            knowledge=knowledge,
+            rules=rules,
+            now=now,
+            hosts=hosts,
+            exact=exact,
+            documents=documents,
+            fits=view.fits.__call__,
+        )
+        self._view = view
+        self._ranks = {tag: rank for rank, tag in reversed(list(enumerate(view.tags)))}
+        self._instead: dict[str, str] = {}
+        self._readable: set[str] = set()
+        self._read: dict[tuple[str, str], Contents] = {}
+        self._whole_ones: set[str] = set()
+
+    def wanted(self, project: str) -> None:
+        """Have every file read: what is listed says which files there are, approved or not."""
+        del project
+
+    def needs(self, project: str) -> bool:
+        """Tell whether anything known by now leads from what this target needs to a package."""
+        read = [Needs(one.name, one.version, one.requires, one.build_requires) for one in self.read()]
+        wanted = Wanted(self._view.roots, [*self._view.local, *read], self._view.environment)
+        return bool(wanted.route(project))
+
+    def read(self) -> list[Contents]:
+        """Return every archive that was opened, those too that only gave their METADATA."""
+        with self._lock:
+            return list(self._read.values())
+
+    def contents(self, blob: Blob, filename: str) -> Contents:
+        """Open a whole local copy and note what it asks for."""
+        found = super().contents(blob, filename)
+        with self._lock:
+            self._read[found.name, found.version] = found
+        return found
+
+    def elsewhere(self) -> frozenset[str]:
+        """Look again, now that more is known of who needs what."""
+        with self._lock:
+            whole = frozenset(self._whole_ones)
+        return frozenset(name for name in whole if not self.needs(name))
+
+    def settled(self) -> bool:
+        """Tell, where no lock says it, whether nothing that was shown unapproved is needed by this target."""
+        found = [
+            max(self.decisions()[name], key=lambda one: Version(one.file.version))
+            for name in self._whole_ones - self.elsewhere()
+        ]
+        for newest in found:
+            self.refuse_local(newest)
+        return not found
+
+    def metadata_of(self, url: str) -> str:
+        """Answer with METADATA of the approved wheel that this target would take of the same release."""
+        with self._lock:
+            return self._instead.get(url, url)
+
+    def _listed(self, project: str, decisions: Sequence[Decision]) -> set[str]:
+        releases: dict[str, list[Decision]] = {}
+        for one in decisions:
+            releases.setdefault(one.file.version, []).append(one)
+        fits = self._view.fits
+        admitted = [some for some in releases.values() if any(one.shown and fits(one.file) for one in some)]
+        if admitted:
+            return {url for some in admitted for url in self._of_release(some)}
+        if self.needs(project) and any(fits(one.file) for one in decisions):
+            return set()
+        return self._whole(project, releases.values())
+
+    def _of_release(self, release: Sequence[Decision]) -> set[str]:
+        fitting = [one for one in release if one.shown and one.file.is_wheel and self._view.fits(one.file)]
+        best = min(fitting, key=lambda one: self._rank(one.file), default=None)
+        listed = {one.file.url for one in release if one.shown or self._harmless(one, best)}
+        wheels = {one.file.url for one in release if one.file.is_wheel and one.file.url in listed}
+        with self._lock:
+            if best is None:
+                self._readable |= wheels
+            else:
+                self._instead |= dict.fromkeys(wheels, best.file.url)
+        return listed
+
+    def _harmless(self, one: Decision, best: Decision | None) -> bool:
+        """Tell whether this target never takes a file that is not approved."""
+        if one.file.sha256 is None:
+            return False
+        if not self._view.fits(one.file):
+            return True
+        if best is None or one.reason.klass is ReasonClass.NO:
+            return False
+        return one.file.is_sdist or self._rank(one.file) > self._rank(best.file)
+
+    def _whole(self, project: str, releases: Iterable[Sequence[Decision]]) -> set[str]:
+        clean = [some for some in releases if all(one.reason.klass is not ReasonClass.NO for one in some)]
+        listed = {one.file.url for some in clean for one in some if one.file.is_wheel and one.file.sha256}
+        with self._lock:
+            self._readable |= listed
+            self._whole_ones |= {project} if listed else set()
+        return listed
+
+    def _rank(self, file: File) -> int:
+        pythons, abis, platforms = (part.split(".") for part in file.variant.split("-"))
+        tags = (f"{p}-{a}-{f}" for p in pythons for a in abis for f in platforms)
+        return min((self._ranks[tag] for tag in tags if tag in self._ranks), default=len(self._ranks))
+
+    def _withheld(self, url: str, decision: Decision) -> Refusal | None:
+        with self._lock:
+            readable = url in self._readable
+        return None if readable else super()._withheld(url, decision)
+
+    def _unapproved(self, url: str, decision: Decision, blob: Blob) -> Released | Refusal:
+        with self._lock:
+            readable = url in self._readable
+        if not readable:
+            return super()._unapproved(url, decision, blob)
+        try:
+            contents = self.contents(blob, decision.file.filename)
+        except ArchiveError as error:
+            return self._break(url, broken(decision.file, Reason.ARCHIVE_INVALID, error.what))
+        return Released(blob, contents.metadata, only_metadata=self._words(decision))

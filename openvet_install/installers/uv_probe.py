@@ -1,0 +1,38 @@
+"""What uv says of the environment of a project, asked without network or cache, and so that it builds nothing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openvet_install.errors import ConfigError
+from openvet_install.installers.target import ToolStops, ask, inspect, still_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from openvet_install.installers.target import Target
+
+BASE = re.compile(r"^Using .* interpreter at: (.+)$", re.MULTILINE)
+_ENVIRONMENT = re.compile(r"^Would (use|create|replace) .*environment at: (.+)$", re.MULTILINE)
+
+
+def look(uv: str, steering: Sequence[str], environ: Mapping[str, str], cwd: str) -> Target:
+    """Return the environment that `uv sync` would bring in line, there or not, whatever the lock is like.
+
+    Raises `ToolStops` with uv's words when it finds no Python.
+    """
+    command = [uv, "sync", "--dry-run", "--offline", "--no-build", "--no-cache", "--color=never"]
+    ended = ask([*command, "--no-install-workspace", "--no-install-local", *steering], environ, cwd)
+    said = ended.stderr.decode(errors="replace")
+    found = _ENVIRONMENT.search(said)
+    if found is None:
+        raise ToolStops(said, ended.returncode or 2)
+    prefix = Path(cwd, found[2].strip())
+    if found[1] == "use":
+        return inspect(str(prefix / "bin" / "python"), environ)
+    base = BASE.search(said)
+    if base is None:
+        raise ConfigError(f"`{uv}` does not say of which Python it would make `{prefix}`")
+    return still_missing(inspect(str(Path(cwd, base[1].strip())), environ), prefix)

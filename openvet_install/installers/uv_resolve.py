@@ -1,0 +1,284 @@
+"""The commands of uv that resolve a project: `lock`, `add`, `remove`, `version`, `export`, `tree`, a `sync` that must.
+
+They run in two steps. First uv resolves behind the gate and writes, but installs nothing; what it wrote is judged for
+this target. Then a gated `uv sync --frozen` brings the environment in line. Nothing of it stays unless all went well.
+"""
+
+# Paths stay strings, as the tools read and print them.
+# ruff: noqa: PTH118
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from packaging.utils import canonicalize_name
+
+from openvet_install.errors import DirectReferenceError, InstallError, UsageError
+from openvet_install.installers import uv_sync
+from openvet_install.installers.commands import (
+    CONSTRAINTS,
+    REQUIREMENTS,
+    Input,
+    Plan,
+    Requested,
+    private_folder,
+    requested_of,
+    without_login,
+)
+from openvet_install.installers.locks import read_lock
+from openvet_install.installers.passing import Command, flag_table
+from openvet_install.installers.requirements import Reader, check_names, no_way_out, read_words
+from openvet_install.installers.target import uv_version
+from openvet_install.installers.tokens import Token, has, last_of, values_of
+from openvet_install.installers.uv_around import handed_on, look_around
+from openvet_install.installers.uv_probe import look
+from openvet_install.installers.uv_workspace import Member, read_workspace, requested_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from openvet_install.installers.locks import Lock, Selection
+    from openvet_install.installers.projects import Project
+    from openvet_install.installers.requirements import FetchOutside
+    from openvet_install.installers.uv_around import Around
+    from openvet_install.installers.uv_workspace import Workspace
+
+RESOLVING = frozenset(
+    {
+        *("--upgrade", "--no-upgrade", "--upgrade-package", "--upgrade-group", "--resolution", "--prerelease", "--pre"),
+        *("--prerelease-package", "--fork-strategy", "--exclude-newer", "--exclude-newer-package", "--no-sources"),
+        *("--no-sources-package", "--refresh", "--no-refresh", "--refresh-package"),
+    }
+)
+"""What only the first step obeys."""
+_FROZEN = ("--frozen", "--check-exists")
+_NOT_OURS = frozenset({"--no-sync", "--requirements", "--constraints", "--output-file", *_FROZEN, *uv_sync.STEERING})
+_ONLY_SHOW = (("export",), ("tree",))
+_OF_ADD = frozenset({"--extra", "--editable", "--no-editable", "--group", "--dev", "--optional", "--output-format"})
+
+
+class Resolution(NamedTuple):
+    """What a command resolves anew and writes.
+
+    `lock`: where uv writes it, None when nothing is to be judged. `files`: what is put back unless all goes well,
+    absolute paths. `folders`: the user's own, links resolved. `local`: what each of them needs, by name. `pinned`: what
+    the lock names so far. `choose` says what of the written lock the target gets. `unchanged`: a lock that uv leaves as
+    it is is judged too. `then` plans the second step; None when there is none.
+    """
+
+    lock: Path | None
+    files: tuple[str, ...]
+    folders: frozenset[str]
+    local: Mapping[str, tuple[str, ...]]
+    pinned: Mapping[str, frozenset[str]]
+    choose: Callable[[Lock], Selection]
+    unchanged: bool
+    then: Callable[[], Plan] | None
+
+    def read(self) -> bytes | None:
+        """Return the lock as it lies there now; None when there is none."""
+        return self.lock.read_bytes() if self.lock is not None and self.lock.is_file() else None
+
+
+def plan(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    cwd: str,
+    *,
+    command: Command,
+    tokens: list[Token],
+    fetch: FetchOutside = no_way_out,
+) -> Plan:
+    """Understand one of these commands; `tokens` are its options, none of them refused. Errors: `uv.plan`."""
+    around = look_around(tokens, environ, cwd, command.words)
+    tokens = [*_from_variables(tokens, around, command.words), *tokens]
+    frozen = any(has(tokens, name) for name in _FROZEN)
+    check_names(values_of(tokens, "--upgrade-package"))
+    typed, folders, words = _words(command, tokens, around)
+    inputs = _inputs(tokens, around, environ, fetch)
+    requested = (*typed, *requested_of(inputs, REQUIREMENTS))
+    steering = uv_sync.steering(tokens, around.judged)
+    with private_folder() as folder:
+        quiet = {**around.child, "UV_PYTHON_DOWNLOADS": "never", "TMPDIR": str(folder)}
+        version = uv_version(around.helper.path, quiet, around.cwd)
+        workspace = read_workspace(
+            around,
+            quiet,
+            package=last_of(tokens, "--package"),
+            more=[Member(one.path, one.editable, one.extras, one.origin) for one in folders],
+            sources=not has(tokens, "--no-sources"),
+        )
+        told = [part for token in (*steering, *around.where) for part in token.canonical()]
+        target = look(around.helper.path, told, quiet, around.cwd)
+    second = _second(command.words, tokens)
+    resolution = Resolution(
+        lock=None if frozen else Path(workspace.lock),
+        files=(*workspace.files, *_written(tokens, around)),
+        folders=frozenset(os.path.realpath(one.path) for one in workspace.folders),
+        local=workspace.requires,
+        pinned=_pinned(Path(workspace.lock)),
+        choose=partial(
+            uv_sync.selected,
+            tokens=second,
+            child=around.child,
+            member=workspace.here.path if workspace.here is not None else workspace.root,
+            target=target,
+        ),
+        unchanged=command.words not in _ONLY_SHOW,
+        then=None if frozen or not _installs(command.words, tokens) else partial(_sync, argv, environ, cwd, second),
+    )
+    first = ("lock",) if command.words == ("sync",) and resolution.then is not None else command.words
+    table = flag_table("uv", first)
+    handed = [*filter(_is_for_uv, tokens), *steering, *around.where]
+    options = [part for token in handed if token.flag and token.flag.name in table for part in token.canonical()]
+    return Plan(
+        tool="uv",
+        version=version,
+        words=command.words,
+        typed=tuple(map(without_login, argv)),
+        program=(around.helper.path,),
+        helper=around.helper,
+        argv=(
+            *first,
+            *(("--no-sync",) if resolution.then is not None and first != ("lock",) else ()),
+            *(("--frozen",) if frozen else ()),
+            *options,
+            *(f"--output-file={one}" for one in values_of(tokens, "--output-file")),
+            *inputs,
+            *(one.member for one in workspace.folders),
+            *(("--", *words) if words else ()),
+        ),
+        cwd=around.cwd,
+        target=target,
+        requested=(*requested, *_needed(workspace, second)),
+        limits=requested_of(inputs, CONSTRAINTS),
+        inputs=inputs,
+        indexes=around.indexes,
+        environment=around.child,
+        upstream=around.upstream,
+        dropped=around.dropped,
+        dry_run=has(tokens, "--dry-run") or (command.words == ("sync",) and has(tokens, "--check")),
+        selects=around.config.selects or any(has(tokens, name) for name in ("--no-binary", "--no-binary-package")),
+        resolution=resolution,
+    )
+
+
+def _from_variables(tokens: Sequence[Token], around: Around, words: tuple[str, ...]) -> list[Token]:
+    """Return what variables say and no flag does."""
+    table = flag_table("uv", words)
+    names = (("UV_FROZEN", "--frozen"), ("UV_LOCKED", "--locked"), ("UV_NO_SYNC", "--no-sync"))
+    either = ("--frozen", "--locked", "--check", "--check-exists")
+    return [
+        Token(table[flag], name, None)
+        for name, flag in names
+        if flag in table
+        and around.says(name)
+        and not (any(has(tokens, one) for one in either) if flag in either else has(tokens, flag))
+    ]
+
+
+def _words(
+    command: Command, tokens: Sequence[Token], around: Around
+) -> tuple[tuple[Requested, ...], tuple[Project, ...], list[str]]:
+    """Read what stands without a flag. Raises `UsageError`, `DirectReferenceError` for archives."""
+    words = [token.spelled for token in tokens if token.flag is None]
+    if command.words == ("add",):
+        typed, folders = read_words(words, around.cwd)
+        for one in typed:
+            if one.source is not None:
+                raise DirectReferenceError(
+                    f"`{one.source.filename}`: an archive as a source of a project is refused (direct-reference)",
+                    hint="take a release from an index",
+                )
+        return typed, folders, words
+    if command.words == ("remove",):
+        check_names(words)
+    elif len(words) > (command.words == ("version",)):
+        raise UsageError(f"`uv {command.words[0]}` takes no word: `{without_login(words[-1])}`")
+    return (), (), words
+
+
+def _inputs(
+    tokens: Sequence[Token], around: Around, environ: Mapping[str, str], fetch: FetchOutside
+) -> tuple[Input, ...]:
+    read = Reader(around.cwd, environ, partial(fetch, upstream=around.upstream), stdin=True).read
+    found = (
+        *read(values_of(tokens, "--requirements"), REQUIREMENTS),
+        *read(values_of(tokens, "--constraints"), CONSTRAINTS),
+    )
+    for one in found:
+        other = next((line for line in one.lines if isinstance(line, str)), None)
+        if other is not None or one.links or one.projects or any(line.source is not None for line in one.requested):
+            raise UsageError(f"`{one.path}`: only requirements by name can be added to a project", hint=other)
+    return found
+
+
+def _written(tokens: Sequence[Token], around: Around) -> list[str]:
+    return [os.path.join(around.cwd, one) for one in values_of(tokens, "--output-file")]
+
+
+def _is_for_uv(token: Token) -> bool:
+    flag = token.flag
+    if flag is None or flag.name in _NOT_OURS:
+        return False
+    return handed_on(token) or flag.name in RESOLVING or flag.name == "--locked"
+
+
+def _installs(words: tuple[str, ...], tokens: Sequence[Token]) -> bool:
+    if any(has(tokens, name) for name in ("--no-sync", "--dry-run", "--check")):
+        return False
+    return words in (("add",), ("remove",), ("version",), ("sync",))
+
+
+def _second(words: tuple[str, ...], tokens: Sequence[Token]) -> list[Token]:
+    """Return the options of the sync that follows, as uv itself would sync."""
+    table = flag_table("uv", ("sync",))
+    out = RESOLVING | {"--locked"} | (_OF_ADD if words != ("sync",) else frozenset())
+    found = [
+        token
+        for token in tokens
+        if token.flag is not None and token.flag.name not in out and table.get(token.flag.name) == token.flag
+    ]
+    if words in (("add",), ("version",)):
+        found.append(Token(table["--inexact"], "--inexact", None))
+    if words == ("add",):
+        found += [Token(table["--extra"], "--optional", one) for one in values_of(tokens, "--optional")]
+        found += [Token(table["--group"], "--group", one) for one in values_of(tokens, "--group")]
+    return found
+
+
+def _sync(argv: Sequence[str], environ: Mapping[str, str], cwd: str, tokens: list[Token]) -> Plan:
+    table = flag_table("uv", ("sync",))
+    frozen = [*tokens, Token(table["--frozen"], "--frozen", None)]
+    return uv_sync.plan(argv, environ, cwd, command=Command("gated", ("sync",), ()), tokens=frozen)
+
+
+def _pinned(path: Path) -> dict[str, frozenset[str]]:
+    """Return the versions that a lock names so far; one that cannot be read is uv's to complain about."""
+    found: dict[str, set[str]] = defaultdict(set)
+    try:
+        packages = read_lock(path).packages if path.is_file() else ()
+    except InstallError:
+        packages = ()
+    for one in packages:
+        found[one.name].add(one.version)
+    return {name: frozenset(versions) for name, versions in found.items()}
+
+
+def _needed(workspace: Workspace, tokens: Sequence[Token]) -> tuple[Requested, ...]:
+    """Return what the target is sure to need: of the project, its groups and extras that a sync takes."""
+    roots = [workspace.here] if workspace.here is not None else list(workspace.members)
+    found: list[Requested] = []
+    for one in roots:
+        wanted = {str(canonicalize_name(name)) for name in values_of(tokens, "--group")} | set(one.default_groups)
+        extras = {str(canonicalize_name(name)) for name in values_of(tokens, "--extra")}
+        lists = [one.dependencies]
+        lists += [lines for name, lines in one.groups.items() if name in wanted]
+        lists += [lines for name, lines in one.extras.items() if name in extras]
+        origin = os.path.relpath(one.file, workspace.root)
+        found += [each for lines in lists for each in requested_in(lines, origin)]
+    return tuple(found)

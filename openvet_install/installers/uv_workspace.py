@@ -1,0 +1,262 @@
+"""The folders of a uv project before anything is resolved: whose they are, what they need, where they lead (T05).
+
+uv reads them again by itself, so what would lead past the gateway stops the run; nothing is rewritten.
+"""
+
+# Paths stay strings, as the tools read and print them.
+# ruff: noqa: PTH100, PTH112, PTH118, PTH120
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from packaging.dependency_groups import resolve_dependency_groups
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from openvet_install.errors import DirectReferenceError, UsageError
+from openvet_install.installers.commands import Requested
+from openvet_install.installers.locks_values import DEFAULT_GROUPS
+from openvet_install.installers.projects import Project, pyproject
+from openvet_install.installers.sources import VCS, refused_vcs, shown
+from openvet_install.installers.target import ToolStops, ask
+from openvet_install.installers.tokens import last_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from openvet_install.installers.uv_around import Around
+
+FILE = "pyproject.toml"
+
+
+class Member(Project):
+    """A folder of the user's own that uv finds by itself, so it is no word of the command."""
+
+    __slots__ = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
+
+
+class Folder(NamedTuple):
+    """A folder with a pyproject.toml, read once: the tables that matter."""
+
+    member: Member
+    project: Mapping[str, Any]
+    uv: Mapping[str, Any]
+    builds: tuple[str, ...]
+    groups: Mapping[str, tuple[str, ...]]
+
+    @property
+    def path(self) -> str:
+        """The folder, absolute."""
+        return self.member.path
+
+    @property
+    def file(self) -> str:
+        """Its pyproject.toml."""
+        return os.path.join(self.path, FILE)
+
+    @property
+    def name(self) -> str:
+        """The normalised name, empty where the project has none."""
+        name = self.project.get("name")
+        return str(canonicalize_name(name)) if isinstance(name, str) else ""
+
+    @property
+    def dependencies(self) -> tuple[str, ...]:
+        """What it needs to run."""
+        return _strings(self.project.get("dependencies"))
+
+    @property
+    def extras(self) -> dict[str, tuple[str, ...]]:
+        """What its extras need."""
+        extras = self.project.get("optional-dependencies")
+        table = extras if isinstance(extras, dict) else {}
+        return {str(canonicalize_name(name)): _strings(lines) for name, lines in table.items()}
+
+    @property
+    def default_groups(self) -> tuple[str, ...]:
+        """The groups that a sync takes unless it is told otherwise."""
+        told = self.uv.get("default-groups")
+        if told == "all":
+            return tuple(self.groups)
+        return DEFAULT_GROUPS if told is None else tuple(str(canonicalize_name(one)) for one in _strings(told))
+
+
+class Workspace(NamedTuple):
+    """A uv project or workspace. `folders` are its members and the folders that `tool.uv.sources` names.
+
+    `here` is the folder of the project that the command is about; None in a workspace whose root is no project.
+    """
+
+    root: str
+    folders: tuple[Folder, ...]
+    members: tuple[Folder, ...]
+    here: Folder | None
+
+    @property
+    def lock(self) -> str:
+        """Where uv keeps the lock."""
+        return os.path.join(self.root, "uv.lock")
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """What a command that resolves may write."""
+        found = [os.path.join(self.root, FILE), *(one.file for one in self.members), self.lock]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def requires(self) -> dict[str, tuple[str, ...]]:
+        """What each folder needs to run and to be built, by normalised name."""
+        return {one.name: (*one.dependencies, *one.builds) for one in self.folders if one.name}
+
+
+def read_workspace(
+    around: Around,
+    environ: Mapping[str, str],
+    *,
+    package: str | None = None,
+    more: Sequence[Member] = (),
+    sources: bool = True,
+) -> Workspace:
+    """Ask uv for the workspace and read it; `more` are folders that the command adds, `package` is `--package`.
+
+    Without `sources` uv does not look at `tool.uv.sources`.
+
+    Raises `ToolStops` where uv finds no project, `DirectReferenceError` for what no index lists, `UsageError` for files
+    that cannot be read.
+    """
+    where = [part for token in around.where for part in token.canonical()]
+
+    def told(*words: str) -> list[str]:
+        ended = ask([around.helper.path, "workspace", *words, "--color=never", *where], environ, around.cwd)
+        if ended.returncode != 0:
+            raise ToolStops(ended.stderr.decode(errors="replace"), ended.returncode)
+        return ended.stdout.decode(errors="surrogateescape").splitlines()
+
+    root = told("dir")[0]
+    paths = list(dict.fromkeys((root, *told("list", "--paths"))))
+    members = tuple(_read(Member(path, editable=True, extras="", origin=FILE)) for path in paths)
+    folders = {os.path.realpath(one.path): one for one in members}
+    waiting = [*members, *(_read(one) for one in more)]
+    while waiting:
+        one = waiting.pop()
+        folders.setdefault(os.path.realpath(one.path), one)
+        _check(one)
+        waiting += [
+            _read(Member(path, editable=False, extras="", origin=one.file))
+            for path in (_sources(one) if sources else ())
+            if os.path.realpath(path) not in folders
+        ]
+    own = {os.path.realpath(one.path) for one in members}
+    for path in folders.keys() - own:
+        _outside(path, root)
+    return Workspace(
+        root=root, folders=tuple(folders.values()), members=members, here=_here(members, around, root, package)
+    )
+
+
+def _here(members: Sequence[Folder], around: Around, root: str, package: str | None) -> Folder | None:
+    if package is not None:
+        return next((one for one in members if one.name == canonicalize_name(package)), None)
+    folder = os.path.realpath(os.path.join(around.cwd, last_of(around.where, "--project") or ""))
+    by_path = {os.path.realpath(one.path): one for one in members}
+    while folder not in by_path and folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+    found = by_path.get(folder, by_path[os.path.realpath(root)])
+    return found if found.name else None
+
+
+def _read(member: Member) -> Folder:
+    text = pyproject(os.path.join(member.path, FILE), member.origin)
+    tool, build, project = (_table(text, key) for key in ("tool", "build-system", "project"))
+    uv = _table(tool, "uv")
+    groups = _groups(text)
+    dev = _strings(uv.get("dev-dependencies"))
+    if dev:
+        groups["dev"] = (*groups.get("dev", ()), *dev)
+    return Folder(member, project, uv, _strings(build.get("requires")), groups)
+
+
+def _groups(text: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    table = _table(text, "dependency-groups")
+    found = {}
+    for name in table:
+        try:
+            lines = tuple(resolve_dependency_groups(table, name))
+        except Exception:  # noqa: BLE001 - uv's to complain about; what it holds is looked at as it stands
+            lines = _strings(table[name])
+        found[str(canonicalize_name(name))] = lines
+    return found
+
+
+def _check(folder: Folder) -> None:
+    """Raise for a requirement by address: nothing of it would pass the gateway, or no audit could be about it."""
+    lists = (folder.dependencies, folder.builds, *folder.extras.values(), *folder.groups.values())
+    for line in (one for lines in lists for one in lines):
+        try:
+            direct = Requirement(line).url is not None
+        except InvalidRequirement:
+            direct = "@" in line or "/" in line
+        if direct:
+            raise _direct(line, folder.file)
+
+
+def _sources(folder: Folder) -> Iterator[str]:
+    """Give the folders that `tool.uv.sources` names; raises for everything else that is no index."""
+    for name, entries in _table(folder.uv, "sources").items():
+        for entry in entries if isinstance(entries, list) else [entries]:
+            table = entry if isinstance(entry, dict) else {}
+            named = table.keys() & {"git", "url", "path"}
+            path = os.path.join(folder.path, str(table.get("path")))
+            if named == {"path"} and os.path.isdir(path):
+                yield os.path.abspath(path)
+            elif named or not table.keys() & {"workspace", "index"}:
+                said = next((f"{kind} {table[kind]}" for kind in sorted(named)), "no index")
+                raise _direct(f"{name}: {said}", folder.file, vcs="git" in named)
+
+
+def _outside(path: str, root: str) -> None:
+    """Raise `UsageError` when another workspace would have a say about a folder that `tool.uv.sources` names."""
+    folder = path
+    while folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+        uv = _table(_table(pyproject(os.path.join(folder, FILE), FILE), "tool"), "uv")
+        if "workspace" in uv and uv.get("sources") and folder != os.path.realpath(root):
+            raise UsageError(
+                f"`{path}` lies in another workspace, whose `tool.uv.sources` are not gated", where=f"{folder}/{FILE}"
+            )
+
+
+def _direct(text: str, where: str, *, vcs: bool = False) -> UsageError:
+    place = text.partition("@")[2].strip()
+    if vcs or VCS.match(place):
+        return refused_vcs(text, where)
+    return DirectReferenceError(
+        f"`{shown(text)}`: a direct reference of a project is refused (direct-reference): no index lists it",
+        where=where,
+        hint="take a release from an index",
+    )
+
+
+def requested_in(lines: Iterable[str], origin: str) -> Iterator[Requested]:
+    """Give the requirements of a list; what cannot be read is uv's to complain about."""
+    for line in lines:
+        try:
+            yield Requested(Requirement(line), origin)
+        except InvalidRequirement:
+            continue
+
+
+def _table(text: Mapping[str, Any], key: str) -> dict[str, Any]:
+    found = text.get(key)
+    return found if isinstance(found, dict) else {}
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
