@@ -119,7 +119,7 @@ TREE = (
     Flag(("--python-platform",), True, CARRY),
     Flag(("--universal",), False, CARRY),
     Flag(("--no-dedupe",), False, CARRY),
-    Flag(("--invert", "--reverse"), False, CARRY),
+    Flag(("--invert",), False, CARRY),
     Flag(("--outdated",), False, CARRY),
     Flag(("--show-sizes",), False, CARRY),
 )

@@ -172,6 +172,7 @@ def test_interrupted(stage, words, number):
     plain_uv(stage, "lock")
     write(stage, "good")
     before = state(stage)
+    stage.index.requests.clear()
     stage.index.lies.at_request = lambda _number, path: time.sleep(4) if "/slow" in path or "/good" in path else None
     command, _report = stage.command(UV, *words)
     process = subprocess.Popen(

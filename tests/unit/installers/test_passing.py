@@ -62,6 +62,10 @@ def test_uv_passes(line):
         ("uv", "run -q x --help", ("run",), ("-q", "x", "--help")),
         ("uv", "run -- --help", ("run",), ("--", "--help")),
         ("uv", "tool run --from a b --help", ("tool", "run"), ("--from", "a", "b", "--help")),
+        ("uv", "lock", ("lock",), ()),
+        ("uv", "add x", ("add",), ("x",)),
+        ("uv", "version 2.0", ("version",), ("2.0",)),
+        ("uv", "version --bump minor", ("version",), ("--bump", "minor")),
     ],
 )
 def test_gated(tool, line, words, rest):
@@ -82,7 +86,6 @@ def test_gated(tool, line, words, rest):
         ("pip", "config", "`pip config` is refused: only list, get, debug pass"),
         ("pip", "-- install x", "`--` in front of pip's command is refused"),
         ("uv", "run --no-such-flag x", "`--no-such-flag` is not known for uv 0.13.9"),
-        ("uv", "lock", "`uv lock` is not gated yet"),
         ("uv", "pip compile x", "`uv pip compile` is not gated yet"),
         ("uv", "tool install x", "`uv tool install` is not gated yet"),
         ("uv", "publish", "`uv publish` is refused: it uploads, and the gateway takes nothing out"),
@@ -94,8 +97,6 @@ def test_gated(tool, line, words, rest):
         ),
         ("uv", "pip list --outdated", "`--outdated` is refused: it asks the index, which is not gated here"),
         ("uv", "tool list --outdated", "`--outdated` is refused: it asks the index, which is not gated here"),
-        ("uv", "version 2.0", "`uv version` with a value is not gated yet"),
-        ("uv", "version --bump minor", "`uv version` is not gated yet when it changes the project"),
         ("uv", "python find --allow-python-downloads", None),
         ("uv", "python list --python-downloads-json-url=f", None),
         ("uv", "pip uninstall --python-fetch automatic x", None),
