@@ -224,7 +224,8 @@ def test_an_interruption_at_any_moment_leaves_nothing(stage, tool, moment, numbe
         os.killpg(process.pid, number) if number == signal.SIGINT else process.send_signal(number)
         _out, err = process.communicate(timeout=30)
     assert process.returncode != 0
-    assert process.returncode in (-number, 128 + number), err
+    # Before our first line Python itself may be interrupted, and has its own words for it.
+    assert process.returncode in (-number, 128 + number) or "init_import_site" in err, err
     assert stage.installed == {}
     assert stage.leftovers == []
     wait_for(lambda: processes_in(stage.folder) == [], 5)
