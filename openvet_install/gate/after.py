@@ -16,6 +16,7 @@ from openvet_install.installers import direct, disk
 from openvet_install.installers.bytecode import unfaithful
 from openvet_install.installers.installed import Release, compare, places_of, source_of
 from openvet_install.installers.projects import name_of
+from openvet_install.installers.target import is_of_another_python
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from openvet_install.installers.disk import Places, Snapshot
     from openvet_install.installers.installed import Finding
     from openvet_install.installers.projects import Project
+    from openvet_install.installers.target import Target
 
 
 _TEMPORARY = re.compile(r"\.tmp\w{6}|.+\.tmp")
@@ -216,6 +218,14 @@ def foreign(before: Snapshot, after: Snapshot, built: set[tuple[str, str]]) -> I
             if wrong is not None:
                 text = f"what was built of it brings a file that {wrong}"
                 yield Stray(name=name, version=version or None, path=row.path, reason="unexpected-file", text=text)
+
+
+def made_anew(target: Target) -> Iterator[Stray]:
+    """Find an environment that the tool has replaced: its packages lie where nothing was compared."""
+    if target.virtual and is_of_another_python(target):
+        prefix = str(target.prefix)
+        text = f"`{prefix}` was made anew with another Python, so nothing in it was compared"
+        yield Stray(name="", version=None, path=prefix, reason="unexpected-file", text=text)
 
 
 def _stored(name: str, version: str, keeper: Keeper, blobs: BlobStore) -> Iterator[tuple[Decision, Contents]]:

@@ -29,7 +29,7 @@ from openvet_install.gateway.outside import Outside, check_proxy
 from openvet_install.gateway.server import Gateway
 from openvet_install.gateway.upstream import Upstream
 from openvet_install.http import Fetcher
-from openvet_install.installers import disk
+from openvet_install.installers import disk, receipts
 from openvet_install.installers.choice import helpers_path, prefix_of
 from openvet_install.installers.commands import has_archives, private_folder, projects_of, typed_addresses
 from openvet_install.installers.environment import THROUGH, gateway_variables
@@ -129,6 +129,8 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
             every=every,
         )
         journal.close()
+        if plan.words == ("tool", "install"):
+            receipts.put_back(plan.target.prefix)
     return result
 
 
@@ -246,7 +248,7 @@ def _look(
     state: Path,
 ) -> Changes:
     """Compare the target with what was released, and take out of it what does not belong."""
-    from openvet_install.gate.after import changes, half_installed, told_of  # noqa: PLC0415 - not before the tool starts
+    from openvet_install.gate.after import changes, half_installed, made_anew, told_of  # noqa: PLC0415 - not before the tool starts
     from openvet_install.gate.outcome import Fit  # noqa: PLC0415 - as above
 
     after = snapshot(before.places)
@@ -267,7 +269,7 @@ def _look(
     cut_off = result.tool is not None and result.tool.exit not in (None, 0)
     halves = half_installed(strays, keeper, after.places) if cut_off else []
     result.warnings += told_of(strays, halves, away)
-    result.strays = [one for one in strays if one not in halves]
+    result.strays = [*(one for one in strays if one not in halves), *made_anew(plan.target)]
     result.installed = tuple(sorted(found.new.keys() - {one.name for one in strays if one.undone}))
     result.nothing_changed = not result.installed and all(one.undone for one in strays)
     result.preinstalled = found.untouched

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 COMMAND_LINE = "command line"
 REQUIREMENTS, CONSTRAINTS, BUILD_CONSTRAINTS = "requirements", "constraints", "build-constraints"
+WITH_REQUIREMENTS = "with-requirements"
 INPUT_FLAGS = {
     "pip": {
         REQUIREMENTS: "--requirement",
@@ -41,6 +42,7 @@ INPUT_FLAGS = {
         BUILD_CONSTRAINTS: "--build-constraints",
         "overrides": "--overrides",
         "excludes": "--excludes",
+        WITH_REQUIREMENTS: "--with-requirements",
     },
 }
 """The flag with which a tool takes each kind of requirement-like file; the first flag of our tables."""

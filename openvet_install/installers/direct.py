@@ -43,11 +43,12 @@ def put_back(info: str, url: str) -> None:
     csv.writer(written, lineterminator="\n").writerows(
         [row[0], f"sha256={digest}", str(len(text))] if row and row[0] == ends and row[1] else row for row in rows
     )
-    _replace(path, text)
-    _replace(record, written.getvalue().encode())
+    replace_file(path, text)
+    replace_file(record, written.getvalue().encode())
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
+    """Put another content in a file's place, at once and with its rights."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "wb") as stream:
         stream.write(content)

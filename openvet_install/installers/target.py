@@ -146,6 +146,16 @@ def new_environment(
     return inspect(str(prefix / "bin" / "python"), environ)
 
 
+def is_of_another_python(target: Target) -> bool:
+    """Tell whether an environment was made anew meanwhile, with a Python that keeps packages in another folder."""
+    try:
+        text = (target.prefix / "pyvenv.cfg").read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
+    said = _MADE_OF.search(text)
+    return said is not None and (int(said[1]), int(said[2])) != target.version[:2]
+
+
 def find_python(uv: str, flags: Sequence[str], environ: Mapping[str, str], cwd: str) -> str:
     """Ask uv which interpreter it would take; `flags` of `uv python find`. Raises `ToolStops` with uv's words."""
     command = [uv, "python", "find", "--offline", "--no-cache", "--no-python-downloads", "--color=never", *flags]
@@ -189,6 +199,7 @@ class Probe(NamedTuple):
     python: str
 
 
+_MADE_OF = re.compile(r"^version(?:_info)?\s*=\s*(\d+)\.(\d+)", re.MULTILINE)
 _VERSION = re.compile(r"^(?:DEBUG )?uv (\d+\.\d+\.\d+)(?=[ \n+])", re.MULTILINE)
 _USING = re.compile(r"^(?:DEBUG )?Using Python (\d+\.\d+)\S* environment at: (.+)$", re.MULTILINE)
 _INTERPRETER = re.compile(r"^Using \S+ \S+ interpreter at: (.+)$", re.MULTILINE)

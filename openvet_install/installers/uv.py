@@ -81,9 +81,13 @@ def plan(
         return _plan_sync(argv, environ, cwd, command, tokens)
     if command.words in RESOLVING:
         return _plan_resolving(argv, environ, cwd, command=command, tokens=tokens, fetch=fetch)
+    if command.words == ("tool", "install"):
+        from openvet_install.installers import uv_tool_install  # noqa: PLC0415 - it looks at us
+
+        return uv_tool_install.plan(argv, environ, cwd, command=command, tokens=tokens, fetch=fetch)
     around = look_around(tokens, environ, cwd, command.words)
     cwd, child, where = around.cwd, around.child, around.where
-    tokens = [*_judged(flag_table("uv", command.words), tokens, around.judged), *tokens]
+    tokens = [*named_by_variables(flag_table("uv", command.words), tokens, around.judged), *tokens]
     words = [token.spelled for token in tokens if token.flag is None]
     files = _files(words) if command.words == _SYNC else []
     typed, folders = read_words([] if files else words, cwd)
@@ -221,7 +225,7 @@ _FILE_VARIABLES = {
 }
 
 
-def _judged(table: Mapping[str, Flag], tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:
+def named_by_variables(table: Mapping[str, Flag], tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:
     """Return the files that variables name, where no flag does, as options."""
     found = [
         Token(table[flag], name, part)

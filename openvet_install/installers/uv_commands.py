@@ -5,7 +5,7 @@ from __future__ import annotations
 from openvet_install.installers.tokens import CARRY, Flag
 from openvet_install.installers.uv_flags import DOWNLOADS, GLOBAL, PIP_INSTALL, PIP_SYNC, SYNC
 from openvet_install.installers.uv_flags_project import ADD, EXPORT, LOCK, REMOVE, TREE, VERSION
-from openvet_install.installers.uv_flags_run import RUN, TOOL_RUN, UVX
+from openvet_install.installers.uv_flags_run import RUN, TOOL_INSTALL, TOOL_RUN, UVX
 
 GATED: dict[tuple[str, ...], tuple[Flag, ...]] = {
     ("pip", "install"): PIP_INSTALL,
@@ -20,6 +20,7 @@ GATED: dict[tuple[str, ...], tuple[Flag, ...]] = {
     ("version",): VERSION,
     ("export",): EXPORT,
     ("tree",): TREE,
+    ("tool", "install"): TOOL_INSTALL,
 }
 
 # Those that end in a program of the user's: its words, `--help` among them, are its own.
@@ -53,6 +54,8 @@ PASSING = frozenset(
         ("tool", "ls"),
         ("tool", "dir"),
         ("tool", "uninstall"),
+        ("tool", "update-shell"),
+        ("tool", "ensurepath"),
         ("workspace", "dir"),
         ("workspace", "list"),
         ("self", "version"),
@@ -84,7 +87,6 @@ NOT_YET = frozenset(
         ("venv",),
         ("build",),
         ("pip", "compile"),
-        ("tool", "install"),
         ("tool", "upgrade"),
         ("tool", "update"),
         ("workspace", "metadata"),
@@ -102,9 +104,7 @@ REFUSED = {
     ("python", "upgrade"): DOWNLOADS,
     ("python", "uninstall"): "it does not belong to the gate",
     ("python", "update-shell"): "it does not belong to the gate",
-    ("tool", "update-shell"): "it does not belong to the gate",
     ("tool", "audit"): "it asks a service past the gateway",
-    ("tool", "ensurepath"): "it does not belong to the gate",
     ("python", "ensurepath"): "it does not belong to the gate",
     ("format",): "it downloads a program without an audit",
     ("check",): "it downloads a program without an audit",

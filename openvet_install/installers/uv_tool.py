@@ -55,7 +55,7 @@ class UvTool:
         self._environ, self._from, self._fetch, self._room = environ, cwd, fetch, room
         around = look_around(self._tokens, environ, cwd, command.words)
         self._around = replace(around, child={**around.child, "TMPDIR": str(room / "tmp")})
-        self._tool = self._asked()
+        self._tool = asked_for(self._tokens, self._words)
         program.refuse_installers((self._executable() or "", *self._words[1:]), "uv tool run")
         files = starting.environment_files(self._tokens, self._around)
         added = program.from_files(around.helper.path, files, started, around.cwd) if files else {}
@@ -102,27 +102,6 @@ class UvTool:
         )
         return program.Program((name, *self._words[1:]), variables, self._around.cwd)
 
-    def _asked(self) -> str:
-        """Return what is to be installed, as a requirement. Raises `UsageError`."""
-        if not self._words:
-            raise UsageError("`uv tool run` needs a command", hint="openvet-uv tool run COMMAND")
-        asked = last_of(self._tokens, "--from") or self._words[0]
-        if asked.lower().endswith(_SCRIPTS):
-            raise UsageError(f"`{asked}` is a script, no package", hint=f"openvet-uv run {asked}")
-        if _OTHER_PYTHONS.fullmatch(asked):
-            raise UsageError(
-                f"`{asked}` names an interpreter, which is not gated here", hint=f"--python {asked} python"
-            )
-        match = _AT.fullmatch(asked)
-        if match is None or match[1] == "python":
-            return asked
-        if match[3] == "latest":
-            return f"{match[1]}{match[2] or ''}"
-        try:
-            return f"{match[1]}{match[2] or ''}=={Version(match[3])}"
-        except InvalidVersion:
-            return asked
-
     def _executable(self) -> str | None:
         """Return the name of the command, None where only the package will tell."""
         if has(self._tokens, "--from"):
@@ -132,6 +111,26 @@ class UvTool:
         match = _NAME.match(self._tool)
         by_name = match is not None and not re.match(r"\s*(@|:|/)", self._tool[match.end() :])
         return match[0] if match is not None and by_name and "/" not in self._tool else None
+
+
+def asked_for(tokens: Sequence[Token], words: Sequence[str]) -> str:
+    """Return what is to be installed for a tool, as a requirement. Raises `UsageError`."""
+    if not words:
+        raise UsageError("`uv tool run` needs a command", hint="openvet-uv tool run COMMAND")
+    asked = last_of(tokens, "--from") or words[0]
+    if asked.lower().endswith(_SCRIPTS):
+        raise UsageError(f"`{asked}` is a script, no package", hint=f"openvet-uv run {asked}")
+    if _OTHER_PYTHONS.fullmatch(asked):
+        raise UsageError(f"`{asked}` names an interpreter", hint=f"openvet-uv tool run --python {asked} python")
+    match = _AT.fullmatch(asked)
+    if match is None or match[1] == "python":
+        return asked
+    if match[3] == "latest":
+        return f"{match[1]}{match[2] or ''}"
+    try:
+        return f"{match[1]}{match[2] or ''}=={Version(match[3])}"
+    except InvalidVersion:
+        return asked
 
 
 def outside_of_projects(tokens: Sequence[Token], words: tuple[str, ...], nowhere: Path) -> list[Token]:

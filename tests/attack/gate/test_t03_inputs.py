@@ -200,7 +200,7 @@ def test_what_passes_installs_nothing(stage):
     refused = [
         ("openvet-pip", "list", "--outdated"),
         ("openvet-pip", "list", "--outd"), ("openvet-pip", "inst", "evil"), ("openvet-pip", "--", "install", "evil"),
-        ("openvet-uv", "export"), ("openvet-uv", "tool", "install", "evil"),
+        ("openvet-uv", "export"), ("openvet-uv", "tool", "upgrade", "evil"),
         ("openvet-uv", "add", "evil"), ("openvet-uv", "lock"),
         ("openvet-uv", "pip", "compile", "r.txt"), ("openvet-uv", "pip", "list", "--outdated"),
         ("openvet-uv", "build"), ("openvet-uv", "venv", "--seed", "x"), ("openvet-uv", "--", "pip", "install", "evil"),
