@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin
 
 from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.gate.deciding import Deciding
+from openvet_install.gate.once import Once
 from openvet_install.gate.session import documents_of, outside_of
 from openvet_install.gateway.addresses import parse_target
 from openvet_install.gateway.pages import parse_page
 from openvet_install.gateway.upstream import PAGE_ACCEPT, Upstream
+from openvet_install.installers import pip
 from openvet_install.installers.environment import upstream_settings
 
 if TYPE_CHECKING:
@@ -116,4 +120,22 @@ class Place(NamedTuple):
         if upstream is None and any(one.publishers for one in chosen.rules):
             upstream = self.stack.enter_context(outward(upstream_settings("pip", self.environ)))
         documents = documents_of(chosen, upstream, self.folders, self.environ) if upstream is not None else None
-        return Deciding(knowledge, chosen.rules, chosen.now, documents=documents, fits=self.fits)
+        locate = _Locate(self).__call__
+        return Deciding(knowledge, chosen.rules, chosen.now, documents=documents, fits=self.fits, locate=locate)
+
+
+class _Locate:
+    """Finds files by their hash on the indexes that pip would ask here; each package is asked for once."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._listed: Once[list[File]] = Once()
+
+    def __call__(self, file: File) -> File:
+        listed = self._listed.get(file.name, lambda: self._browser.listed(file.name))
+        return next((one for one in listed if one.sha256 == file.sha256), file)
+
+    @cached_property
+    def _browser(self) -> Browser:
+        plan = pip.plan(["install", "pip"], self._place.environ, str(Path.cwd()))
+        return self._place.stack.enter_context(browsing(plan))

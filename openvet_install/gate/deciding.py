@@ -28,7 +28,7 @@ class Deciding:
     """Decides about files, each for itself; safe for threads.
 
     Without `documents` nothing can be verified: only where no rule asks for provenance. Provenance of a file that
-    `fits` denies is not looked at, and the file is withheld in every mode.
+    `fits` denies is not looked at, and the file is withheld in every mode. `locate` finds a file by its hash.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Deciding:
         *,
         documents: Documents | None = None,
         fits: Callable[[File], bool] = lambda _file: True,
+        locate: Callable[[File], File] = lambda file: file,
     ) -> None:
         """Nothing is read yet."""
         self.rules = rules
@@ -46,6 +47,7 @@ class Deciding:
         self._now = now
         self._documents = documents
         self._fits = fits
+        self._locate = locate
 
     @classmethod
     def by_audits(cls, knowledge: Knowledge, rules: Sequence[Rules], now: datetime) -> Deciding:
@@ -59,6 +61,10 @@ class Deciding:
             return [one for one in found if isinstance(one, Decision)]
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(self._settled, found))
+
+    def located(self, file: File) -> File:
+        """Return a file of which only the hash is known as its index lists it, where a rule asks about its package."""
+        return self._locate(file) if any(one.bound_by(file.name) for one in self.rules) else file
 
     def by_policy(self, file: File) -> list[tuple[str, Decision]]:
         """Decide by each policy alone, by scope."""

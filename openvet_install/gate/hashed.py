@@ -74,7 +74,7 @@ def decisions(path: Path, one: Requested, knowledge: Knowledge, deciding: Decidi
     files = list(_files(path, one, knowledge)) or [
         File(name=name, version=version, filename="", url="", index=str(path))
     ]
-    return settle(deciding(files), deciding.rules, frozenset({version}))
+    return settle(deciding(map(deciding.located, files)), deciding.rules, frozenset({version}))
 
 
 def _weight(one: Decision) -> tuple[bool, int, bool]:

@@ -6,6 +6,9 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from openvet_install import provenance as room
 from openvet_install.errors import ConfigError
@@ -13,6 +16,7 @@ from openvet_install.provenance import MAX_ATTESTATIONS, MAX_DOCUMENT, trust_roo
 from openvet_install.publishers import describe
 from tests.support.attestations import (
     BUILD,
+    FULCIO,
     IDENTITY,
     ISSUER,
     LOGGED,
@@ -305,6 +309,55 @@ def test_a_statement_of_another_version(looked, sigstore):
 
 
 # -- certificates
+
+VOUCHED = utf8(ISSUER)
+
+
+def a_certificate(*names, issuer=VOUCHED):
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([]))
+        .issuer_name(x509.Name([]))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(LOGGED)
+        .not_valid_after(LOGGED + timedelta(minutes=10))
+    )
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=True)
+    if issuer is not None:
+        oid = x509.ObjectIdentifier(f"{FULCIO}.8")
+        builder = builder.add_extension(x509.UnrecognizedExtension(oid, issuer), critical=False)
+    return builder.sign(key, hashes.SHA256())
+
+
+URL = x509.UniformResourceIdentifier(IDENTITY)
+OTHER = x509.OtherName(x509.ObjectIdentifier(f"{FULCIO}.7"), utf8("me!example"))
+
+
+@pytest.mark.parametrize(
+    ("name", "subject"), [(URL, IDENTITY), (x509.RFC822Name("me@example"), "me@example"), (OTHER, "me!example")]
+)
+def test_who_a_certificate_names(name, subject):
+    assert room.identity_of(a_certificate(name)).subject == subject
+
+
+@pytest.mark.parametrize(
+    ("names", "issuer"),
+    [
+        ((URL, x509.RFC822Name("me@example")), VOUCHED),
+        ((), VOUCHED),
+        ((x509.DNSName("issuer.example"),), VOUCHED),
+        ((x509.OtherName(x509.ObjectIdentifier("1.2.3"), utf8("me")),), VOUCHED),
+        ((URL,), None),
+        ((URL,), utf8("")),
+        ((URL,), ISSUER.encode()),
+    ],
+)
+def test_a_certificate_that_does_not_say_who_in_one_way(names, issuer):
+    with pytest.raises((ValueError, x509.ExtensionNotFound)):
+        room.identity_of(a_certificate(*names, issuer=issuer))
 
 
 @pytest.mark.parametrize(

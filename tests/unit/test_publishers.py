@@ -160,6 +160,12 @@ def test_publishers_change_over_time():
     assert state(rules[0]) is State.MISMATCH
 
 
+def test_of_alternatives_one_that_requires_is_enough():
+    rules = (replace(RULE, required=False), replace(RULE, repository="acme-org/old", where="openvet.toml:40"))
+    origin = judge(rules, a_file("acme-sign"), Provenance())
+    assert (origin.required, origin.text) == (True, "none served; required by openvet.toml:40")
+
+
 def test_an_attestation_counts_below_the_root_of_its_rule_only():
     private = replace(RULE, trust_root=Path("/root.json"))
     found = Provenance(attested=(attested(root=Path("/root.json")),))
