@@ -110,6 +110,7 @@ def test_every_policy_asks_for_itself():
     assert need.roots == {None, Path("/root.json")}
     assert decide(FILE, evidence, both_rules, NOW, GOOD).reason is Reason.PROVENANCE_MISSING
     evidence, one = two((), (RULE,))
+    assert decide(FILE, evidence, one, NOW).roots == {None}
     found = decide(FILE, evidence, one, NOW, GOOD)
     assert (found.action, found.origin.state) == (Action.ALLOW, State.VERIFIED)
     evidence, other = two((RULE,), ())
