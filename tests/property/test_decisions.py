@@ -36,6 +36,8 @@ EXEMPTION = Exemption(
     package=FILE.name, version=None, index=INDEX, hashes=frozenset({SHA}), sdist=False, audit=None,
     owner="o", reason="r", until=TODAY, where="openvet.toml:1",
 )  # fmt: skip
+NAMED = "bb" * 32
+LIFT = replace(EXEMPTION, index=None, audit=NAMED[:12])
 KNOWN = Known(package=FILE.name, version=FILE.version, until=TODAY, hashes=frozenset({SHA}), owner="o")
 
 
@@ -92,6 +94,30 @@ def test_no_exemption_and_no_baseline_lifts_a_no(found, expressions, settings):
 
 
 digests = st.sampled_from([f"{n:064x}" for n in range(6)])
+
+
+@given(evidence, requirements, settings_, st.booleans())
+def test_a_lift_changes_nothing_where_its_audit_says_no_no(found, expressions, settings, approves):
+    rules = Rules(scope="project", policy=policy_of(expressions), **settings)
+    assert action(found, replace(rules, lifts=(LIFT,))) == action(found, rules)
+    yes = an_audit(FILE, dict.fromkeys(NAMES, True), log="eve", approves=approves, digest=NAMED)
+    good = found._replace(pinned=(*found.pinned, yes), newest=(*found.newest, yes))
+    sure = replace(rules, policy=policy_of(["is-benign"]))
+    assert action(good, replace(sure, lifts=(LIFT,))) == action(good, sure)
+
+
+@given(evidence, requirements, settings_, st.sampled_from(["pinned", "newest", "elsewhere", "siblings"]))
+def test_a_lift_lifts_its_own_no_only(found, expressions, settings, where):
+    rules = Rules(scope="project", policy=policy_of(["is-benign", *expressions]), **settings, lifts=(LIFT,))
+    no = {"is-benign": False}
+    lifted = Evidence(**{where: (an_audit(FILE, no, log="eve", digest=NAMED),)})
+    assert action(lifted, rules) == ORDER.index(Action.ALLOW)
+    other = lifted._replace(**{where: (*getattr(lifted, where), an_audit(FILE, no, log="mallory"))})
+    assert action(other, rules) == ORDER.index(Action.BLOCK)
+    ended = replace(rules, lifts=(replace(LIFT, until=TODAY - timedelta(days=1)),))
+    assert action(lifted, ended) == ORDER.index(Action.BLOCK)
+
+
 releases = st.lists(
     st.builds(
         Silent, package=st.sampled_from(["a", "b", "c", "d"]), version=st.sampled_from(["1.0", "2.0"]),

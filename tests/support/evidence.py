@@ -28,13 +28,13 @@ def a_file(name="goodlib", version="1.0", *, tag="py3-none-any", sha256=SHA, upl
     )
 
 
-def an_audit(file, claims, *, log="alice", approves=True, subject=None):
+def an_audit(file, claims, *, log="alice", approves=True, subject=None, digest="aa9ce13f7a22" + "0" * 52):
     if isinstance(subject, str):
         subject = Subject.parse(subject)
     return Audit(
         log=log,
         subject=subject or file.subject,
-        hash="aa9ce13f7a22" + "0" * 52,
+        hash=digest,
         claims=claims,
         signers=("SHA256:" + "Y" * 43,),
         created_at=1_795_000_000,
