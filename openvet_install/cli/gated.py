@@ -47,10 +47,10 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
     from openvet_install.cli.policy import introduce  # noqa: PLC0415 - imported meanwhile
 
     terminal = Terminal.of(sys.stderr, os.environ)
-    for line in introduce(chosen, os.environ):
-        terminal.line(line)
-    tell_dropped(terminal, plan.dropped)
     try:
+        for line in introduce(chosen, os.environ):
+            terminal.line(line)
+        tell_dropped(terminal, plan.dropped)
         result = carry_out(plan, chosen, options, terminal)
     except InstallError as error:
         failed([tool, *plan.typed], options, error, chosen)

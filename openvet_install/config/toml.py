@@ -137,7 +137,7 @@ class Table(NamedTuple):
         if value not in words:
             near = nearest(value, words)
             hint = f"did you mean `{near[0]}`?" if near else None
-            self.document.fault(self.at(key), f"`{key}` must be one of {', '.join(words)}", hint)
+            self.document.fault(self.at(key), f"`{key}` must be one of {', '.join(words)}, not `{value}`", hint)
             return default
         return value
 

@@ -103,3 +103,46 @@ def test_a_full_disk_ends_a_report_and_leaves_no_half_line(locked):
     path = locked.project / "fleet.jsonl"
     path.symlink_to("/dev/full")
     assert locked.run("openvet-install", "check", "--report=jsonl:fleet.jsonl").code == 64
+
+
+@pytest.mark.parametrize("command", ["openvet-pip install goodlib", "openvet-install check"])
+def test_what_stops_before_anything_is_judged_is_reported_too(locked, command):
+    (locked.project / "openvet.lock").unlink()
+    option = "--openvet-report" if command.startswith("openvet-pip") else "--report"
+    ended = locked.run(*command.split(), f"{option}=json:r.json", f"{option}=github", f"{option}=sarif:r.sarif")
+    assert ended.code == 78
+    report = json.loads((locked.project / "r.json").read_text())
+    validator().validate(report)
+    assert (report["outcome"], report["exit_code"]) == ("failed", 78)
+    (trouble,) = report["troubles"]
+    assert trouble["reason"] == "config-refused"
+    assert trouble["what"] == "log `alice` has no pin"
+    (result,) = json.loads((locked.project / "r.sarif").read_text())["runs"][0]["results"]
+    assert result["ruleId"] == "config-refused"
+
+
+def test_every_fault_of_a_policy_has_its_annotation(locked):
+    path = locked.project / "openvet.toml"
+    path.write_text(path.read_text() + 'cooldwon = "1d"\nmod = "warn"\n')
+    lines = path.read_text().splitlines()
+    ended = locked.run("openvet-install", "check", "--report=github")
+    assert ended.code == 78
+    assert ended.out.splitlines() == [
+        f"::error file=openvet.toml,line={lines.index(wrong) + 1},title=config-refused::"
+        f"openvet-install: unknown key `{wrong.split()[0]}` (openvet.toml:{lines.index(wrong) + 1}, "
+        f"key `install.{wrong.split()[0]}`)"
+        for wrong in ('cooldwon = "1d"', 'mod = "warn"')
+    ]
+
+
+def test_locks_of_other_tools_are_named(locked):
+    path = locked.project / "openvet.toml"
+    text = '\n[[lockfile]]\nkind = "uv"\npath = "uv.lock"\n\n[[lockfile]]\nkind = "poetry"\npath = "poetry.lock"\n'
+    path.write_text(path.read_text() + text)
+    ended = locked.run("openvet-install", "check")
+    assert ended.code == 77
+    assert "not judged here: poetry.lock (poetry)" in ended.err.splitlines()
+    path.write_text(path.read_text().replace('"poetry"', '"conda"'))
+    ended = locked.run("openvet-install", "check")
+    assert ended.code == 78
+    assert "conda" in ended.err
