@@ -6,6 +6,7 @@ import functools
 import subprocess
 import sys
 import threading
+import venv
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +44,7 @@ def serve(folder: Path, stack: ExitStack) -> str:
 
 def bare_environment(folder: Path) -> None:
     """Make an empty environment of our own Python."""
-    subprocess.run(  # noqa: S603 - our own Python
-        [sys.executable, "-I", "-m", "venv", "--without-pip", str(folder)], check=True, capture_output=True
-    )
+    venv.EnvBuilder(symlinks=True).create(folder)
 
 
 def call(

@@ -1,6 +1,8 @@
 """`doctor`: a line for each thing, `!` keeps 0, `✘` ends as a run would."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -22,7 +24,7 @@ def test_a_good_machine(stage):
     good(stage)
     code, lines = doctor(stage)
     assert code == 0
-    tools, logs, store = (line for line in lines if line.startswith("✓"))
+    tools, logs, provenance, store = (line for line in lines if line.startswith("✓"))
     assert re.fullmatch(
         r"✓ openvet-install \S+, pip 26\.\d\S*? \(ours\), uv 0\.\d+\.\d+ \((ours|first on PATH)\); "
         r"target \S+/environment, CPython 3\.\d+\.\d+",
@@ -30,7 +32,10 @@ def test_a_good_machine(stage):
     )
     head = stage.log.head[:12]
     assert re.fullmatch(rf"✓ logs: alice {head}, seen less than a minute ago, newest commit \d{{4}}-\d\d-\d\d", logs)
+    assert re.fullmatch(r"✓ provenance: sigstore \d\S+", provenance)
     assert re.match(r"✓ store: [1-9]\d* objects of logs, \d+\.\d [kM]B; 0 package files", store)
+    assert lines[-1].startswith(f"! index {stage.index.simple_url}: answers, but lists no pip to look at; no proxy")
+    assert lines[-1].endswith("; self-test: a block blocks")
 
 
 def test_a_newer_head_is_named(stage):
@@ -143,3 +148,45 @@ def test_clean_store_needs_no_policy_and_the_next_run_works(stage):
     assert re.fullmatch(r"✓ store: \d+(\.\d [kMG]B| bytes) freed", lines[0])
     assert not list(files.glob("??/*"))
     assert stage.run("openvet-pip", "install", "--force-reinstall", "fine").code == 0
+
+
+@pytest.mark.parametrize(
+    ("hashes", "offered", "said"),
+    [
+        (("sha256",), {"upload_time": "2026-01-01T00:00:00Z"}, "✓ index {}: hashes, upload times; no proxy"),
+        ((), {"upload_time": "2026-01-01T00:00:00Z"}, "! index {}: files without sha256, upload times: "),
+        (("sha256",), {"upload_time": None}, "! index {}: hashes, no upload times: every file is young for cooldown"),
+    ],
+)
+def test_what_an_index_does_not_tell_is_told(stage, hashes, offered, said):
+    stage.wheel("pip", "26.3", offered=offered)
+    stage.index.lies.hashes = hashes
+    stage.policy()
+    code, lines = doctor(stage)
+    assert code == 0
+    assert lines[-1].startswith(said.format(stage.index.simple_url)), lines[-1]
+
+
+def test_an_index_out_of_reach_is_a_fault(stage):
+    good(stage)
+    stage.index.lies.status = 503
+    code, lines = doctor(stage)
+    assert code == 69
+    assert lines[-1].startswith(f"✘ {stage.index.origin} answered with the status 503")
+
+
+def test_the_self_test_notices_what_is_let_through(stage, tmp_path):
+    good(stage)
+    program = tmp_path / "run.py"
+    program.write_text(
+        "from openvet_install.cli import manage, selftest\n"
+        "selftest._POLICY += '[install]\\nmode = \"warn\"\\n'\n"
+        "manage.main()\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, str(program), "doctor"], cwd=stage.project, env=stage.variables,
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 70, ended.stdout + ended.stderr
+    assert "✘ self-test: openvet-pip installed a file that nobody approved" in ended.stdout
+    assert "✘ self-test: openvet-uv installed a file that nobody approved" in ended.stdout

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from tests.e2e.test_commands import write_lock
+from tests.support import journeys
 from tests.support.stage import NO, WARN, YES
 
 
@@ -172,3 +173,16 @@ def test_a_full_disk_for_reports_is_64_before_all_else(locked):
     ended = full(locked, ("", f"{program} check --report=jsonl:{locked.folder}/full/fill"))
     assert ended.returncode == 64, ended.stderr
     assert "No space left" in ended.stderr
+
+
+def test_a_long_download_shows_how_far_it_is_and_takes_the_line_away(stage):
+    stage.wheel("big", "1.0", YES, files={"big.py": os.urandom(600_000).hex()})
+    stage.policy()
+    stage.index.lies.slow = 0.8
+    code, shown = journeys.on_terminal(stage, "openvet-pip install big")
+    assert code == 0, shown
+    said = re.findall(r"\ropenvet: getting big-1\.0-py3-none-any\.whl, (\d\.\d) of 1 MB *\r", shown)
+    assert said, shown
+    after = shown[shown.rindex("openvet: getting ") :]
+    assert re.match(r"[^\r]*\r\r *\r", after), after
+    assert "getting" not in stage.run("openvet-pip", "install", "--force-reinstall", "big").err
