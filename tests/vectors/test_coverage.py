@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.vectors import VECTORS, load, sections
+from tests.vectors.differences import DIFFERENCES, INSTALL
 
 # What is in the document and is no list of cases.
 ABOUT = {"protocol", "made_with", "error_classes", "expressions about", "verdicts locks"}
@@ -73,3 +74,17 @@ def test_every_log_on_disk_is_an_entry(folder, paths):
     on_disk = {path.parent.parent.relative_to(VECTORS).as_posix() for path in (VECTORS / folder).rglob("log/head")}
     on_disk |= {f"{folder}/{path.name}" for path in (VECTORS / folder).iterdir()}
     assert on_disk == set(paths)
+
+
+def test_every_difference_is_one_case():
+    found = {("openvet.toml", case["name"]) for case in load("config")["openvet.toml"]}
+    found |= {("decoding", case["name"]) for case in load("decoding")}
+    found |= {("tagged_hashes", case["text"]) for case in load("tagged_hashes")}
+    found |= {(case["name"], one["coord"]) for case in load("verdicts")["cases"] for one in case["result"]["subjects"]}
+    assert DIFFERENCES.keys() <= found
+
+
+def test_differences_make_us_stricter_but_for_our_own_table():
+    assert {place for place, one in DIFFERENCES.items() if one.ours in ("taken", "approved")} == {
+        place for place, one in DIFFERENCES.items() if one.rule == INSTALL
+    }

@@ -1,7 +1,7 @@
 """`vectors.json`, key verdicts: what `openvet check` 0.6 answered, and where `decide` is stricter.
 
-`verdict.py` answers exactly as 0.6 does. Whoever installs asks `decide`, which is stricter in the places that
-`STRICTER` lists, each with the rule; no other difference is allowed.
+`verdict.py` answers exactly as 0.6 does. Whoever installs asks `decide`, which is stricter where the table of
+differences says so.
 """
 
 from __future__ import annotations
@@ -22,39 +22,12 @@ from openvet_install.openvet.pins import Pin, Walked, write_pins, write_walked
 from openvet_install.openvet.store import Store
 from tests.support.real_log import in_words
 from tests.support.vectors import FolderFetcher, load
+from tests.vectors.differences import ours
 
 VERDICTS = load("verdicts")
 LOGS = load("logs")
 CASES = [pytest.param(case, id=case["name"]) for case in VERDICTS["cases"]]
 NOW = datetime(2026, 11, 23, tzinfo=timezone.utc)
-
-EMPTY_SET = "an empty effective set approves nothing (design, section 6)"
-OUTSIDER = "only auditors of the keyset or of `signers` approve (design, section 7; threat T63)"
-RELEASE = "a silent file of a release that has a contradicted file is contradicted too (threat T44)"
-
-DEMO = (
-    "pypi:blinker@1.9.0?py3-none-any",
-    "pypi:certifi@2026.10.18?py3-none-any",
-    "pypi:click@8.5.1?py3-none-any",
-    "pypi:idna@3.11?sdist",
-    "pypi:itsdangerous@2.2.0?py3-none-any",
-    "pypi:markupsafe@3.0.4?cp311-cp311-manylinux2014_x86_64.manylinux_2_17_x86_64.manylinux_2_28_x86_64",
-    "pypi:six@1.17.0?py2.py3-none-any",
-    "pypi:six@1.17.0?sdist",
-    "pypi:typing-extensions@4.15.0?py3-none-any",
-)
-STRICTER: dict[tuple[str, str], tuple[str, str]] = {
-    **{
-        (case, coord): ("no-requirements", EMPTY_SET)
-        for case in ("no-requirements", "empty-effective-set")
-        for coord in DEMO
-    },
-    ("override-hash", "pypi:certifi@2026.10.18?py3-none-any"): ("no-requirements", EMPTY_SET),
-    ("never-claimed", "pypi:six@1.17.0?sdist"): ("contradicted", RELEASE),
-    ("two-logs-unknown", "pypi:six@1.17.0?sdist"): ("contradicted", RELEASE),
-    ("third-party-certifi", "pypi:certifi@2026.10.18?py3-none-any"): ("unaudited", OUTSIDER),
-}
-"""(case, coordinate): what `decide` says instead, and the rule."""
 
 
 @pytest.fixture
@@ -140,24 +113,13 @@ def file_of(subject):
     )
 
 
-def expected(verdict, missed):
+def in_our_words(verdict, missed):
     if verdict != "fail":
         return {"pass": "approved", "unaudited": "unaudited"}[verdict]
     return "contradicted" if "contradicted" in missed.values() else "not-asserted"
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_decisions_differ_only_where_we_are_stricter(case, tmp_path):
-    found = reasons(case, tmp_path)
-    differs = {coord: found[coord] for coord, said in told(case).items() if found[coord] != expected(*said)}
-    assert differs == {coord: reason for (name, coord), (reason, _rule) in STRICTER.items() if name == case["name"]}
-
-
-def test_the_table_only_adds_strictness():
-    answers = {
-        (case["name"], coord): expected(*said) for case in VERDICTS["cases"] for coord, said in told(case).items()
-    }
-    for place, (reason, rule) in STRICTER.items():
-        assert rule
-        assert reason != "approved"
-        assert reason != answers[place]
+def test_decisions_differ_only_where_the_table_says(case, tmp_path):
+    expected = {coord: ours(case["name"], coord, in_our_words(*said)) for coord, said in told(case).items()}
+    assert reasons(case, tmp_path) == expected
