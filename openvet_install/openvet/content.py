@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from openvet_install.openvet.faults import HASH_BYTES, LogInvalid
 from openvet_install.openvet.schema import parse
 from openvet_install.openvet.subject import Subject, SubjectError, TaggedHash
+from openvet_install.openvet.urls import is_absolute
 
 SEVERITIES = {1: "low", 2: "medium", 3: "high", 4: "critical"}
 CLASSES = {1: "performance", 2: "security", 3: "safety", 4: "correctness", 5: "quality", 6: "legal"}
@@ -16,12 +17,6 @@ SCOPES = {1: "runtime", 2: "build"}
 
 _ATTRIBUTE_NAME = re.compile(r"[a-z][a-z0-9._-]*", re.ASCII)
 _COMMIT_BYTES = (20, 32)
-
-# The WHATWG rules as far as "is it absolute" needs them: blanks around go, tabs and line ends go.
-_URL_TRIM = "".join(map(chr, range(0x21)))
-_URL_SKIPPED = str.maketrans("", "", "\t\n\r")
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL | re.ASCII)
-_WITH_HOST = {"http", "https", "ws", "wss", "ftp"}
 
 
 class LineRange(NamedTuple):
@@ -228,14 +223,6 @@ def _vcs(message: Any) -> Vcs:
     commit = message.git.commit if message.git.HasField("commit") else None
     if commit is not None and len(commit) not in _COMMIT_BYTES:
         raise LogInvalid("decode", f"{len(commit)} bytes are no hash of a git commit")
-    if not _is_absolute(message.git.url):
+    if not is_absolute(message.git.url):
         raise LogInvalid("decode", "the URL of a git repository is not absolute")
     return Vcs(message.git.url, commit, subdirectory)
-
-
-def _is_absolute(url: str) -> bool:
-    found = _URL.fullmatch(url.strip(_URL_TRIM).translate(_URL_SKIPPED))
-    if found is None:
-        return False
-    scheme, rest = found.groups()
-    return scheme.lower() not in _WITH_HOST or bool(rest.replace("\\", "/").lstrip("/").partition("/")[0])

@@ -33,6 +33,7 @@ SK_ED25519 = "sk-ssh-ed25519@openssh.com"
 _STRING_MAX_BYTES = 1048575
 _LINE_CHARACTERS = 70
 _MAGIC = b"SSHSIG"
+_BOUNDARY = b"-----BEGIN "
 _BEGIN = "-----BEGIN SSH SIGNATURE-----"
 _END = "-----END SSH SIGNATURE-----"
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -40,17 +41,20 @@ _HASHES = {b"sha512": hashlib.sha512, b"sha256": hashlib.sha256}
 _SK_TAIL_BYTES = 5
 _REMEMBERED_BYTES = 2048
 
-# How many strings follow the algorithm's name, and the length of the first where it is fixed.
+# What the strings after the algorithm's name are.
 _KEY_PARTS = {
-    ED25519: (1, 32),
-    SK_ED25519: (2, 32),
-    "ssh-rsa": (2, None),
-    "ssh-dss": (4, None),
-    "ecdsa-sha2-nistp256": (2, None),
-    "ecdsa-sha2-nistp384": (2, None),
-    "ecdsa-sha2-nistp521": (2, None),
-    "sk-ecdsa-sha2-nistp256@openssh.com": (3, None),
+    ED25519: ("ed25519",),
+    SK_ED25519: ("ed25519", "text"),
+    "ssh-rsa": ("number", "number"),
+    "ssh-dss": ("number", "number", "number", "number"),
+    "ecdsa-sha2-nistp256": ("nistp256", "point"),
+    "ecdsa-sha2-nistp384": ("nistp384", "point"),
+    "ecdsa-sha2-nistp521": ("nistp521", "point"),
+    "sk-ecdsa-sha2-nistp256@openssh.com": ("nistp256", "point", "text"),
 }
+_CURVE_BYTES = {b"nistp256": 32, b"nistp384": 48, b"nistp521": 66}
+_OTHER_ALGORITHM = re.compile(r"[^@]+@[^@]+", re.ASCII)
+_MAX_ALGORITHM = 64
 
 
 def _remembered(compute: Callable[..., _Found]) -> Callable[..., _Found]:
@@ -124,16 +128,31 @@ def _parse_key(blob: bytes, stated: str) -> PublicKey:
         raise _BlobError("its algorithm is not ASCII") from error
     if algorithm != stated:
         raise _BlobError(f"it is stated to be `{stated}` and is `{algorithm}`")
-    count, first_bytes = _KEY_PARTS.get(algorithm, (1, None))
-    parts = []
-    for _ in range(count):
+    kinds = _KEY_PARTS.get(algorithm, ("any",))
+    if kinds == ("any",) and (_OTHER_ALGORITHM.fullmatch(algorithm) is None or len(algorithm) > _MAX_ALGORITHM):
+        raise _BlobError("its algorithm is not known and no name of somebody's own")
+    parts: list[bytes] = []
+    for kind in kinds:
         part, rest = _string(rest)
+        if not _is_part(kind, part, parts):
+            raise _BlobError(f"it has no {kind} where one belongs")
         parts.append(part)
     if rest:
         raise _BlobError("bytes are left over")
-    if first_bytes is not None and len(parts[0]) != first_bytes:
-        raise _BlobError(f"{len(parts[0])} bytes instead of {first_bytes}")
     return PublicKey(algorithm, blob, tuple(parts))
+
+
+def _is_part(kind: str, part: bytes, before: list[bytes]) -> bool:
+    if kind == "ed25519":
+        return len(part) == 32
+    if kind == "number":  # of the shortest form
+        return part[:1] != b"\0" or part[1:2] >= b"\x80"
+    if kind == "point":
+        coordinates = {b"\2": 1, b"\3": 1, b"\4": 2}.get(part[:1], 0)
+        return len(part) == 1 + coordinates * _CURVE_BYTES[before[0]] > 1
+    if kind == "text":
+        return part == part.decode("utf-8", "replace").encode()
+    return kind == "any" or part == kind.encode()
 
 
 def verify(armored: bytes, *, key: PublicKey, namespace: str, message: bytes) -> None:
@@ -160,17 +179,21 @@ def _invalid(what: str) -> LogInvalid:
 
 
 def _dearmor(armored: bytes) -> bytes:
-    try:
-        text = armored.decode("ascii")
-    except UnicodeDecodeError:
-        # Text before the armor is free; what counts must be ASCII and is looked at below.
-        text = armored.decode("latin-1")
-    lines = _LINE_END.split(text)
-    if lines and not lines[-1]:
-        lines.pop()
-    if not lines or lines[-1] != _END or _BEGIN not in lines:
+    start = 0 if armored.startswith(_BOUNDARY) else armored.find(b"\n" + _BOUNDARY) + 1
+    if (not start and not armored.startswith(_BOUNDARY)) or b"\0" in armored[:start]:
         raise _invalid("not an armored signature")
-    body = lines[lines.index(_BEGIN) + 1 : -1]
+    try:
+        text = armored[start:].decode("ascii")  # the text before is free
+    except UnicodeDecodeError as error:
+        raise _invalid("the armored signature is not ASCII") from error
+    lines = _LINE_END.split(text)
+    if not lines[-1]:
+        lines.pop()
+    if len(lines) < 2 or lines[0] != _BEGIN or lines[-1] != _END:
+        raise _invalid("not an armored signature")
+    body = lines[1:-1]
+    if len(body) > 1 and not body[-1]:
+        body.pop()
     sizes = [len(line) for line in body]
     if not sizes or any(size != _LINE_CHARACTERS for size in sizes[:-1]) or not 0 < sizes[-1] <= _LINE_CHARACTERS:
         raise _invalid("the lines of the armored signature have a wrong length")
