@@ -203,3 +203,24 @@ def test_without_a_project_nothing_is_installed(stage):
     plain(stage, "sync")
     found = told(stage.run(*RUN, "--no-sync", "python", "-c", TELL))
     assert found[3] == str(stage.environment)
+
+
+def test_a_project_that_must_resolve_first(stage):
+    stage.wheel("good", "1.0", YES, files={"good.py": "VALUE = 7\n"})
+    stage.wheel("good", "2.0")
+    stage.wheel("other", "1.0", YES)
+    stage.policy()
+    (stage.project / "pyproject.toml").write_text(f'{HEAD}dependencies = ["good"]\n')
+    words = ("python", "-c", "import good; print(good.VALUE)")
+    ended = stage.run(*RUN, *words)
+    assert (ended.code, ended.out) == (0, "7\n"), ended.err
+    assert stage.installed == {"good": "1.0"}
+    (stage.project / "pyproject.toml").write_text(f'{HEAD}dependencies = ["good", "other"]\n')
+    assert stage.run(*RUN, *words).code == 0
+    assert stage.installed == {"good": "1.0", "other": "1.0"}
+    before = (stage.project / "uv.lock").read_text()
+    stage.wheel("evil", "1.0")
+    (stage.project / "pyproject.toml").write_text(f'{HEAD}dependencies = ["good", "evil"]\n')
+    ended = stage.run(*RUN, *words)
+    assert (ended.code, ended.out) == (77, "")
+    assert (stage.project / "uv.lock").read_text() == before
