@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.support.stage import BENIGN, PROGRAMS, YES
+from tests.support.stage import BENIGN, PROGRAMS, YES, read_report
 
 HEAD = '[project]\nname = "mine"\nversion = "1.0"\nrequires-python = ">=3.10"\n'
 TELL = "import json, os, sys; print(json.dumps([dict(os.environ), sys.argv, sys.path, sys.prefix, os.getcwd()]))"
@@ -224,3 +224,17 @@ def test_a_project_that_must_resolve_first(stage):
     ended = stage.run(*RUN, *words)
     assert (ended.code, ended.out) == (77, "")
     assert (stage.project / "uv.lock").read_text() == before
+
+
+def test_two_installations_are_one_report(stage):
+    for name in ("good", "extra"):
+        stage.wheel(name, "1.0", YES)
+    stage.policy()
+    project(stage, "good")
+    report = stage.folder / "r.json"
+    ended = stage.run(*RUN, f"--openvet-report=json:{report}", "--with", "extra", "python", "-c", "pass")
+    assert ended.code == 0, ended.err
+    found = read_report(report)
+    assert [one["filename"] for one in found["files"]] == ["good-1.0-py3-none-any.whl", "extra-1.0-py3-none-any.whl"]
+    assert found["command"] == ["uv", "run", "--with", "extra", "python", "-c", "pass"]
+    assert (found["outcome"], found["exit_code"]) == ("allowed", 0)
