@@ -9,6 +9,7 @@ import json
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from packaging.version import Version
 
 from openvet_install.archive import ArchiveError, open_archive
 from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken
-from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_UNDECIDED, InstallError, UndecidedError
+from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK, EXIT_UNDECIDED, InstallError, UndecidedError
 from openvet_install.files import File
 from openvet_install.gate.after import release_of
 from openvet_install.gate.browse import Place, browsing
@@ -93,6 +94,28 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
     _end(result)
     account(result, chosen)
     return result
+
+
+class UncleanError(InstallError):
+    """What builds would use is not approved; ends as `check --environment` does."""
+
+    def __init__(self, found: Run) -> None:
+        """`found` is what that check came to."""
+        wrong = [one.decision.file.name for one in found.withheld] + [one.name for one in found.strays]
+        wrong += [one.name for one in found.troubles]
+        super().__init__(
+            f"builds would use what `{found.target}` holds, and not all of it is approved: {', '.join(wrong[:8])}",
+            hint="openvet-install check --environment    says what is wrong with it",
+        )
+        self.exit_code = found.exit_code  # type: ignore[misc]
+
+
+def require_clean(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> None:
+    """Check the environment whose packages builds use (threat T31). Raises `UncleanError` unless all is approved."""
+    if plan.builds_in is not None:
+        found = check(replace(plan, target=plan.builds_in), chosen, environ)
+        if found.exit_code != EXIT_OK:
+            raise UncleanError(found)
 
 
 class _Judge:

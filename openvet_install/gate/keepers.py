@@ -28,7 +28,7 @@ def keeper_of(plan: Plan, chosen: Setting, knowledge: Knowledge, documents: Docu
     """Return the keeper: what a command that writes a lock may see is another thing than what may be installed."""
     fits = partial(_fits, plan)
     hosts = [origin_of(place) for place in (*(one.url for one in plan.indexes), *pages_of(plan.argv))]
-    exact = locked.pins(plan.locked) if plan.locked is not None else _exact((*plan.requested, *plan.limits))
+    exact = _exact((*plan.requested, *plan.limits)) | (locked.pins(plan.locked) if plan.locked is not None else {})
     if plan.resolution is None:
         return Keeper(
             knowledge=knowledge,

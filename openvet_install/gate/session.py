@@ -33,7 +33,7 @@ from openvet_install.installers import disk, receipts
 from openvet_install.installers.choice import helpers_path, prefix_of
 from openvet_install.installers.commands import has_archives, private_folder, projects_of, typed_addresses
 from openvet_install.installers.environment import THROUGH, gateway_variables
-from openvet_install.installers.installed import Places, snapshot
+from openvet_install.installers.installed import Places, Snapshot, snapshot
 from openvet_install.installers.projects import name_of
 from openvet_install.installers.sandbox import Sandbox
 from openvet_install.openvet.store import Store
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from openvet_install.gate.setting import Setting
     from openvet_install.gate.wanted import Wanted
     from openvet_install.installers.commands import Plan
-    from openvet_install.installers.disk import Snapshot
     from openvet_install.installers.environment import UpstreamSettings
     from openvet_install.installers.sandbox import Ended
 
@@ -85,6 +84,8 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
     starts; logs that are invalid or out of reach and everything later is in the `Run`.
     """
     check_projects(plan, chosen.policies)
+    if plan.builds_in is not None:
+        importlib.import_module("openvet_install.gate.drift").require_clean(plan, chosen, environ)
     result = Run(
         command=[plan.tool, *plan.typed],
         started=chosen.now,
@@ -186,7 +187,7 @@ def _behind_the_gate(
     keeper = keeper_of(plan, chosen, knowledge, documents_of(chosen, upstream, folders, environ))
     keeper.note = journal.note
     blobs = BlobStore(folders.cache / "files")
-    before = snapshot(Places.of(plan.target))
+    before = Snapshot(Places.of(plan.target), {}) if plan.anew else snapshot(Places.of(plan.target))
     output = Output.of(plan.output)
     lock_before = plan.resolution.read() if plan.resolution is not None else None
     with ExitStack() as stack:
@@ -318,8 +319,8 @@ def seen_by(keeper: Keeper, sent: Sequence[Decision], faults: Sequence[BaseExcep
 
 def _may_start(plan: Plan, keeper: Keeper, folder: Path) -> bool:
     """Judge what is known before the tool starts: archives on this machine, the files of a lock."""
-    if plan.locked is not None:
-        return locked.admit(plan.locked, keeper)
+    if plan.locked is not None and not locked.admit(plan.locked, keeper):
+        return False
     return not has_archives(plan) or importlib.import_module("openvet_install.gate.local").admit(plan, keeper, folder)
 
 

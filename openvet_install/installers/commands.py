@@ -97,6 +97,22 @@ class Requested(NamedTuple):
         return f"{wanted.name}{extras} @ {self.source.address(folder)}{marker}"
 
 
+class PrivateLock(NamedTuple):
+    """A lock that was given: a copy of its `text` under its own `name`, between `flag` and `extras`."""
+
+    flag: str
+    name: str
+    text: str
+    extras: str
+
+    def word(self, folder: Path) -> str:
+        """Write the copy into a new folder, and return the word that names it."""
+        inside = folder / "given"
+        inside.mkdir(mode=0o700)
+        write_private(inside / self.name, self.text)
+        return f"{self.flag}{'=' if self.flag else ''}{inside / self.name}{self.extras}"
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """A requirement-like file, read once with all that it names: `path` as typed, `kind` a key of `INPUT_FLAGS`.
@@ -138,9 +154,10 @@ class Plan:
     without effect here, to be named once. `trusted`: `host:port` of plain-http indexes that the user trusts (pip
     needs to be told). `selects`: a file says which files of a release to take. `output`: the folder that gets
     archives instead of the target, absolute. `bare_files`: requirement files
-    stand without a flag. `written`: files that people told the tool to write, without links. `locked`: what
-    `uv sync` works from, `resolution` what a command writes. `alone`: the target is of this run alone. `argv` and
-    `environment` may hold logins: not in `repr()`.
+    stand without a flag. `written`: files that people told the tool to write, without links. `locked`: the lock that
+    is worked from, `resolution` what a command writes. `builds_in`: the environment whose packages builds use.
+    `alone`: the target is of this run alone; `anew`: what lies in it is removed first. `argv` and `environment` may
+    hold logins: not in `repr()`.
     """
 
     tool: str
@@ -149,7 +166,7 @@ class Plan:
     typed: tuple[str, ...]
     program: tuple[str, ...]
     helper: Program | None
-    argv: tuple[str | Input | Links | Project | Requested, ...] = field(repr=False)
+    argv: tuple[str | Input | Links | PrivateLock | Project | Requested, ...] = field(repr=False)
     cwd: str
     target: Target
     requested: tuple[Requested, ...]
@@ -168,7 +185,9 @@ class Plan:
     written: tuple[str, ...] = ()
     locked: Locked | None = None
     resolution: Resolution | None = None
+    builds_in: Target | None = None
     alone: bool = False
+    anew: bool = False
 
     def command(self, folder: Path) -> tuple[str, ...]:
         """Write the private copies into `folder` (of this run, 0700) and return the whole command."""
@@ -177,7 +196,7 @@ class Plan:
             if isinstance(item, str):
                 found.append(item)
                 continue
-            if isinstance(item, Requested):
+            if isinstance(item, (Requested, PrivateLock)):
                 found.append(item.word(folder))
                 continue
             if isinstance(item, Project):

@@ -55,6 +55,7 @@ __all__ = [
     "kind_of",
     "parse_lock",
     "read_lock",
+    "read_text",
     "select",
     "subjects",
 ]
@@ -80,8 +81,8 @@ def read_lock(path: Path, kind: LockKind | None = None) -> Lock:
             hint="uv.lock, pylock.toml and pylock.NAME.toml are",
         )
     pyproject = path.with_name("pyproject.toml")
-    beside = _read(pyproject) if kind == "uv" and path.name == "uv.lock" and pyproject.is_file() else None
-    return parse_lock(_read(path), path, kind, pyproject=beside)
+    beside = read_text(pyproject) if kind == "uv" and path.name == "uv.lock" and pyproject.is_file() else None
+    return parse_lock(read_text(path), path, kind, pyproject=beside)
 
 
 def parse_lock(text: str, path: Path, kind: LockKind, *, pyproject: str | None = None) -> Lock:
@@ -89,7 +90,8 @@ def parse_lock(text: str, path: Path, kind: LockKind, *, pyproject: str | None =
     return parse_pylock(text, path) if kind == "pylock" else parse_uv_lock(text, path, pyproject=pyproject)
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """Return the text of a lock. Raises `LockError` for what cannot be read or is too long."""
     try:
         with path.open("rb") as file:
             raw = file.read(MAX_LOCK_BYTES + 1)

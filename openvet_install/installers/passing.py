@@ -118,6 +118,8 @@ def _uv(argv: Sequence[str]) -> Command:
         helps = _asks_help(reader.rest)
     if helps:
         return Command(PASS, words, (*words, "--help"), tuple(before))
+    if words == ("venv",) and not _seeds(reader.rest):
+        return Command(PASS, words, tuple(argv), tuple(before))
     if words in uv_commands.NOT_YET:
         raise UsageError(f"`{said}` is not gated yet")
     if words in uv_commands.REFUSED:
@@ -156,6 +158,15 @@ def _only_reads(rest: Sequence[str]) -> bool:
     except UsageError:
         return False
     return all(token.flag is not None for token in tokens)
+
+
+def _seeds(rest: Sequence[str]) -> bool:
+    """Tell whether `uv venv` installs anything. Raises `UsageError` for options that are refused or unknown."""
+    reader = Tokeniser(rest, tool=f"uv {uv_flags.VERSION}", equals_in_short=True)
+    tokens = reader.all(flag_table("uv", ("venv",)))
+    for token in tokens:
+        refuse(token, tool="uv", command="uv venv")
+    return any(token.flag is not None and token.flag.name == "--seed" for token in tokens)
 
 
 def _asks_help(rest: Sequence[str]) -> bool:
@@ -209,6 +220,8 @@ def run_through(tool: str, command: Command, environ: Mapping[str, str], cwd: st
         from openvet_install.installers.choice import find_uv  # noqa: PLC0415 - uv only
 
         environment["UV_PYTHON_DOWNLOADS"] = "never"
+        if environment.pop("UV_VENV_SEED", "") and command.words == ("venv",):
+            raise UsageError("`UV_VENV_SEED` is refused: it installs packages", hint="uv venv --seed")
         program = (find_uv(environment, cwd).path,)
     sys.stdout.flush()
     sys.stderr.flush()

@@ -28,6 +28,7 @@ from openvet_install.installers.commands import (
     words_of,
 )
 from openvet_install.installers.environment import sort_environment, upstream_settings
+from openvet_install.installers.given_lock import given
 from openvet_install.installers.groups import read_groups
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
 from openvet_install.installers.requirements import (
@@ -85,6 +86,7 @@ def plan(
     _check_features(values_of(tokens, "--use-feature"))
     child, unusable = _usable({**config.variables, **found.child})
     program = pip_program(str(target.python))
+    own = target
     sources, options = str(Path(program[-1]).parents[1]), tuple[str, ...]()
     if words == ("install",):
         target, options = elsewhere.placed(target, tokens, child, cwd, sources)
@@ -103,7 +105,12 @@ def plan(
         insecure_hosts=hosts,
     )
     read = Reader(cwd, environ, partial(fetch, upstream=upstream)).read
-    inputs = tuple(part for kind, flag in INPUT_FLAGS["pip"].items() for part in read(values_of(tokens, flag), kind))
+    lock = given(values_of(tokens, "--requirement"), tokens, target, cwd, flag="--requirement")
+    inputs = tuple(
+        part
+        for kind, flag in INPUT_FLAGS["pip"].items()
+        for part in read(lock.files if kind == REQUIREMENTS else values_of(tokens, flag), kind)
+    )
     inputs += read_groups(values_of(tokens, "--group"), cwd, "pip")
     indexes = with_files(indexes, inputs)
     output = _output(words, tokens, cwd)
@@ -126,7 +133,15 @@ def plan(
         typed=tuple(map(without_login, argv)),
         program=program,
         helper=None,
-        argv=(*_argv(command.words, tokens, output), *options, *links, *projects, *inputs, *words_of(typed, words[1:])),
+        argv=(
+            *_argv(command.words, tokens, output),
+            *options,
+            *lock.words,
+            *links,
+            *projects,
+            *inputs,
+            *words_of(typed, words[1:]),
+        ),
         cwd=cwd,
         target=target,
         requested=requested,
@@ -140,6 +155,8 @@ def plan(
         dry_run=has(tokens, "--dry-run") or _true(child, "PIP_DRY_RUN"),
         requires_hashes=has(tokens, "--require-hashes") or _true(child, "PIP_REQUIRE_HASHES") or require_hashes(inputs),
         output=output,
+        locked=lock.locked,
+        builds_in=own if has(tokens, "--no-build-isolation") else None,
         written=tuple(os.path.realpath(Path(cwd, value)) for name in _WRITTEN for value in values_of(tokens, name)),
         selects=choose_files(inputs) or names_sdist(requested),
     )
@@ -201,7 +218,7 @@ def _argv(words: tuple[str, ...], tokens: Sequence[Token], output: str | None) -
 
 
 _WRITTEN = ("--log", "--report")
-_HANDED_ON = ("--index-url", "--extra-index-url", "--use-feature")
+_HANDED_ON = ("--index-url", "--extra-index-url", "--use-feature", "--no-build-isolation")
 
 
 def _usable(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:

@@ -82,7 +82,7 @@ INSTALL = (
     Flag(("--force-reinstall",), False, CARRY),
     Flag(("--ignore-installed", "-I"), False, CARRY),
     Flag(("--ignore-requires-python",), False, CARRY),
-    Flag(("--no-build-isolation",), False, LATER, "builds with what the target holds"),
+    Flag(("--no-build-isolation",), False, JUDGE),
     Flag(("--use-pep517",), False, CARRY),
     Flag(("--check-build-dependencies",), False, CARRY),
     Flag(("--break-system-packages",), False, CARRY),

@@ -26,6 +26,8 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from openvet_install.installers.commands import Requested
+
 MAX_BYTES = 4 * 1024 * 1024
 _NAMED = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*@\s*(\S.*)")
 _EXTRAS = re.compile(r"(.+?)(\[[^\]/\\]*\])")
@@ -91,6 +93,20 @@ def asked_by(project: Project) -> tuple[Requirement, ...]:
                 hint="what only you need can stand in a dependency group",
             )
     return tuple(requirement for _line, requirement in found)
+
+
+def build_requirements(project: Project, cwd: str) -> tuple[Requested, ...]:
+    """Return what `pyproject.toml` says is needed to build a project. Raises `UsageError` for direct references."""
+    from openvet_install.installers.commands import Requested  # noqa: PLC0415 - it imports us
+
+    path = os.path.join(project.path, "pyproject.toml")
+    lines = _strings(_table(pyproject(path, project.origin), "build-system").get("requires"))
+    found = []
+    for line, requirement in _requirements(lines):
+        if requirement.url is not None:
+            raise UsageError(f"`{shown(line)}`: a direct reference among build requirements is refused", where=path)
+        found.append(Requested(requirement, os.path.relpath(path, cwd)))
+    return tuple(found)
 
 
 def refuse_sources_of(project: Project) -> None:

@@ -30,6 +30,7 @@ from openvet_install.installers.commands import (
     without_login,
     words_of,
 )
+from openvet_install.installers.given_lock import given, names_lock
 from openvet_install.installers.groups import read_groups
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
 from openvet_install.installers.projects import refuse_sources_of
@@ -44,7 +45,7 @@ from openvet_install.installers.requirements import (
 from openvet_install.installers.sources import read_links
 from openvet_install.installers.target import inspect, probe_uv
 from openvet_install.installers.tokens import Token, Tokeniser, has, refuse, values_of
-from openvet_install.installers.uv_around import TRUE, handed_on, look_around
+from openvet_install.installers.uv_around import TRUE, UNISOLATED, handed_on, look_around
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from openvet_install.installers.requirements import FetchOutside
     from openvet_install.installers.target import Probe, Target
     from openvet_install.installers.tokens import Flag
+    from openvet_install.installers.uv_around import Around
 
 
 def plan(
@@ -86,6 +88,8 @@ def plan(
 
         return uv_tool_install.plan(argv, environ, cwd, command=command, tokens=tokens, fetch=fetch)
     around = look_around(tokens, environ, cwd, command.words)
+    if command.words in _MAKING:
+        return _plan_making(command.words, argv, environ, tokens=tokens, around=around, fetch=fetch)
     cwd, child, where = around.cwd, around.child, around.where
     tokens = [*named_by_variables(flag_table("uv", command.words), tokens, around.judged), *tokens]
     words = [token.spelled for token in tokens if token.flag is None]
@@ -93,8 +97,13 @@ def plan(
     typed, folders = read_words([] if files else words, cwd)
     check_names(values_of(tokens, "--upgrade-package"))
     read = Reader(cwd, environ, partial(fetch, upstream=around.upstream), stdin=True).read
-    inputs = tuple(part for kind, flag in INPUT_FLAGS["uv"].items() for part in read(values_of(tokens, flag), kind))
-    inputs += tuple(read(files, REQUIREMENTS))
+    listed = [value for value in values_of(tokens, "--requirements") if not names_lock(value)]
+    inputs = tuple(
+        part
+        for kind, flag in INPUT_FLAGS["uv"].items()
+        for part in read(listed if kind == REQUIREMENTS else values_of(tokens, flag), kind)
+    )
+    inputs += tuple(read([one for one in files if not names_lock(one)], REQUIREMENTS))
     inputs += read_groups(values_of(tokens, "--group"), cwd, "uv")
     indexes = with_files(around.indexes, inputs)
     links = read_links(values_of(tokens, "--find-links"), cwd, COMMAND_LINE)
@@ -103,6 +112,9 @@ def plan(
     steering = [part for token in (*_steering(tokens, around.judged), *where) for part in token.canonical()]
     probe, found_target = _look(helper.path, steering, tokens, environ=environ, child=child, cwd=cwd)
     target, elsewhere = uv_elsewhere.placed(found_target, tokens, cwd)
+    lock = given(
+        files or values_of(tokens, "--requirements"), tokens, target, cwd, flag="" if files else "--requirements"
+    )
     inside = [str(found_target.prefix), str(target.prefix)]
     if not helper.ours and any(_inside(helper.path, Path(one)) for one in inside):
         helper = find_uv(environ, cwd, avoid=inside)
@@ -129,6 +141,7 @@ def plan(
             *_break_system(tokens, around.judged),
             *elsewhere,
             f"--python={probe.python}",
+            *lock.words,
             *links,
             *projects,
             *inputs,
@@ -150,6 +163,8 @@ def plan(
         or child.get("UV_REQUIRE_HASHES", "").lower() in TRUE
         or require_hashes(inputs, listed=False),
         bare_files=bool(files),
+        locked=lock.locked,
+        builds_in=found_target if any(has(tokens, name) for name in UNISOLATED) else None,
     )
 
 
@@ -180,6 +195,7 @@ def _look(
 
 
 RESOLVING = (("lock",), ("add",), ("remove",), ("version",), ("export",), ("tree",))
+_MAKING = (("build",), ("venv",))
 
 
 def _plan_resolving(
@@ -194,6 +210,22 @@ def _plan_resolving(
     from openvet_install.installers import uv_resolve  # noqa: PLC0415 - for these commands only
 
     return uv_resolve.plan(argv, environ, cwd, command=command, tokens=tokens, fetch=fetch)
+
+
+def _plan_making(
+    words: tuple[str, ...],
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    *,
+    tokens: list[Token],
+    around: Around,
+    fetch: FetchOutside,
+) -> Plan:
+    from openvet_install.installers import uv_make  # noqa: PLC0415 - for these commands only
+
+    if words == ("build",):
+        return uv_make.plan_build(argv, environ, tokens, around, fetch=fetch)
+    return uv_make.plan_venv(argv, tokens, around)
 
 
 def _plan_sync(
@@ -212,7 +244,7 @@ def _files(words: Sequence[str]) -> list[str]:
     if not words:
         raise UsageError("`uv pip sync` needs a file of requirements")
     for word in words:
-        if word.endswith(".toml") or os.path.basename(word) in ("setup.py", "setup.cfg"):
+        if (word.endswith(".toml") and not names_lock(word)) or os.path.basename(word) in ("setup.py", "setup.cfg"):
             raise UsageError(f"`{word}`: only files of requirements are gated here yet")
     return list(words)
 

@@ -32,6 +32,8 @@ _INDEX_VARIABLES = {
     "UV_INDEX_URL": (False, True),
     "UV_EXTRA_INDEX_URL": (False, False),
 }
+UNISOLATED = ("--no-build-isolation", "--no-build-isolation-package")
+"""The options that make builds use the packages of an environment."""
 _NAME_OF_INDEX = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 

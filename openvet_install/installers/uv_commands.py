@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from openvet_install.installers.tokens import CARRY, Flag
 from openvet_install.installers.uv_flags import DOWNLOADS, GLOBAL, PIP_INSTALL, PIP_SYNC, SYNC
+from openvet_install.installers.uv_flags_make import BUILD, VENV
 from openvet_install.installers.uv_flags_project import ADD, EXPORT, LOCK, REMOVE, TREE, VERSION
 from openvet_install.installers.uv_flags_run import RUN, TOOL_INSTALL, TOOL_RUN, UVX
 
@@ -11,6 +12,8 @@ GATED: dict[tuple[str, ...], tuple[Flag, ...]] = {
     ("pip", "install"): PIP_INSTALL,
     ("pip", "sync"): PIP_SYNC,
     ("sync",): SYNC,
+    ("build",): BUILD,
+    ("venv",): VENV,
     ("run",): RUN,
     ("tool", "run"): TOOL_RUN,
     ("tool", "uvx"): UVX,
@@ -84,8 +87,6 @@ VERSION_ONLY = (
 # Known commands that are neither: the answer in words. Everything else is unknown.
 NOT_YET = frozenset(
     {
-        ("venv",),
-        ("build",),
         ("pip", "compile"),
         ("tool", "upgrade"),
         ("tool", "update"),

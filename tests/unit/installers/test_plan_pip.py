@@ -123,7 +123,6 @@ def test_unusable_variables_are_dropped_and_named(plan):
         ("install x -f d", "`--find-links`: `d` is neither a folder nor an http or https page", None),
         ("install x --use-feature new", "`--use-feature=new` is not known for pip 26.3", None),
         ("install x --python-version x --target d", "`--python-version=x` is no version like 3, 3.12 or 3.12.1", None),
-        ("install x --no-build-isolation", "`--no-build-isolation` is not gated yet", None),
         (
             "install x -i file:///d",
             "`--index-url`: `file:///d` is not an http or https URL",

@@ -77,7 +77,7 @@ def _uv_options(completion, words):
     valued = {
         match[1]: bool(match[2])
         for line in part.splitlines()
-        if (match := re.match(r"^'(?:\([^)]*\))?\*?(--?[A-Za-z][A-Za-z-]*)([=+])?(?:\[|')", line))
+        if (match := re.match(r"^'(?:\([^)]*\))?\*?(--?[A-Za-z][A-Za-z0-9-]*)([=+])?(?:\[|')", line))
     }
     names = {name for name in listed if name.startswith("-")}
     assert names == set(valued)

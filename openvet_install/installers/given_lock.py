@@ -1,0 +1,84 @@
+"""A `pylock.toml` given where requirement files are: read once, judged for this target, handed on as a copy."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from packaging.tags import Tag
+from packaging.utils import canonicalize_name
+
+from openvet_install.errors import UsageError
+from openvet_install.installers.commands import PrivateLock
+from openvet_install.installers.requirements import is_http
+from openvet_install.installers.tokens import has, values_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from openvet_install.installers.target import Target
+    from openvet_install.installers.tokens import Token
+    from openvet_install.installers.uv_sync import Locked
+
+_NAMED = re.compile(r"(?P<path>(?:.*/)?pylock(?:\.[^./]+)?\.toml)(?P<extras>\[[^\]]*\])?")
+ALL = ":all:"
+
+
+class Given(NamedTuple):
+    """What a command was given: a lock and its copy, or neither; `files` are the other values."""
+
+    files: list[str]
+    copy: PrivateLock | None = None
+    locked: Locked | None = None
+
+    @property
+    def words(self) -> tuple[PrivateLock, ...]:
+        """The copy as a word of the command."""
+        return () if self.copy is None else (self.copy,)
+
+
+def names_lock(value: str) -> bool:
+    """Tell whether a file is a lock by its name."""
+    return _NAMED.fullmatch(value) is not None
+
+
+def given(values: Sequence[str], tokens: Sequence[Token], target: Target, cwd: str, *, flag: str = "") -> Given:
+    """Read the lock among requirement files; `flag` is the one that the tool takes it with, empty for a bare word.
+
+    Raises `UsageError` for more than one, for folders in it and for one by URL, `LockError` and `LockContentError`.
+    """
+    found = [(value, match) for value in values if (match := _NAMED.fullmatch(value)) is not None]
+    files = [value for value in values if not names_lock(value)]
+    if not found:
+        return Given(files)
+    from openvet_install.installers.locks import Wanted, parse_lock, read_text, select  # noqa: PLC0415 - rarely
+    from openvet_install.installers.uv_sync import Locked  # noqa: PLC0415 - as above
+
+    value, match = found[0]
+    if len(found) > 1:
+        raise UsageError(f"`{found[1][0]}`: only one lock can be given at a time")
+    if is_http(value):
+        raise UsageError(f"`{value}`: a lock by URL is not gated yet", hint="fetch it, and look at it")
+    path = Path(os.path.abspath(Path(cwd, match["path"])))  # noqa: PTH100 - links stay as people wrote them
+    text = read_text(path)
+    lock = parse_lock(text, path, "pylock")
+    folder = next((one for one in lock.packages if one.is_local), None)
+    if folder is not None:
+        raise UsageError(
+            f"`{folder.name}`: a folder in a lock that is given is not gated yet", where=lock.where(folder)
+        )
+    wanted = Wanted(
+        extras=frozenset(str(canonicalize_name(one)) for one in re.findall(r"[^\[\],\s]+", match["extras"] or "")),
+        no_binary=_names(tokens, "--no-binary"),
+        no_build=has(tokens, "--no-build") or _names(tokens, "--only-binary"),
+    )
+    selection = select(lock, [Tag(*text.split("-")) for text in target.tags], target.environment, wanted)
+    copy = PrivateLock(flag, path.name, text, match["extras"] or "")
+    return Given(files, copy, Locked(lock=lock, selection=selection, base=None))
+
+
+def _names(tokens: Sequence[Token], flag: str) -> frozenset[str] | bool:
+    said = [name for value in values_of(tokens, flag) for name in value.split(",")]
+    return ALL in said or frozenset(str(canonicalize_name(name)) for name in said if not name.startswith(":"))

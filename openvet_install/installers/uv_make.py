@@ -1,0 +1,135 @@
+"""`uv build`, whose build requirements are gated, and `uv venv --seed`, whose packages are."""
+
+# Paths stay strings, as the tools read and print them.
+# ruff: noqa: PTH100, PTH112, PTH118
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from openvet_install.errors import UsageError
+from openvet_install.installers import starting
+from openvet_install.installers.choice import is_inside_own, own_environment
+from openvet_install.installers.commands import BUILD_CONSTRAINTS, COMMAND_LINE, Plan, choose_files, without_login
+from openvet_install.installers.projects import Project, build_requirements, refuse_sources_of
+from openvet_install.installers.requirements import Reader
+from openvet_install.installers.sources import read_links
+from openvet_install.installers.target import find_python, inspect, still_missing, uv_version
+from openvet_install.installers.tokens import has, values_of
+from openvet_install.installers.uv_around import UNISOLATED, handed_on
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from openvet_install.installers.commands import Input, Requested
+    from openvet_install.installers.requirements import FetchOutside
+    from openvet_install.installers.sources import Links
+    from openvet_install.installers.target import Target
+    from openvet_install.installers.tokens import Token
+    from openvet_install.installers.uv_around import Around
+
+ENVIRONMENT = ".venv"
+
+
+def plan_build(
+    argv: Sequence[str], environ: Mapping[str, str], tokens: list[Token], around: Around, *, fetch: FetchOutside
+) -> Plan:
+    """Understand `uv build`: a folder of the user's own is built, what it needs for that comes through the gate.
+
+    Raises `UsageError` for archives, workspaces' members and what leads past the gateway, else what `uv.plan` raises.
+    """
+    folder = os.path.abspath(os.path.join(around.cwd, _word(tokens, "build") or ""))
+    if not os.path.isdir(folder):
+        raise UsageError(f"`{without_login(folder)}` is no folder: only folders are built behind the gate yet")
+    project = Project(folder, False, "", COMMAND_LINE)
+    if not has(tokens, "--no-sources"):
+        refuse_sources_of(project)
+    read = Reader(around.cwd, environ, partial(fetch, upstream=around.upstream)).read
+    inputs = tuple(read(values_of(tokens, "--build-constraints"), BUILD_CONSTRAINTS))
+    links = read_links(values_of(tokens, "--find-links"), around.cwd, COMMAND_LINE)
+    target = inspect(_python(tokens, around, folder), around.child)
+    return _plan(
+        argv,
+        tokens,
+        around,
+        target,
+        command="build",
+        words=(f"--python={target.python}", *links, *inputs, project),
+        requested=build_requirements(project, around.cwd),
+        builds_in=target if any(has(tokens, name) for name in UNISOLATED) else None,
+        chooses=choose_files(inputs),
+    )
+
+
+def plan_venv(argv: Sequence[str], tokens: list[Token], around: Around) -> Plan:
+    """Understand `uv venv --seed`: what it puts into the new environment is gated. Raises as above."""
+    typed = _word(tokens, "venv")
+    if typed is None and around.judged.get("UV_PROJECT_ENVIRONMENT"):
+        raise UsageError("`UV_PROJECT_ENVIRONMENT` is not gated yet for `uv venv --seed`", hint="name the folder")
+    if has(tokens, "--allow-existing"):
+        raise UsageError("`--allow-existing` with `--seed` is not gated yet", hint="--clear    or another folder")
+    place = typed or ENVIRONMENT
+    prefix = os.path.abspath(os.path.join(around.cwd, place))
+    if is_inside_own(prefix):
+        raise own_environment(prefix)
+    base = inspect(_python(tokens, around, around.cwd, "--system"), around.child)
+    return _plan(
+        argv,
+        tokens,
+        around,
+        still_missing(base, Path(prefix)),
+        command="venv",
+        words=("--seed", f"--python={base.python}", place),
+        anew=has(tokens, "--clear"),
+    )
+
+
+def _word(tokens: Sequence[Token], command: str) -> str | None:
+    words = [token.spelled for token in tokens if token.flag is None]
+    if len(words) > 1:
+        raise UsageError(f"`uv {command}` takes one word: `{without_login(words[1])}`")
+    return words[0] if words else None
+
+
+def _python(tokens: list[Token], around: Around, folder: str, *more: str) -> str:
+    return find_python(around.helper.path, [*more, *starting.request(tokens, around)], around.child, folder)
+
+
+def _plan(
+    argv: Sequence[str],
+    tokens: Sequence[Token],
+    around: Around,
+    target: Target,
+    *,
+    command: str,
+    words: tuple[str | Input | Links | Project, ...],
+    requested: tuple[Requested, ...] = (),
+    chooses: bool = False,
+    builds_in: Target | None = None,
+    anew: bool = False,
+) -> Plan:
+    kept = [token for token in tokens if token.flag and token.flag.name not in starting.STEERING and handed_on(token)]
+    options = [part for token in (*kept, *around.where) for part in token.canonical()]
+    return Plan(
+        tool="uv",
+        version=uv_version(around.helper.path, around.child, around.cwd),
+        words=(command,),
+        typed=tuple(map(without_login, argv)),
+        program=(around.helper.path,),
+        helper=around.helper,
+        argv=(command, *options, *words),
+        cwd=around.cwd,
+        target=target,
+        requested=requested,
+        inputs=(),
+        indexes=around.indexes,
+        environment=around.child,
+        upstream=around.upstream,
+        dropped=around.dropped,
+        selects=around.config.selects or chooses,
+        builds_in=builds_in,
+        anew=anew,
+    )

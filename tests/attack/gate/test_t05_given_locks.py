@@ -1,0 +1,92 @@
+"""T03, T05: a `pylock.toml` given to pip or uv is judged before the tool starts; what has no index is refused."""
+
+import pytest
+
+from tests.support.attacks import PIP, UV, everything, evil_sdist, stopped
+from tests.support.stage import WARN, YES
+from tests.support.wheels import wheel_name
+
+SYNC = ("openvet-uv", "pip", "sync")
+EACH = pytest.mark.parametrize("tool", [PIP, UV, SYNC], ids=["pip", "uv", "sync"])
+
+
+def write(stage, *entries, name="pylock.toml"):
+    head = 'lock-version = "1.0"\ncreated-by = "somebody"\n'
+    (stage.project / name).write_text(head + "".join(f"\n[[packages]]\n{entry}" for entry in entries))
+
+
+def entry(stage, name, version, digest):
+    url = stage.index.simple_url.replace("/simple", "/files/") + wheel_name(name, version)
+    wheel = f'{{ name = "{wheel_name(name, version)}", url = "{url}", hashes = {{ sha256 = "{digest}" }} }}'
+    return f'name = "{name}"\nversion = "{version}"\nindex = "{stage.index.simple_url}"\nwheels = [{wheel}]\n'
+
+
+def go(stage, tool, name="pylock.toml"):
+    return stage.run(*tool, *([name] if tool == SYNC else ["-r", name]))
+
+
+@EACH
+def test_what_is_approved_is_installed(stage, tool):
+    digest = stage.wheel("good", "1.0", YES)
+    stage.policy()
+    write(stage, entry(stage, "good", "1.0", digest), name="pylock.dev.toml")
+    ended = go(stage, tool, "pylock.dev.toml")
+    assert (ended.code, ended.ours) == (0, []), ended.err
+    assert stage.installed == {"good": "1.0"}
+
+
+@EACH
+def test_what_is_not_stops_before_the_tool_starts(stage, tool):
+    good, other = stage.wheel("good", "1.0", YES), stage.wheel("other", "1.0")
+    stage.policy()
+    write(stage, entry(stage, "good", "1.0", good), entry(stage, "other", "1.0", other))
+    before = everything(stage)
+    ended = go(stage, tool)
+    stopped(stage, ended, 77, before=before)
+    assert "other@1.0?py3-none-any    unaudited    pylock.toml:10" in ended.err
+    assert not stage.index.asked("/files/good-1.0-py3-none-any.whl")
+
+
+@EACH
+def test_a_hash_that_nobody_approved(stage, tool):
+    stage.wheel("good", "1.0", YES)
+    stage.policy(WARN)
+    write(stage, entry(stage, "good", "1.0", "0" * 64))
+    before = everything(stage)
+    stopped(stage, go(stage, tool), 65, before=before)
+
+
+KINDS = {
+    "path": 'name = "evil"\nversion = "1.0"\nsdist = {{ path = "{path}", hashes = {{ sha256 = "{digest}" }} }}\n',
+    "archive": 'name = "evil"\n\n[packages.archive]\npath = "{path}"\nhashes = {{ sha256 = "{digest}" }}\n',
+    "directory": 'name = "evil"\n\n[packages.directory]\npath = "{folder}"\n',
+    "vcs": 'name = "evil"\n\n[packages.vcs]\ntype = "git"\nurl = "file://{folder}"\ncommit-id = "{commit}"\n',
+}
+
+
+@EACH
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_has_no_index_is_refused(stage, tool, kind):
+    stage.wheel("good", "1.0", YES)
+    stage.policy(WARN)
+    path = evil_sdist(stage)
+    write(stage, KINDS[kind].format(path=path, folder=path.parent, digest="0" * 64, commit="0" * 40))
+    before = everything(stage)
+    stopped(stage, go(stage, tool), 64, 77, before=before)
+
+
+def test_the_lock_is_read_once(stage):
+    # A second reading would be another lock.
+    digest = stage.wheel("good", "1.0", YES)
+    stage.policy()
+    write(stage, entry(stage, "good", "1.0", digest))
+    lock = stage.project / "pylock.toml"
+
+    def swap(_number, path):
+        if path.startswith("/files/"):
+            lock.write_text("[")
+
+    stage.index.lies.at_request = swap
+    ended = go(stage, PIP)
+    assert ended.code == 0, ended.err
+    stage.index.lies.at_request = lambda _number, _path: None

@@ -1,0 +1,143 @@
+"""T20: `uv build` and `uv venv --seed` resolve, download and run hooks: all that they take comes through the gate."""
+
+import pytest
+
+from tests.support.attacks import everything, evil_sdist, stopped
+from tests.support.stage import BENIGN, YES
+
+BUILD = ("openvet-uv", "build")
+LOCAL = BENIGN + 'local-projects = ["."]\n'
+BACKEND = """\
+import helper, os, zipfile
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    helper.used(repr(config_settings))
+    name = "own-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as archive:
+        archive.writestr("own.py", "")
+        archive.writestr("own-1.0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: own\\nVersion: 1.0\\n")
+        archive.writestr("own-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        archive.writestr("own-1.0.dist-info/RECORD", "")
+    return name
+"""
+
+
+def project(stage, requires="helper", more=""):
+    (stage.project / "pyproject.toml").write_text(
+        f'[project]\nname = "own"\nversion = "1.0"\n\n[build-system]\nrequires = ["{requires}"]\n'
+        f'build-backend = "backend"\nbackend-path = ["."]\n{more}'
+    )
+    (stage.project / "backend.py").write_text(BACKEND)
+
+
+def helper(stage, claims=None):
+    code = f"def used(text):\n    open({str(stage.marker)!r}, 'a').write(text)\nused('import')\n"
+    stage.wheel("helper", "1.0", claims, files={"helper.py": code})
+
+
+def test_an_approved_backend_builds(stage):
+    helper(stage, YES)
+    stage.policy(LOCAL)
+    project(stage)
+    before = everything(stage)
+    ended = stage.run(*BUILD, "--wheel", "-C", "a=b")
+    assert (ended.code, [line for line in ended.ours if "note" not in line]) == (0, []), ended.err
+    assert (stage.project / "dist/own-1.0-py3-none-any.whl").exists()
+    assert "'a': 'b'" in stage.marker.read_text()
+    assert everything(stage) == before
+    assert stage.run(*BUILD, "--wheel", "-o", "out", ".").code == 0
+    assert (stage.project / "out/own-1.0-py3-none-any.whl").exists()
+
+
+def test_a_backend_that_nobody_approved_never_runs(stage):
+    helper(stage)
+    stage.policy(LOCAL)
+    project(stage)
+    before = everything(stage)
+    ended = stage.run(*BUILD, "--wheel")
+    stopped(stage, ended, 77, before=before)
+    assert "✘ pypi:helper@1.0?py3-none-any    unaudited" in ended.err
+    assert not list(stage.project.glob("dist/*.whl"))
+
+
+def test_folders_that_are_not_ours_and_archives_are_not_built(stage):
+    helper(stage, YES)
+    stage.policy(BENIGN.replace("[install]", '[install]\nlocal-projects = ["inside"]'))
+    project(stage)
+    before = everything(stage)
+    stopped(stage, stage.run(*BUILD), 64, before=before)
+    stopped(stage, stage.run(*BUILD, str(evil_sdist(stage))), 64, before=before)
+    stopped(stage, stage.run(*BUILD, "--all-packages"), 64, before=before)
+
+
+@pytest.mark.parametrize("kind", ["direct", "source", "constraint", "links"])
+def test_detours_of_a_build(stage, kind):
+    path = evil_sdist(stage)
+    helper(stage, YES)
+    stage.policy(LOCAL)
+    uri, argv = path.as_uri(), ["--wheel"]
+    if kind == "direct":
+        project(stage, f"evil @ {uri}")
+    elif kind == "source":
+        project(stage, "evil", f'[tool.uv.sources]\nevil = {{ path = "{path}" }}\n')
+    elif kind == "constraint":
+        project(stage, "evil")
+        (stage.project / "c.txt").write_text(f"evil @ {uri}\n")
+        argv += ["-b", "c.txt"]
+    else:
+        project(stage, "evil")
+        argv += ["--find-links", str(path.parent)]
+    before = everything(stage)
+    stopped(stage, stage.run(*BUILD, *argv), 64, 77, before=before)
+
+
+def test_without_isolation_only_what_is_approved(stage):
+    helper(stage, YES)
+    stage.policy(LOCAL)
+    project(stage)
+    assert stage.run("openvet-pip", "install", "--no-compile", "helper").code == 0
+    (place,) = stage.environment.glob("lib/python*/site-packages/helper.py")
+    with place.open("a") as file:
+        file.write("used('evil')\n")
+    before = everything(stage)
+    ended = stage.run(*BUILD, "--wheel", "--no-build-isolation")
+    stopped(stage, ended, 65, before=before)
+
+
+VENV = ("openvet-uv", "venv")
+
+
+def seeds(stage, claims=YES):
+    stage.wheel("pip", "99.0", claims, files={"pip/__init__.py": "", "pip/__main__.py": "print('seeded')\n"})
+    for name in ("setuptools", "wheel"):
+        stage.wheel(name, "99.0", claims)
+
+
+def test_seeds_are_gated(stage):
+    seeds(stage)
+    stage.policy()
+    ended = stage.run(*VENV, "--seed", "new")
+    assert (ended.code, ended.ours) == (0, []), ended.err
+    assert list((stage.project / "new").glob("lib/python*/site-packages/pip/__main__.py"))
+    again = stage.run(*VENV, "--seed", "--clear", "new")
+    assert (again.code, again.ours) == (0, []), again.err
+
+
+def test_seeds_that_nobody_approved_are_not_installed(stage):
+    seeds(stage, None)
+    stage.policy()
+    ended = stage.run(*VENV, "--seed", "new")
+    assert ended.code == 77, ended.err
+    assert not list((stage.project / "new").glob("lib/python*/site-packages/pip*"))
+    assert stage.run(*VENV, "--seed", "--allow-existing", "new").code == 64
+
+
+def test_without_seeds_nothing_is_asked(stage):
+    seeds(stage)
+    ended = stage.run(*VENV, "new")
+    assert ended.code == 0, ended.err
+    assert (stage.project / "new/bin/python").exists()
+    assert not stage.index.requests
+    ended = stage.run(*VENV, "other", env={"UV_VENV_SEED": "1"})
+    assert ended.code == 64
+    assert not (stage.project / "other").exists()
+    assert stage.run(*VENV, "--no-such-option", "other").code == 64

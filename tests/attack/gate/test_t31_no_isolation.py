@@ -1,0 +1,52 @@
+"""T31: `--no-build-isolation` runs what lies in the target; nothing of it does before all of it was checked."""
+
+from tests.support.attacks import BOTH, PIP, UV, backend, everything, plain, site, stopped
+from tests.support.stage import YES
+from tests.support.wheels import make_wheel, wheel_name
+
+
+def prepared(stage):
+    """A release whose backend imports `helper`, which is approved and installed."""
+    stage.wheel("helper", "1.0", YES)
+    code = backend(stage, "source", "1.0", "pass")
+    stage.sdist("source", "1.0", YES, backend="import helper\n" + code, build_requires=["helper"])
+    stage.policy()
+    assert stage.run(*PIP, "--no-compile", "helper").code == 0
+
+
+@BOTH
+def test_what_is_approved_builds(stage, tool):
+    prepared(stage)
+    ended = stage.run(*tool, "--no-build-isolation", "source")
+    assert (ended.code, ended.ours) == (0, []), ended.err
+    assert stage.installed == {"helper": "1.0", "source": "1.0"}
+
+
+@BOTH
+def test_a_tampered_helper_never_runs(stage, tool):
+    prepared(stage)
+    with (site(stage) / "helper.py").open("a") as file:
+        file.write(f"open({str(stage.marker)!r}, 'w')\n")
+    before = everything(stage)
+    ended = stage.run(*tool, "--no-build-isolation", "source")
+    stopped(stage, ended, 65, before=before)
+    assert "not all of it is approved: helper" in ended.err
+
+
+@BOTH
+def test_a_helper_that_nobody_approved_never_runs(stage, tool):
+    stage.sdist("source", "1.0", YES, backend="import evil\n" + backend(stage, "source", "1.0", "pass"))
+    stage.policy()
+    path = stage.folder / wheel_name("evil", "1.0")
+    path.write_bytes(make_wheel("evil", "1.0", files={"evil.py": f"open({str(stage.marker)!r}, 'w')\n"}))
+    assert plain(stage, UV, "--no-index", str(path)) == 0
+    before = everything(stage)
+    stopped(stage, stage.run(*tool, "--no-build-isolation", "source"), 77, before=before)
+
+
+def test_one_package_without_isolation(stage):
+    prepared(stage)
+    with (site(stage) / "helper.py").open("a") as file:
+        file.write(f"open({str(stage.marker)!r}, 'w')\n")
+    before = everything(stage)
+    stopped(stage, stage.run(*UV, "--no-build-isolation-package", "source", "source"), 65, before=before)
