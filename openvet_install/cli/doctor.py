@@ -31,6 +31,7 @@ from openvet_install.installers.commands import without_login
 from openvet_install.installers.environment import sort_environment
 from openvet_install.installers.sandbox import OFF, ON, Sandbox
 from openvet_install.installers.target import uv_version
+from openvet_install.provenance import trust_root
 from openvet_install.report.terminal import Terminal, day_of, plain
 
 if TYPE_CHECKING:
@@ -201,11 +202,16 @@ def _store(_asked: Asked) -> Iterator[Finding]:
     )
 
 
-def _provenance(_asked: Asked) -> Iterator[Finding]:
+def _provenance(asked: Asked) -> Iterator[Finding]:
     if find_spec("sigstore") is None:
         yield Finding(NOTE, "provenance: extra not installed; what requires it is provenance-missing")
-    else:
-        yield Finding(GOOD, f"provenance: sigstore {version('sigstore')}")
+        return
+    chosen = asked.settled()
+    named = {one.trust_root for policy in chosen.rules for one in policy.publishers} if chosen is not None else set()
+    for path in sorted(named, key=str) or [None]:
+        root = trust_root(path)
+        age = f"newest key of {root.newest.isoformat()}" if root.newest is not None else "no key says when it began"
+        yield Finding(GOOD, f"provenance: trust root of {root.name}, {age}")
 
 
 def _index(asked: Asked) -> Iterator[Finding]:

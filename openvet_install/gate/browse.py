@@ -15,6 +15,7 @@ from openvet_install.gate.session import documents_of, outside_of
 from openvet_install.gateway.addresses import parse_target
 from openvet_install.gateway.pages import parse_page
 from openvet_install.gateway.upstream import PAGE_ACCEPT, Upstream
+from openvet_install.http import netrc_login
 from openvet_install.installers import pip
 from openvet_install.installers.environment import upstream_settings
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from openvet_install.installers.environment import UpstreamSettings
 
 _NOT_FOUND = 404
+_UNAUTHORIZED = 401
 _OK = 200
 _MAX_REDIRECTS = 5
 
@@ -43,6 +45,7 @@ class Browser:
     def __init__(self, plan: Plan, upstream: Upstream) -> None:
         """Use `browsing`, which also closes it."""
         self._indexes = plan.indexes
+        self._environ = plan.environment
         self._upstream = upstream
 
     @property
@@ -80,12 +83,17 @@ class Browser:
 
     @contextmanager
     def _get(self, url: str, accept: str, *, packed: bool) -> Iterator[tuple[Reply, str]]:
+        """Yield an answer; where a host asks for a login, with the one that the user's netrc has for it."""
+        login = None
         for _ in range(_MAX_REDIRECTS):
-            with self._upstream.get(parse_target(url), accept=accept, packed=packed) as reply:
-                if not (reply.location and 300 <= reply.status < 400):
+            target = parse_target(url)
+            with self._upstream.get(target, accept=accept, packed=packed, login=login) as reply:
+                asks = reply.status == _UNAUTHORIZED and login is None
+                login = netrc_login(target.at.host, self._environ) if asks else None
+                if login is None and not (reply.location and 300 <= reply.status < 400):
                     yield reply, url
                     return
-                url = urljoin(url, reply.location)
+                url = url if login is not None else urljoin(url, reply.location or "")
         raise UndecidedError(f"{url} redirects too often")
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 AT_ONCE = 10
+FOLDER = "provenance"
+"""Of the documents that verified, in the cache folder."""
 
 
 class Deciding:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from openvet_install import provenance
-from openvet_install.gate.deciding import AT_ONCE
+from openvet_install.gate.deciding import AT_ONCE, FOLDER
 from openvet_install.gate.once import Once
 from openvet_install.gate.state import replace_file
 from openvet_install.gateway.addresses import AddressError, join, parse_target
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from openvet_install.gateway.upstream import Reply, Upstream
 
 ACCEPT = "application/vnd.pypi.integrity.v1+json, application/json;q=0.9"
-FOLDER = "provenance"
 _MAX_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ABSENT = frozenset({404, 410})

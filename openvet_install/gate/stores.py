@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.gate import places
+from openvet_install.gate.deciding import FOLDER
 from openvet_install.gateway import blobs
 from openvet_install.openvet.store import MAX_BYTES, Store
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILES_MAX = 10 << 30  # bytes of package files
+DOCUMENTS_MAX = 64 << 20  # bytes of provenance documents
 DATABASE = "objects.db"
 
 
@@ -65,6 +68,25 @@ def trim(cache: Path) -> None:
             store.clean(MAX_BYTES)
     if (cache / "files").is_dir():
         blobs.prune(cache / "files", FILES_MAX)
+    _forget_documents(cache, DOCUMENTS_MAX)
+
+
+def _forget_documents(cache: Path, most: int) -> int:
+    """Remove the oldest provenance documents until so many bytes are left; return the bytes freed."""
+    found = []
+    for path in (cache / FOLDER).glob("*"):
+        with suppress(OSError):
+            stat = path.lstat()
+            found.append((stat.st_mtime, stat.st_size, path))
+    left = sum(size for _, size, _ in found)
+    freed = 0
+    for _, size, path in sorted(found):
+        if left - freed <= most:
+            break
+        with suppress(OSError):
+            path.unlink()
+            freed += size
+    return freed
 
 
 def empty(cache: Path) -> Cleaned:
@@ -76,4 +98,5 @@ def empty(cache: Path) -> Cleaned:
     if (cache / "files").is_dir():
         pruned = blobs.prune(cache / "files", 0)
         freed, busy = freed + (pruned or 0), pruned is None
+    freed += _forget_documents(cache, 0)
     return Cleaned(freed + places.prune(cache / "uv", 0), busy)

@@ -29,7 +29,10 @@ ALLOWED = {
         *("publishers", "provenance"),
     },
     "report": {"errors", "decide", "publishers", "config", "gate", "openvet.language", "openvet.verdict"},
-    "cli": {"errors", "http", "openvet", "files", "installers", "config", "decide", "gate", "report", "__init__"},
+    "cli": {
+        *("errors", "http", "openvet", "files", "installers", "config", "decide", "provenance", "gate", "report"),
+        "__init__",
+    },
 }  # fmt: skip
 
 PURE = {

@@ -163,3 +163,17 @@ def test_the_example_does_what_its_page_says(stacked):
     assert ended.code == 0, ended.err
     assert stacked.stage.installed == {"acme_math": "1.0+cgr.1", "acme_sign": "1.0"}
     assert reasons(ended) == {"9.0": "provenance-mismatch"}
+
+
+def test_explain_and_doctor_of_an_index_that_asks_for_a_login(stacked):
+    stacked.supplier.lies.login = LOGIN
+    stacked.rebuilt()
+    stacked.policy(stacked.rule())
+    env = {"NETRC": str(stacked.netrc), "PIP_INDEX_URL": stacked.supplier.simple_url}
+    ended = stacked.stage.run("openvet-install", "explain", NAME, env=env)
+    assert ended.code == 0, ended.err
+    assert f"├─ provenance: ✓ {ISSUER} {IDENTITY}, 2026-06-02" in ended.out
+    ended = stacked.stage.run("openvet-install", "doctor", env=env)
+    assert f"✓ provenance: trust root of {stacked.root}, newest key of {stacked.sigstore.since.date()}" in ended.out
+    ended = stacked.stage.run("openvet-install", "explain", NAME, env=env | {"NETRC": "/nonexistent"})
+    assert ended.code == 69

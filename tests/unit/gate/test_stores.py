@@ -170,3 +170,16 @@ def test_the_object_store_is_emptied_beside_a_process_that_writes(tmp_path):
         writing.put("commit", object_name(raw), raw)
         writing.flush()
         assert writing.get("commit", object_name(raw)) == raw
+
+
+def test_provenance_is_bounded_and_emptied(tmp_path, monkeypatch):
+    folder = tmp_path / "provenance"
+    folder.mkdir()
+    for number in range(4):
+        (folder / f"{number:064x}").write_bytes(b"x" * 1000)
+        os.utime(folder / f"{number:064x}", (number, number))
+    monkeypatch.setattr(stores, "DOCUMENTS_MAX", 2500)
+    stores.trim(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == [f"{number:064x}" for number in (2, 3)]
+    assert stores.empty(tmp_path).freed == 2000
+    assert list(folder.iterdir()) == []
