@@ -92,19 +92,21 @@ def route_of(judged: Judged) -> str:
 
 
 def evidence(decision: Decision, policies: dict[str, Policy], asked: Sequence[str] = ()) -> list[str]:
-    """Return OpenVet's tree below a file, one line an entry."""
+    """Return OpenVet's tree below a file, one line an entry; with several policies also which of them says so."""
+    whose = f"; by the {decision.scope}'s policy" if len(policies) > 1 and decision.scope else ""
     if decision.reason in PROVENANCE:
-        return [f"└─ provenance: ✘ {plain(decision.detail or '', MAX_SAID)}"]
+        return [f"└─ provenance: ✘ {plain(decision.detail or '', MAX_SAID)}{whose}"]
     if not decision.requirements or not any(one.audits for one in decision.requirements):
         told = [decision.detail] if decision.detail else []
         if decision.reason.klass is ReasonClass.SILENCE and decision.reason is Reason.UNAUDITED and not told:
             told = [f"no matching audit    asked {', '.join(asked)}" if asked else "no matching audit"]
-        return [f"└─ {plain(line, 300)}" for line in told]
+        return [f"└─ {plain(line, 300)}{whose}" for line in told]
     shown = [one for one in decision.requirements if one.status is not Status.PASS] or list(decision.requirements)
     lines = []
     for number, one in enumerate(shown):
         last = number == len(shown) - 1 and not decision.detail
-        lines += _branch(_requirement_lines(one, policies.get(decision.scope)), last=last)
+        first, *rest = _requirement_lines(one, policies.get(decision.scope))
+        lines += _branch([first + whose, *rest], last=last)
     if decision.detail:
         lines += _branch([plain(decision.detail, 300)], last=True)
     return lines

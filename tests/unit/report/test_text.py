@@ -168,3 +168,15 @@ def test_errors_have_what_where_hint(several):
     assert stream.getvalue() == (
         "error: unknown key `cooldwon`\n  --> openvet.toml:12, key `install.cooldwon`\nhint: did you mean `cooldown`?\n"
     ) * (2 if several else 1)
+
+
+def test_with_several_policies_the_one_that_says_so_is_named():
+    file = a_file("acme-yaml", "1.4.0")
+    both_policies = {"user": rules().policy, "project": rules().policy}
+    silent = decide(file, {}, [rules(scope="user")], NOW)
+    assert text.evidence(silent, both_policies, ["alice"]) == [
+        "└─ no matching audit    asked alice; by the user's policy"
+    ]
+    no = decide(file, both(an_audit(file, {"is-benign": False})), [rules()], NOW)
+    assert text.evidence(no, both_policies)[0] == "└─ benign: ✘ contradicted; by the project's policy"
+    assert text.evidence(no, {"project": rules().policy})[0] == "└─ benign: ✘ contradicted"
