@@ -26,7 +26,8 @@ def a_run(outcome, **values):
         for name in ("alice", "acme")
     )
     tool = ToolSeen(name=values.pop("tool", "pip"), path="pip", version="26.3")
-    return Run(command=["pip", "install"], started=NOW, outcome=outcome, tool=tool, logs=logs, **values)
+    command = ["pip", "install"]
+    return Run(command=command, started=NOW, target=".venv", outcome=outcome, tool=tool, logs=logs, **values)
 
 
 def judged(file, *audits, route=("command line",)):
