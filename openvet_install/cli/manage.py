@@ -126,6 +126,14 @@ def _exec(arguments: argparse.Namespace, options: WrapperOptions) -> int:
     return around.run(arguments.argv, options)
 
 
+def _docker(arguments: argparse.Namespace, _options: WrapperOptions) -> int:
+    from pathlib import Path  # noqa: PLC0415
+
+    from openvet_install.cli import docker  # noqa: PLC0415
+
+    return docker.run(Path(arguments.folder), arguments.python, Path(arguments.wheels) if arguments.wheels else None)
+
+
 def _shell_init(arguments: argparse.Namespace, _options: WrapperOptions) -> int:
     from openvet_install.cli import shell_init  # noqa: PLC0415
 
@@ -218,6 +226,10 @@ def _surroundings(command: Command) -> None:
     execute.set_defaults(argv=[])
     completion = command("completion", "print a completion script for a shell, to be sourced", _completion)
     completion.add_argument("shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish")
+    image = command("docker", "write the folder for an image that others copy this from, and a recipe", _docker)
+    image.add_argument("folder", metavar="FOLDER", nargs="?", default="openvet", help="default: openvet")
+    image.add_argument("--python", metavar="3.X", action="append", default=[], help="of the images; repeatable")
+    image.add_argument("--wheels", metavar="DIR", help="take the wheels from here instead of an index")
     shell = command("shell-init", "print functions that send pip and uv through the gate, to be sourced", _shell_init)
     shell.add_argument(
         "shell", metavar="SHELL", choices=("bash", "zsh", "fish", "pwsh"), help="bash, zsh, fish or pwsh"

@@ -12,9 +12,9 @@ import pytest
 from tests.support.stage import NO, PROGRAMS, WARN, read_report, stage
 
 pytestmark = pytest.mark.network
-TOOLS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "openvet-install-tests" / "tools"
-NAMES = ("tox", "nox", "pipx", "hatch", "build", "poetry", "pdm")
-BELOW = "hishel<1"  # the pdm of these days imports what later ones no longer have
+TOOLS = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "openvet-install-tests"
+NAMES = ("tox", "nox", "pipx", "hatch", "build", "poetry")
+PDM_OF = "2025-11-15"  # later ones import what their own dependencies no longer have, without us too
 SIX = "4721f391ed90541fddacab5853f947aa0d3dc7d27b2e1e8eda2be8970586e274"  # six-1.17.0-py2.py3-none-any.whl
 PROJECT = """\
 [build-system]
@@ -33,14 +33,19 @@ SHOW = "import six; print(six.__version__)"
 
 @pytest.fixture(scope="session")
 def tools():
-    """An environment outside of the checkout with the tools in it, made once."""
-    bin_folder = TOOLS / "bin"
-    if not all((bin_folder / name).exists() for name in (*(one for one in NAMES if one != "build"), "pyproject-build")):
+    """PATH with the tools on it, in environments outside of the checkout that are made once."""
+    return os.pathsep.join([installed("tools", *NAMES), installed("pdm", "--exclude-newer", PDM_OF, "pdm")])
+
+
+def installed(name, *words):
+    place = TOOLS / name
+    if not (place / "made").exists():
         uv = str(PROGRAMS / "uv")
-        subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, str(TOOLS)], check=True, timeout=120)
-        python = f"--python={bin_folder / 'python'}"
-        subprocess.run([uv, "pip", "install", "-q", python, *NAMES, BELOW], check=True, timeout=300)
-    return bin_folder
+        subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, str(place)], check=True, timeout=120)
+        python = f"--python={place / 'bin' / 'python'}"
+        subprocess.run([uv, "pip", "install", "-q", python, *words], check=True, timeout=300)
+        (place / "made").touch()
+    return str(place / "bin")
 
 
 @pytest.fixture

@@ -50,6 +50,7 @@ PROCESS_DOORS = {
         "installers.target",
         "installers.passing",
         "installers.bytecode",
+        "cli.docker",
         "cli.own",
     ),
 }
