@@ -1,0 +1,153 @@
+"""A lock and a project after us are what plain uv would have written for the same releases."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from tests.support.projects import ELSEWHERE, HEAD, HERE, WINDOWS, in_project, lock_of, plain_uv, state, write
+from tests.support.stage import PROGRAMS, YES
+
+UV = "openvet-uv"
+
+
+@pytest.fixture
+def stage(stage):
+    return in_project(stage)
+
+
+def offer(stage):
+    """Packages of many kinds; approved is what this target may have, and no more."""
+    for name in ("plain", "fast", "checks", "later", "deep"):
+        stage.wheel(name, "1.0", YES)
+    stage.wheel("nat", "1.0", YES, tag=HERE)
+    for tag in (*ELSEWHERE, "cp312-cp312-manylinux_2_17_x86_64", "py3-none-any"):
+        stage.wheel("nat", "1.0", tag=tag)
+    stage.sdist("nat", "1.0")
+    stage.wheel("col", "0.9")
+    stage.wheel("col", "1.0")
+    stage.wheel("win", "1.0", tag="py3-none-win_amd64", requires=["col>=1"])
+    stage.wheel("echo", "1.0", YES, requires=[f"col; {WINDOWS}", "plain"])
+    stage.wheel("forked", "1.0", YES, offered={"requires_python": ">=3.9"})
+    stage.wheel("forked", "2.0", YES, offered={"requires_python": ">=3.11"})
+
+
+PROJECT = (
+    HEAD
+    + f"""dependencies = ["nat", "echo", "forked", "win; {WINDOWS}", "inner"]
+[project.optional-dependencies]
+fast = ["fast"]
+[dependency-groups]
+dev = ["checks"]
+docs = ["later"]
+[tool.uv.workspace]
+members = ["inner"]
+[tool.uv.sources]
+inner = {{ workspace = true }}
+"""
+)
+
+
+def project(stage):
+    stage.policy()
+    (stage.project / "pyproject.toml").write_text(PROJECT)
+    write(stage, "deep", folder="inner", name="inner", more="[tool.uv]\npackage = false\n")
+
+
+STEPS = (
+    ["lock"],
+    ["add", "plain"],
+    ["add", "--group", "docs", "fast>=1"],
+    ["remove", "echo"],
+    ["add", "--optional", "fast", "plain"],
+    ["lock", "--upgrade"],
+    ["version", "--bump", "minor"],
+    ["remove", "--group", "docs", "later"],
+)
+
+
+def test_step_by_step_as_plain_uv(stage):
+    offer(stage)
+    project(stage)
+    beside = stage.folder / "beside"
+    shutil.copytree(stage.project, beside)
+    names = ("pyproject.toml", "uv.lock", "inner/pyproject.toml")
+    for words in STEPS:
+        more = ["--no-sync"] if words[0] != "lock" else []
+        subprocess.run(
+            [str(PROGRAMS / "uv"), "--no-cache", *words, *more], env=stage.variables, cwd=beside, check=True,
+            capture_output=True, timeout=60,
+        )  # fmt: skip
+        ended = stage.run(UV, *words)
+        assert ended.code == 0, ended.err
+        assert not ended.ours
+        for name in names:
+            assert (stage.project / name).read_text() == (beside / name).read_text(), words
+    assert set(stage.installed) == {"nat", "forked", "plain", "deep", "checks"}
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ([], {"nat", "echo", "plain", "forked", "deep", "checks"}),
+        (["--no-dev"], {"nat", "echo", "plain", "forked", "deep"}),
+        (["--only-group", "docs"], {"later"}),
+        (["--only-dev"], {"checks"}),
+        (["--extra", "fast", "--group=docs"], {"nat", "echo", "plain", "forked", "deep", "checks", "fast", "later"}),
+    ],
+    ids=str,
+)
+def test_a_sync_that_must_resolve(stage, words, names):
+    offer(stage)
+    project(stage)
+    ended = stage.run(UV, "sync", *words)
+    assert ended.code == 0, ended.err
+    assert not ended.ours
+    assert set(stage.installed) == names
+    before = state(stage)
+    assert stage.run(UV, "sync", *words).code == 0
+    assert state(stage) == before
+
+
+def test_the_active_environment(stage):
+    offer(stage)
+    project(stage)
+    stage.environment = stage.folder / "environment"
+    ended = stage.run(UV, "sync", "--active", env={"VIRTUAL_ENV": str(stage.environment)})
+    assert ended.code == 0, ended.err
+    assert "nat" in stage.installed
+    assert not (stage.project / ".venv").exists()
+
+
+def test_what_is_older_than_a_date(stage):
+    """`exclude-newer` is uv's; what it leaves is ours to judge."""
+    stage.wheel("good", "1.0", YES, offered={"upload_time": "2024-01-02T03:04:05Z"})
+    stage.wheel("good", "2.0", YES, offered={"upload_time": "2025-01-02T03:04:05Z"})
+    stage.policy()
+    write(stage, "good", more='[tool.uv]\nexclude-newer = "2024-06-01T00:00:00Z"\n')
+    ended = stage.run(UV, "sync")
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"good": "1.0"}
+    lock = lock_of(stage)
+    (stage.project / "uv.lock").unlink()
+    plain_uv(stage, "lock")
+    assert lock_of(stage) == lock
+
+
+def test_shown_and_exported_as_plain_uv(stage):
+    offer(stage)
+    project(stage)
+    plain_uv(stage, "lock")
+    for words in (["tree"], ["tree", "--universal"], ["export", "-q", "--no-header"]):
+        ended = stage.run(UV, *words)
+        assert ended.code == 0, ended.err
+        assert ended.out == plain_uv(stage, *words)
+
+
+def test_run_resolves_first(stage):
+    offer(stage)
+    project(stage)
+    ended = stage.run(UV, "run", "python", "-c", "import nat; print(nat.NAME)")
+    assert ended.code == 0, ended.err
+    assert ended.out == "nat\n"
+    assert (stage.project / "uv.lock").exists()
