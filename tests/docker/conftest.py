@@ -12,7 +12,7 @@ import pytest
 from tests.support.stage import PROGRAMS
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "openvet-install-tests"
-DEBIAN, MINIMAL, READY = "openvet-test/debian:1", "openvet-test/minimal:1", "openvet-test/openvet"
+DEBIAN, MINIMAL, READY = "openvet-test/debian:1", "openvet-test/minimal:2", "openvet-test/openvet"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 SUITE = "bookworm"
 
@@ -23,8 +23,9 @@ COPY busybox /out/bin/busybox
 RUN cd /out && mkdir -p usr/bin usr/lib usr/local/bin etc/ssl/certs tmp root home/user \\
  && chmod 1777 /out/tmp && chown 1000:1000 /out/home/user \\
  && cp -a /usr/lib/python3* /out/usr/lib/ && cp -L /usr/bin/python3 /out/usr/bin/python3 \\
+ && for name in gcc_s pthread dl rt; do ls /lib/*-linux-gnu/lib$name.so.?; done > libs \\
  && cp -L --parents $(ldd /usr/bin/python3 /usr/lib/python3*/lib-dynload/*.so | grep -o '/[^ :]*\\.so[.0-9]*' \\
-    | grep -v lib-dynload | sort -u) /lib/x86_64-linux-gnu/libgcc_s.so.1 /out/ \\
+    | grep -v lib-dynload | sort -u) $(cat libs) /out/ && rm libs \\
  && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ \\
  && printf 'root:x:0:0::/root:/bin/sh\\nuser:x:1000:1000::/home/user:/bin/sh\\n' > /out/etc/passwd \\
  && for name in sh cat chmod cp env id ls mkdir rm test grep; do ln -s busybox /out/bin/$name; done
