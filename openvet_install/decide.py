@@ -7,6 +7,7 @@ How one policy decides about one file, in this order:
 3. every requirement has a True that counts: `approved` (a True counts if the pinned and the newest head
    of that log both say it and an auditor who is not revoked signed it);
 4. a True of the pinned head is gone from the newest one: `withdrawn`;
+   where audits carry, 1, 3 and 4 hold for those of files with the same content too: `carried` (`carry`);
 5. the rest is silence: `unhashed`, `unaudited` or `not-asserted`; a silent file of a release that has a
    contradicted file is `contradicted` too;
 6. `sdists = "never"` makes an sdist `sdist-not-allowed`;
@@ -25,18 +26,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - a runtime annotation of dataclasses
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property, lru_cache
 from pathlib import Path  # noqa: TC003 - as above
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.version import Version
-
 from openvet_install.config.baseline import Known  # noqa: TC001 - a runtime annotation of dataclasses
 from openvet_install.config.model import Exemption, Mode, Publisher
 from openvet_install.files import File  # noqa: TC001 - a runtime annotation of dataclasses
+from openvet_install.forgive import covers, exempts, young
 from openvet_install.openvet.language import Tri
+from openvet_install.openvet.subject import Subject  # noqa: TC001 - a runtime annotation of dataclasses
 from openvet_install.openvet.verdict import Audit, Policy, Status
 from openvet_install.publishers import Origin, Provenance, State, bound_by, judge
 
@@ -99,13 +100,28 @@ class Evidence(NamedTuple):
 
     `pinned` and `newest` hold at most one audit per log: of exactly this subject, at the pinned and at
     the newest verified head. `elsewhere` are audits of the same bytes under another subject, `siblings`
-    those of other files of the same release, at either head: both only count when they say no.
+    those of other files of the same release, at either head: both only count when they say no. `same` is
+    what the logs say of other files that were found to have the same content.
     """
 
     pinned: tuple[Audit, ...] = ()
     newest: tuple[Audit, ...] = ()
     elsewhere: tuple[Audit, ...] = ()
     siblings: tuple[Audit, ...] = ()
+    same: tuple[Same, ...] = ()
+
+    @property
+    def whole(self) -> tuple[Evidence, ...]:
+        """Return this and what is said of the same content, each to be weighed for itself."""
+        return (self, *(one.evidence for one in self.same))
+
+
+class Same(NamedTuple):
+    """An audited file whose `members` equal those of the file that is decided about."""
+
+    subject: Subject
+    members: int
+    evidence: Evidence
 
 
 NOTHING = Evidence()
@@ -128,6 +144,7 @@ class Rules:
     lifts: tuple[Exemption, ...] = ()
     baseline: Mapping[str, Known] = field(default_factory=dict)
     publishers: tuple[Publisher, ...] = ()
+    carries: bool = False
 
     def bound_by(self, name: str) -> tuple[Publisher, ...]:
         """Return the publisher rules for a package (normalised name)."""
@@ -182,6 +199,7 @@ class Decision(NamedTuple):
     exemption: Exemption | None = None
     known: Known | None = None
     origin: Origin | None = None
+    same: tuple[Same, ...] = ()
 
     @property
     def shown(self) -> bool:
@@ -258,6 +276,7 @@ def _decide(
         scope=rules.scope,
         exemption=exemption,
         known=known,
+        same=evidence.same,
     )
     bound = rules.bound_by(file.name)
     if not bound or reason.klass is ReasonClass.NO:
@@ -286,22 +305,23 @@ def _act(
     action = {ReasonClass.FINE: Action.ALLOW, ReasonClass.NO: Action.BLOCK}.get(reason.klass)
     if action is not None:
         return action, reason, None, None
-    exemption = next((one for one in rules.exemptions if _exempts(one, file, now)), None)
+    exemption = next((one for one in rules.exemptions if exempts(one, file, now)), None)
     if exemption is not None:
         return Action.ALLOW, Reason.EXEMPT, exemption, None
-    if (known := _known(rules.baseline, file, now)) is not None:
+    if (known := covers(rules.baseline, file, now)) is not None:
         return Action.ALLOW, Reason.BASELINE, None, known
     if rules.mode is Mode.BLOCK:
         return Action.BLOCK, reason, None, None
-    if _young(file, rules.cooldown, now):
+    if young(file, rules.cooldown, now):
         return Action.BLOCK, Reason.TOO_YOUNG, None, None
     return Action.WARN, reason, None, None
 
 
 def _lifted(file: File, evidence: Evidence, rules: Rules, now: datetime) -> dict[str, Exemption]:
     """Return the nos about a file that entries lift: the very audits that they name, by hash, nothing else."""
-    entries = [one for one in rules.lifts if _exempts(one, file, now)]
-    told = (*evidence.pinned, *evidence.newest, *evidence.elsewhere, *evidence.siblings) if entries else ()
+    entries = [one for one in rules.lifts if exempts(one, file, now)]
+    weighed = evidence.whole if entries else ()
+    told = [audit for one in weighed for audit in (*one.pinned, *one.newest, *one.elsewhere, *one.siblings)]
     return {
         audit.hash: one
         for audit in told
@@ -325,9 +345,11 @@ def _judge(
     statuses = {result.status for result in results}
     if Status.CONTRADICTED in statuses:
         return Reason.CONTRADICTED, results, None
-    if statuses == {Status.PASS}:
+    passed = statuses == {Status.PASS}
+    if passed and all(_passes(name, evidence, rules.policy) for name in names):
         return Reason.APPROVED, results, None
-    reason, detail = _bad_news(names, evidence, rules.policy, lifted) or _silence(evidence)
+    fallback = (Reason.CARRIED, None) if passed else _silence(evidence)
+    reason, detail = _bad_news(names, evidence, rules.policy, lifted) or fallback
     return reason, results, detail
 
 
@@ -343,26 +365,34 @@ def _bad_news(
     siblings = [audit for audit in evidence.siblings if audit.hash not in lifted]
     if any(policy.value(name, audit) is Tri.FALSE for name in names for audit in siblings):
         return Reason.CONTRADICTED, "another file of this release is"
-    gone = next((audit for name in names if (audit := _withdrawn(name, evidence, policy, lifted))), None)
+    each = [(name, one) for name in names for one in evidence.whole]
+    gone = next((audit for name, one in each if (audit := _withdrawn(name, one, policy, lifted))), None)
     if gone is None:
         return None
     return Reason.WITHDRAWN, f"{gone.log} no longer says so, audit {gone.hash[:12]}"
 
 
 def _requirement(name: str, evidence: Evidence, policy: Policy, lifted: Container[str]) -> RequirementResult:
-    no = [
-        (audit, Tri.FALSE)
-        for audit in (*evidence.pinned, *evidence.newest, *evidence.elsewhere)
-        if policy.value(name, audit) is Tri.FALSE and audit.hash not in lifted
-    ]
-    by_log = {audit.log: (audit, policy.value(name, audit)) for audit in (*evidence.newest, *evidence.pinned)}
-    for audit, value in no:
-        by_log[audit.log] = (audit, value)
-    told = tuple(by_log[log] for log in sorted(by_log))
-    if no:
+    by_log: dict[tuple[str, int], tuple[Audit, Tri]] = {}
+    contradicted = False
+    for number, one in enumerate(evidence.whole):
+        no = [
+            audit
+            for audit in (*one.pinned, *one.newest, *one.elsewhere)
+            if policy.value(name, audit) is Tri.FALSE and audit.hash not in lifted
+        ]
+        by_log |= {(a.log, number): (a, policy.value(name, a)) for a in (*one.newest, *one.pinned)}
+        by_log |= {(audit.log, number): (audit, Tri.FALSE) for audit in no}
+        contradicted = contradicted or bool(no)
+    told = tuple(by_log[key] for key in sorted(by_log))
+    if contradicted:
         return RequirementResult(name=name, status=Status.CONTRADICTED, audits=told)
-    yes = _true_logs(name, evidence.pinned, policy) & _true_logs(name, evidence.newest, policy)
+    yes = any(_passes(name, one, policy) for one in evidence.whole)
     return RequirementResult(name=name, status=Status.PASS if yes else Status.NOT_ASSERTED, audits=told)
+
+
+def _passes(name: str, evidence: Evidence, policy: Policy) -> bool:
+    return bool(_true_logs(name, evidence.pinned, policy) & _true_logs(name, evidence.newest, policy))
 
 
 def _true_logs(name: str, audits: Iterable[Audit], policy: Policy) -> set[str]:
@@ -387,30 +417,3 @@ def _silence(evidence: Evidence) -> tuple[Reason, str | None]:
     if evidence.newest:
         return Reason.UNAUDITED, f"{evidence.newest[0].log} has an audit that is newer than the pin"
     return Reason.UNAUDITED, None
-
-
-def _exempts(exemption: Exemption, file: File, now: datetime) -> bool:
-    if exemption.package != file.name or now.astimezone(timezone.utc).date() > exemption.until:
-        return False
-    if file.is_sdist and not exemption.sdist:
-        return False
-    if exemption.hashes:
-        return file.sha256 in exemption.hashes
-    same_index = (exemption.index or "").rstrip("/") == file.index.rstrip("/")
-    return same_index and exemption.version is not None and Version(exemption.version) == Version(file.version)
-
-
-def _known(baseline: Mapping[str, Known], file: File, now: datetime) -> Known | None:
-    """Return the entry of the baseline that covers these bytes of this release today."""
-    one = baseline.get(file.sha256 or "")
-    if one is None or (one.package, one.version) != (file.name, file.version):
-        return None
-    ended = now.astimezone(timezone.utc).date() > one.until
-    return None if ended or (file.is_sdist and not one.sdist) else one
-
-
-def _young(file: File, cooldown: timedelta, now: datetime) -> bool:
-    """Tell whether `cooldown` holds a silent file back; no, future or unreadable time is young."""
-    if not cooldown:
-        return False
-    return file.uploaded is None or now - file.uploaded < cooldown

@@ -42,6 +42,11 @@ class Contents:
     """Wheel: expanded compatibility tags of the file name."""
     pth: tuple[str, ...] = ()
     """Wheel: members that land as `.pth` or `.start` in site-packages, read at every start of Python."""
+    executable: frozenset[str] = frozenset()
+    """Wheel: members that installers make executable."""
+    texts: Mapping[str, bytes] = field(default_factory=dict)
+    """Wheel: WHEEL and entry_points.txt; sdist: what installers read and an `.egg-info` declares, by path below its
+    folder."""
     unpacked_bytes: int = 0
 
     @property

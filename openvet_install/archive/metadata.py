@@ -7,6 +7,7 @@ from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -35,6 +36,36 @@ def read_identity(raw: bytes, what: str, *, name: str, version: str) -> tuple[st
     requires = tuple(value for field, value in fields if field == "requires-dist")
     refuse_references(requires, f"`Requires-Dist` in `{what}`")
     return requires
+
+
+def promises(raw: bytes, what: str) -> dict[str, tuple[str, ...]]:
+    """Return what metadata says that installers act on, in one spelling: what a rebuilt file must say too."""
+    fields = _fields(raw, what)
+    extras = sorted(canonicalize_name(value) for field, value in fields if field == "provides-extra")
+    return {
+        "Requires-Dist": tuple(sorted(_spelled(value) for field, value in fields if field == "requires-dist")),
+        "Requires-Python": tuple(_python(value) for field, value in fields if field == "requires-python"),
+        "Provides-Extra": tuple(extras),
+    }
+
+
+def values_of(raw: bytes, what: str, field: str) -> tuple[str, ...]:
+    """Return the values of a field (its name in lower case)."""
+    return tuple(value for key, value in _fields(raw, what) if key == field)
+
+
+def _spelled(line: str) -> str:
+    try:
+        return str(Requirement(line))
+    except (InvalidRequirement, RecursionError):
+        return line
+
+
+def _python(text: str) -> str:
+    try:
+        return str(SpecifierSet(text))
+    except InvalidSpecifier:
+        return text
 
 
 def refuse_references(lines: Iterable[str], where: str) -> None:

@@ -34,7 +34,10 @@ _KEPT_BYTES = {
     "pyproject.toml": limits.METADATA_BYTES,
     "uv.toml": limits.TEXT_BYTES,
     "requires.txt": limits.TEXT_BYTES,
+    "entry_points.txt": limits.TEXT_BYTES,
+    "top_level.txt": limits.TEXT_BYTES,
 }
+_EGG_INFO = frozenset({"requires.txt", "entry_points.txt", "top_level.txt"})
 
 
 @dataclass(slots=True)
@@ -72,6 +75,7 @@ def open_sdist(path: Path, filename: str, name: str, version: str) -> Contents:
         metadata=metadata,
         requires=requires,
         build_requires=build_requires,
+        texts=reading.texts,
         unpacked_bytes=reading.total,
     )
 
@@ -139,8 +143,8 @@ def _follow(reading: _Reading) -> None:
 
 def _kept(rest: str) -> str:
     parts = rest.split("/")
-    if parts[-1] == "requires.txt":
-        return "requires.txt" if len(parts) > 1 and parts[-2].endswith(".egg-info") else ""
+    if parts[-1] in _EGG_INFO:
+        return parts[-1] if len(parts) > 1 and parts[-2].endswith(".egg-info") else ""
     return rest
 
 

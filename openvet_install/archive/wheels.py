@@ -46,7 +46,12 @@ def open_wheel(path: Path, name: str, version: str, tags: frozenset[Tag]) -> Con
         info = _dist_info(archive.entries, name, version)  # 2
         metadata = _text(archive, files, f"{info}/METADATA", limits.METADATA_BYTES)
         requires = read_identity(metadata, f"{info}/METADATA", name=name, version=version)  # 3
-        _check_wheel(_text(archive, files, f"{info}/WHEEL", limits.TEXT_BYTES), f"{info}/WHEEL", tags)  # 4
+        texts = {
+            name: _text(archive, files, f"{info}/{name}", limits.TEXT_BYTES)
+            for name in ("WHEEL", "entry_points.txt")
+            if name == "WHEEL" or f"{info}/{name}" in files
+        }
+        _check_wheel(texts["WHEEL"], f"{info}/WHEEL", tags)  # 4
         record = _text(archive, files, f"{info}/RECORD", limits.RECORD_BYTES)
         members: dict[str, str] = {}
         tails: dict[str, str] = {}
@@ -57,7 +62,7 @@ def open_wheel(path: Path, name: str, version: str, tags: frozenset[Tag]) -> Con
                 tails[entry.name] = tail
         check_record(record, info, archive, files, members)  # 6
         places = _places(files, info, name)  # 7
-        scripts = _scripts(archive, files, info, name, places)  # 8
+        scripts = _scripts(texts.get("entry_points.txt"), f"{info}/entry_points.txt", name, places)  # 8
     return Contents(
         kind="wheel",
         name=name,
@@ -69,6 +74,8 @@ def open_wheel(path: Path, name: str, version: str, tags: frozenset[Tag]) -> Con
         script_tails=tails,
         tags=frozenset(str(tag) for tag in tags),
         pth=tuple(sorted(m for (scheme, at), m in places.items() if scheme == "site" and _is_pth(at))),
+        executable=frozenset(entry.name for entry in files.values() if entry.executable),
+        texts=texts,
         unpacked_bytes=sum(entry.size for entry in files.values()),
     )
 
@@ -177,16 +184,13 @@ def _is_pth(path: str) -> bool:
     return "/" not in path and path.casefold().endswith((".pth", ".start"))
 
 
-def _scripts(
-    archive: StrictZip, files: dict[str, Entry], info: str, project: str, places: dict[tuple[Scheme, str], str]
-) -> dict[str, str]:
-    member = f"{info}/entry_points.txt"
-    if member not in files:
+def _scripts(raw: bytes | None, member: str, project: str, places: dict[tuple[Scheme, str], str]) -> dict[str, str]:
+    if raw is None:
         return {}
     parser = configparser.RawConfigParser(delimiters=("=",), strict=True, default_section="")
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
-        parser.read_string(_text(archive, files, member, limits.TEXT_BYTES).decode())
+        parser.read_string(raw.decode())
     except (configparser.Error, UnicodeDecodeError) as error:
         raise ArchiveError(f"{shown(member)} cannot be read without doubt") from error
     scripts: dict[str, str] = {}

@@ -36,6 +36,7 @@ _MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
 _ZIP64, _UNICODE_PATH = 0x0001, 0x7075
 _TYPE_BITS, _REGULAR, _FOLDER = 0o170000, 0o100000, 0o040000
 _SET_BITS = 0o7000
+_RUN_BITS = 0o111
 _DOS_FOLDER, _DOS_VOLUME = 0x10, 0x08
 
 
@@ -51,6 +52,7 @@ class Entry(NamedTuple):
     size: int
     header: int
     data: int = 0
+    executable: bool = False
 
 
 class StrictZip:
@@ -216,7 +218,15 @@ def _central(raw: _Bytes, at: int, end: int) -> tuple[Entry, int]:
     _check_kind(name, flags, method, attributes, folder=folder, size=size, packed=packed)
     name = name.removesuffix("/")
     entry = Entry(
-        name=name, folder=folder, method=method, flags=flags, crc=crc, packed=packed, size=size, header=header
+        name=name,
+        folder=folder,
+        method=method,
+        flags=flags,
+        crc=crc,
+        packed=packed,
+        size=size,
+        header=header,
+        executable=bool(attributes >> 16 & _RUN_BITS),
     )
     return entry, stop
 

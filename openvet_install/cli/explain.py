@@ -60,7 +60,9 @@ def run(what: str, options: WrapperOptions, *, python: str | None) -> int:
         browser, fits = stack.enter_context(browsing(plan, chosen.watch)), Fit.of(plan.target)
         exact = frozenset({asked.version}) if asked.version else frozenset[str]()
         looked = fits.__call__ if asked.variant is None else partial(_means, asked)
-        deciding = Place(os.environ, folders, stack, looked).deciding(knowledge, chosen, browser.upstream)
+        indexes = [one.url for one in plan.indexes]
+        place = Place(os.environ, folders, stack, looked)
+        deciding = place.deciding(knowledge, chosen, browser.upstream, indexes)
         decisions = judge_files(browser.listed(asked.name), deciding, exact)
         meant = [one for one in decisions if _means(asked, one.file) and (asked.variant or fits(one.file))]
         found = _releases(meant, asked)

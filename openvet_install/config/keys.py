@@ -11,7 +11,7 @@ INSTALL = {
     "stale-after": "a log out of reach for longer ends the run with 69",
     "cooldown": "silent files younger than this are held back even in warn mode; an audit lifts it",
     "max-lag": "a release this much older than the newest is not silently fallen back to",
-    "carry": "`content`: an audited file with the same content counts; not enforced by this version",
+    "carry": "`content`: what is said of an audited file holds for other files of the release with the same content",
     "isolation": "network isolation of the child: `auto`, `require` or `off`",
     "log": "`[install.log.NAME]`: what `[log.NAME]` cannot say",
     "publisher": "`[[install.publisher]]`: who may have built a package, told by verified provenance",

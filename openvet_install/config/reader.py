@@ -262,8 +262,6 @@ def _lockfiles(root: Table) -> tuple[Lockfile, ...]:
 def _settings(root: Table, today: date, owner: str | None, scope: str, folder: Path) -> Settings:
     table = Table(root.document, ("install",), root.get("install", dict, {}))
     table.only(INSTALL_KEYS)
-    if table.choice("carry", ("off", "content"), "off") == "content":
-        root.document.fault(table.at("carry"), "`carry` is not enforced by this version", 'carry = "off"')
     base = Settings()
     return Settings(
         mode=Mode(table.choice("mode", [mode.value for mode in Mode], base.mode.value)),
@@ -274,6 +272,7 @@ def _settings(root: Table, today: date, owner: str | None, scope: str, folder: P
         stale_after=table.convert("stale-after", duration, base.stale_after),
         cooldown=table.convert("cooldown", duration, base.cooldown),
         max_lag=table.convert("max-lag", duration, base.max_lag),
+        carry=table.choice("carry", ("off", "content"), base.carry),
         isolation=table.choice("isolation", ("auto", "require", "off"), base.isolation),
         exemptions=tuple(_exemption(scope, entry, today, owner) for entry in table.array("exempt")),
         publishers=tuple(publisher(entry, scope, folder) for entry in table.array("publisher")),

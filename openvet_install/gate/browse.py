@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urljoin
 
 from openvet_install.errors import InvalidError, UndecidedError
-from openvet_install.gate.deciding import Deciding
+from openvet_install.gate.deciding import Deciding, carrying_of
 from openvet_install.gate.once import Once
-from openvet_install.gate.session import documents_of, outside_of
+from openvet_install.gate.session import documents_of, originals_of, outside_of
 from openvet_install.gateway.addresses import parse_target
+from openvet_install.gateway.blobs import BlobStore
 from openvet_install.gateway.pages import parse_page
 from openvet_install.gateway.upstream import PAGE_ACCEPT, Upstream
 from openvet_install.http import netrc_login
@@ -20,7 +21,7 @@ from openvet_install.installers import pip
 from openvet_install.installers.environment import upstream_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import ExitStack
 
     from openvet_install.files import File
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from openvet_install.gate.setting import Setting, Watch
     from openvet_install.gate.state import Folders
     from openvet_install.gateway import Blob
-    from openvet_install.gateway.blobs import BlobStore
     from openvet_install.gateway.upstream import Reply
     from openvet_install.installers.commands import Plan
     from openvet_install.installers.environment import UpstreamSettings
@@ -123,13 +123,28 @@ class Place(NamedTuple):
     stack: ExitStack
     fits: Callable[[File], bool] = lambda _file: True
 
-    def deciding(self, knowledge: Knowledge, chosen: Setting, upstream: Upstream | None = None) -> Deciding:
-        """Return what decides here; without `upstream` documents are asked for as pip would go out."""
-        if upstream is None and any(one.publishers for one in chosen.rules):
+    def deciding(
+        self, knowledge: Knowledge, chosen: Setting, upstream: Upstream | None = None, indexes: Sequence[str] = ()
+    ) -> Deciding:
+        """Return what decides here; without `upstream` what files need is asked for as pip would go out.
+
+        `indexes` are asked for audited files beside those that list what is decided about.
+        """
+        if upstream is None and any(one.publishers or one.carries for one in chosen.rules):
             upstream = self.stack.enter_context(outward(upstream_settings("pip", self.environ)))
-        documents = documents_of(chosen, upstream, self.folders, self.environ) if upstream is not None else None
         locate = _Locate(self).__call__
-        return Deciding(knowledge, chosen.rules, chosen.now, documents=documents, fits=self.fits, locate=locate)
+        if upstream is None:
+            return Deciding(knowledge, chosen.rules, chosen.now, fits=self.fits, locate=locate)
+        originals = originals_of(chosen, upstream, BlobStore(self.folders.cache / "files"), indexes, self.environ)
+        return Deciding(
+            knowledge,
+            chosen.rules,
+            chosen.now,
+            documents=documents_of(chosen, upstream, self.folders, self.environ),
+            carrying=carrying_of(knowledge, originals, chosen.now),
+            fits=self.fits,
+            locate=locate,
+        )
 
 
 class _Locate:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from openvet_install import provenance
-from openvet_install.gate.deciding import AT_ONCE, FOLDER
+from openvet_install.gate.asking import Asking, ElsewhereError, origins_of
+from openvet_install.gate.cases import AT_ONCE
+from openvet_install.gate.deciding import FOLDER
 from openvet_install.gate.once import Once
 from openvet_install.gate.state import replace_file
-from openvet_install.gateway.addresses import AddressError, join, parse_target
+from openvet_install.gateway.addresses import AddressError, parse_target
 from openvet_install.gateway.upstream import UpstreamError
-from openvet_install.http import netrc_login
 from openvet_install.publishers import Provenance
 
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ if TYPE_CHECKING:
     from openvet_install.gateway.upstream import Reply, Upstream
 
 ACCEPT = "application/vnd.pypi.integrity.v1+json, application/json;q=0.9"
-_MAX_REDIRECTS = 3
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_ABSENT = frozenset({404, 410})
 
 
 class Documents:
@@ -41,17 +39,14 @@ class Documents:
 
     def __init__(self, upstream: Upstream, cache: Path, environ: Mapping[str, str]) -> None:
         """Nothing is asked, read or imported yet."""
-        self._upstream = upstream
+        self._asking = Asking(upstream, environ)
         self._folder = cache / FOLDER
-        self._environ = environ
-        self._logins: dict[str, str] = {}
         self._gate = threading.BoundedSemaphore(AT_ONCE)
         self._found: Once[Provenance] = Once()
 
     def login(self, url: str, login: str | None) -> None:
         """Use the login that the tool sent to an origin for documents of that origin."""
-        if login is not None:
-            self._logins[parse_target(url).origin] = login
+        self._asking.login(url, login)
 
     def stored(self, need: Need) -> Provenance | None:
         """Verify the copy that an earlier run kept of a file's document; None if it is of no use."""
@@ -73,7 +68,7 @@ class Documents:
         return self._found.get(key, lambda: self._fetch(need))
 
     def _fetch(self, need: Need) -> Provenance:
-        allowed = {origin for origin in map(_origin, (need.file.index, need.file.url)) if origin is not None}
+        allowed = origins_of((need.file.index, need.file.url))
         problem = None
         for address in _addresses(need.file):
             if address.origin not in allowed:
@@ -82,7 +77,7 @@ class Documents:
             try:
                 with self._gate:
                     document = self._document(address, allowed)
-            except _ElsewhereError as error:
+            except ElsewhereError as error:
                 problem = error.what
                 continue
             except UpstreamError as error:
@@ -99,38 +94,13 @@ class Documents:
 
     def _document(self, address: Target, allowed: set[str]) -> bytes | None:
         """Return the body behind an address, None if there is none; raises `UpstreamError`."""
-        for _ in range(_MAX_REDIRECTS + 1):
-            with self._upstream.get(
-                address, accept=ACCEPT, packed=True, login=self._logins.get(address.origin)
-            ) as reply:
-                status = reply.status
-                if status == 200:
-                    return _body(reply)
-                location = reply.location or ""
-            if status in _ABSENT:
-                return None
-            if status in _REDIRECTS:
-                address = _there(address, location, allowed)
-            elif status == 401 and address.origin not in self._logins:
-                self._log_in(address)
-            else:
-                raise UpstreamError(f"{address.origin} answered with the status {status}")
-        raise UpstreamError(f"{address.origin} redirects more than {_MAX_REDIRECTS} times")
-
-    def _log_in(self, address: Target) -> None:
-        login = netrc_login(address.at.host, self._environ)
-        if login is None:
-            raise UpstreamError(f"{address.origin} asks for a login")
-        self._logins[address.origin] = login
+        with self._asking.get(address, allowed, accept=ACCEPT, packed=True) as found:
+            return None if found is None else _body(found[0])
 
     def _keep(self, file: File, document: bytes) -> None:
         with suppress(OSError):  # the next run asks again
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             replace_file(self._folder / (file.sha256 or ""), document)
-
-
-class _ElsewhereError(UpstreamError):
-    """A redirect to a host that is not asked."""
 
 
 def _addresses(file: File) -> list[Target]:
@@ -144,23 +114,6 @@ def _addresses(file: File) -> list[Target]:
             with suppress(AddressError):
                 found.append(parse_target(one))
     return list(dict.fromkeys(found))
-
-
-def _origin(url: str) -> str | None:
-    try:
-        return parse_target(url).origin
-    except AddressError:
-        return None
-
-
-def _there(address: Target, location: str, allowed: set[str]) -> Target:
-    try:
-        there = parse_target(join(address.url, location))
-    except AddressError as error:
-        raise _ElsewhereError(f"{address.origin} redirects to something that is not http or https") from error
-    if there.origin not in allowed:
-        raise _ElsewhereError(f"{address.origin} sends its provenance elsewhere, to {there.origin}: not followed")
-    return there
 
 
 def _body(reply: Reply) -> bytes:

@@ -87,7 +87,7 @@ def is_requirements(path: Path) -> bool:
 
 def judge_files(files: Iterable[File], deciding: Deciding, exact: frozenset[str]) -> list[Decision]:
     """Decide about files of one package, with what only shows over all of them."""
-    return settle(deciding(files), deciding.rules, exact)
+    return settle(deciding(files, exact), deciding.rules, exact)
 
 
 class Judgement(NamedTuple):

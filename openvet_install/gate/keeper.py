@@ -21,7 +21,7 @@ from openvet_install.archive import ArchiveError, open_archive
 from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken
 from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.files import File, FilenameError, filename_of, parse_filename
-from openvet_install.gate.deciding import Deciding
+from openvet_install.gate.deciding import Deciding, carrying_of
 from openvet_install.gate.model import Trouble
 from openvet_install.gate.once import Once
 from openvet_install.gateway import Refusal, Released
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from openvet_install.decide import Rules
     from openvet_install.gate.documents import Documents
     from openvet_install.gate.knowledge import Knowledge
+    from openvet_install.gate.originals import Originals
     from openvet_install.gateway import Blob
     from openvet_install.gateway.pages import Page
 
@@ -73,18 +74,21 @@ class Keeper:
         exact: dict[str, frozenset[str]] | None = None,
         named: Iterable[File] = (),
         documents: Documents | None = None,
+        originals: Originals | None = None,
         fits: Callable[[File], bool] = lambda _file: True,
     ) -> None:
         """Take (scheme, host, port) of the configured indexes and the pinned versions by name.
 
-        `named` are files that people gave by URL: their hosts are asked for them and for nothing else. `documents` and
-        `fits` answer for provenance, as in `Deciding`. `ahead` may be set to something that looks at what comes next,
-        `note` to what is told the sha256 and name of a file before it goes out.
+        `named` are files that people gave by URL: their hosts are asked for them and for nothing else. `documents`,
+        `originals` and `fits` answer for provenance and content, as in `Deciding`. `ahead` may be set to something that
+        looks at what comes next, `note` to what is told the sha256 and name of a file before it goes out.
         """
         self._knowledge = knowledge
         self._rules = rules
         self._documents = documents
-        self._deciding = Deciding(knowledge, rules, now, documents=documents, fits=fits)
+        self._originals = originals
+        carrying = carrying_of(knowledge, originals, now)
+        self._deciding = Deciding(knowledge, rules, now, documents=documents, carrying=carrying, fits=fits)
         self._lock = threading.Lock()
         self._hosts = set(hosts)
         self._private = {host for _scheme, host, _port in self._hosts}
@@ -92,7 +96,7 @@ class Keeper:
         self._near: Once[bool] = Once()
         self._exact = exact or {}
         self._by_url: dict[str, Decision] = {}
-        self._opened: Once[Contents] = Once()
+        self._opened: Once[Contents] = Once() if originals is None else originals.opened
         self._assumed: set[str] = set()
         self._unread: dict[str, set[str]] = {}
         self._left: dict[str, list[Unread]] = {}
@@ -118,8 +122,10 @@ class Keeper:
 
     def wanted(self, project: str) -> frozenset[str] | None:
         """Name the files of a project that could be shown, where every policy wants an audit of each; else None."""
-        needed = all(one.needs_audit(project) for one in self._rules)
-        return self._knowledge.audited(project) if needed else None
+        if not all(one.needs_audit(project) for one in self._rules):
+            return None
+        audited = self._knowledge.audited(project)
+        return None if audited and self._originals is not None else audited
 
     def decisions(self) -> dict[str, list[Decision]]:
         """Return the decisions about every page that was asked for, by normalised name."""
@@ -146,8 +152,9 @@ class Keeper:
 
     def page(self, page: Page, login: str | None = None) -> Page:
         """Reduce a page, or a flat list of links, to what may be seen. Raises what `Deciding` raises."""
-        if self._documents is not None:
-            self._documents.login(page.url, login)
+        for asking in (self._documents, self._originals):
+            if asking is not None:
+                asking.login(page.url, login)
         projects: dict[str, list[File]] = {page.project: []} if page.project is not None else {}
         for file in page.files:
             projects.setdefault(file.name, []).append(file)
@@ -173,11 +180,12 @@ class Keeper:
         `unread` are what the place also offers and nothing could show; what of it is newer decides whether the best
         that is left is too old.
         """
-        decided = self._deciding(map(self._hashed, files))
+        exact = self._exact.get(project, frozenset())
+        decided = self._deciding(map(self._hashed, files), exact)
         best = best_shown(decided)
         if unread is not None and best is not None:
             decided += self._deciding(unread.above(best))
-        decisions = settle(decided, self._rules, self._exact.get(project, frozenset()))
+        decisions = settle(decided, self._rules, exact)
         with self._lock:
             self._note(project, decisions)
             if unread is not None:

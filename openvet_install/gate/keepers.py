@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from openvet_install.files import File
     from openvet_install.gate.documents import Documents
     from openvet_install.gate.knowledge import Knowledge
+    from openvet_install.gate.originals import Originals
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.commands import Plan, Requested
 
 
-def keeper_of(plan: Plan, chosen: Setting, knowledge: Knowledge, documents: Documents | None) -> Keeper:
+def keeper_of(
+    plan: Plan, chosen: Setting, knowledge: Knowledge, documents: Documents | None, originals: Originals | None
+) -> Keeper:
     """Return the keeper: what a command that writes a lock may see is another thing than what may be installed."""
     fits = partial(_fits, plan)
     hosts = [origin_of(place) for place in (*(one.url for one in plan.indexes), *pages_of(plan.argv))]
@@ -38,6 +41,7 @@ def keeper_of(plan: Plan, chosen: Setting, knowledge: Knowledge, documents: Docu
             exact=exact,
             named=files_named(plan.requested),
             documents=documents,
+            originals=originals,
             fits=fits,
         )
     from openvet_install.gate.outcome import Fit  # noqa: PLC0415 - for commands that write a lock
@@ -59,6 +63,7 @@ def keeper_of(plan: Plan, chosen: Setting, knowledge: Knowledge, documents: Docu
         hosts=hosts,
         exact={**exact, **pinned},
         documents=documents,
+        originals=originals,
         view=view,
     )
 

@@ -11,6 +11,9 @@ from functools import lru_cache
 from itertools import chain, product
 from typing import TYPE_CHECKING, NamedTuple
 
+from packaging.version import InvalidVersion, Version
+
+from openvet_install.carry import Original, comparable, named
 from openvet_install.decide import Evidence
 from openvet_install.gate.heads import Heads
 from openvet_install.gate.model import LogSeen
@@ -157,6 +160,38 @@ class Knowledge:
             )
         return found
 
+    def originals(self, file: File) -> list[Original]:
+        """Return the other audited files of a file's public version that policies which carry know, in order."""
+        carrying = {one.scope for one in self._policies if one.settings.carry == "content"}
+        sources = [source for source in self._sources if source.scope in carrying]
+        release = Version(file.version).public
+        found: dict[Subject, set[str]] = {}
+        for source in sources:
+            for head in source.heads:
+                for subject in self._package(source, head, file.name).by_subject:
+                    if comparable(file, subject) and _public(subject.version) == release:
+                        found.setdefault(subject, set()).add(source.scope)
+        return [
+            Original(subject, {scope: self._said(subject, scope) for scope in sorted(found[subject])})
+            for subject in sorted(found, key=str)
+        ]
+
+    def _said(self, subject: Subject, scope: str) -> Evidence:
+        """Return what the logs of one policy say of exactly this subject, and of its bytes under other ones."""
+        file = named(subject)
+        pinned, newest, elsewhere = [], [], []
+        for source in self._sources:
+            if source.scope == scope:
+                pinned.append(self._package(source, source.pin, subject.package).by_subject.get(subject))
+                newest.append(self._package(source, source.newest, subject.package).by_subject.get(subject))
+                same = self._told(source, file, file.sha256 or "") or ()
+                elsewhere += [audit for audit in same if audit.subject != subject]
+        return Evidence(
+            pinned=tuple(one for one in pinned if one is not None),
+            newest=tuple(one for one in newest if one is not None),
+            elsewhere=tuple(elsewhere),
+        )
+
     def prepare(self, names: Iterable[str]) -> None:
         """Read all that the logs say of many packages (normalised names) at once, all logs at the same time."""
         wanted = sorted(set(names))
@@ -272,6 +307,16 @@ class Knowledge:
         return self._packages.get(
             (source.scope, source.settings.name, head, name), lambda: _Package.of(source.log.package(head, name))
         )
+
+
+@lru_cache(maxsize=4096)
+def _public(version: str) -> str | None:
+    """Return a version without its local part; None for what is not written in the normal form."""
+    try:
+        read = Version(version)
+    except InvalidVersion:
+        return None
+    return read.public if str(read) == version else None
 
 
 def spellings(name: str, filename: str) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from openvet_install.files import File
     from openvet_install.gate.documents import Documents
     from openvet_install.gate.knowledge import Knowledge
+    from openvet_install.gate.originals import Originals
     from openvet_install.gate.outcome import Fit
     from openvet_install.gateway import Blob
 
@@ -57,6 +58,7 @@ class Resolver(Keeper):
         hosts: Iterable[tuple[str, str, int]],
         exact: dict[str, frozenset[str]],
         documents: Documents | None,
+        originals: Originals | None,
         view: View,
     ) -> None:
         """As a keeper, for the target of `view`."""
@@ -67,6 +69,7 @@ class Resolver(Keeper):
             hosts=hosts,
             exact=exact,
             documents=documents,
+            originals=originals,
             fits=view.fits.__call__,
         )
         self._view = view

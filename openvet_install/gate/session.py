@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.documents import Documents
     from openvet_install.gate.journal import Journal
     from openvet_install.gate.keeper import Keeper
+    from openvet_install.gate.originals import Originals
     from openvet_install.gate.outcome import Seen
     from openvet_install.gate.setting import Setting
     from openvet_install.gate.wanted import Wanted
@@ -144,6 +145,17 @@ def documents_of(chosen: Setting, upstream: Upstream, folders: Folders, environ:
     return Documents(upstream, folders.cache, environ)
 
 
+def originals_of(
+    chosen: Setting, upstream: Upstream, blobs: BlobStore, indexes: Sequence[str], environ: Mapping[str, str]
+) -> Originals | None:
+    """Return what gets audited files to compare with, None if no policy carries."""
+    if not any(one.carries for one in chosen.rules):
+        return None
+    from openvet_install.gate.originals import Originals  # noqa: PLC0415 - only where a policy asks
+
+    return Originals(upstream, blobs, indexes, environ)
+
+
 def stopped(result: Run, error: LogStopsError) -> Run:
     """Say in the `Run` that logs stopped it before anything started."""
     result.outcome = Outcome.INVALID if error.exit_code == EXIT_INVALID else Outcome.UNDECIDED
@@ -184,9 +196,10 @@ def _behind_the_gate(
     beyond: ExitStack,
     every: bool,
 ) -> None:
-    keeper = keeper_of(plan, chosen, knowledge, documents_of(chosen, upstream, folders, environ))
-    keeper.note = journal.note
     blobs = BlobStore(folders.cache / "files")
+    originals = originals_of(chosen, upstream, blobs, [one.url for one in plan.indexes], environ)
+    keeper = keeper_of(plan, chosen, knowledge, documents_of(chosen, upstream, folders, environ), originals)
+    keeper.note = journal.note
     before = Snapshot(Places.of(plan.target), {}) if plan.anew else snapshot(Places.of(plan.target))
     output = Output.of(plan.output)
     lock_before = plan.resolution.read() if plan.resolution is not None else None

@@ -81,6 +81,7 @@ class Setting(NamedTuple):
                 lifts=self._lifts(one.scope),
                 baseline=by_hash(one.baseline),
                 publishers=tuple(_rooted(rule, self._trust_root(one.scope)) for rule in one.settings.publishers),
+                carries=one.settings.carry == "content",
             )
             for one in self.judging
         )

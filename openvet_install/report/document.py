@@ -142,12 +142,18 @@ def _judged(judged: Judged) -> dict[str, Any]:
 
 def _requirements(decision: Decision) -> list[dict[str, Any]]:
     words = {Status.PASS: "pass", Status.CONTRADICTED: "contradicted", Status.NOT_ASSERTED: "not-asserted"}
+    carried = {one.subject for one in decision.same}
     return [
         {
             "name": one.name,
             "status": words[one.status],
             "audits": [
-                {"log": audit.log, "value": value.value, "signers": list(audit.signers), "carried": None}
+                {
+                    "log": audit.log,
+                    "value": value.value,
+                    "signers": list(audit.signers),
+                    "carried": str(audit.subject) if audit.subject in carried else None,
+                }
                 for audit, value in one.audits
             ],
         }

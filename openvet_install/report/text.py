@@ -18,10 +18,10 @@ from openvet_install.report.terminal import day_of, plain
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from openvet_install.decide import Decision, RequirementResult
+    from openvet_install.decide import Decision, RequirementResult, Same
     from openvet_install.errors import InstallError
     from openvet_install.gate.model import Judged, Run, Trouble
-    from openvet_install.openvet.verdict import Policy
+    from openvet_install.openvet.verdict import Audit, Policy
     from openvet_install.report.terminal import Terminal
 
 SIGNS = {"true": "✓", "false": "✘", "unknown": "?"}
@@ -105,7 +105,7 @@ def evidence(decision: Decision, policies: dict[str, Policy], asked: Sequence[st
     lines = []
     for number, one in enumerate(shown):
         last = number == len(shown) - 1 and not decision.detail
-        first, *rest = _requirement_lines(one, policies.get(decision.scope))
+        first, *rest = _requirement_lines(one, policies.get(decision.scope), decision.same)
         lines += _branch([first + whose, *rest], last=last)
     if decision.detail:
         lines += _branch([plain(decision.detail, 300)], last=True)
@@ -132,13 +132,16 @@ def whole_evidence(
     lines: list[str] = []
     for (name, _status), (result, scopes) in told.items():
         split = sum(other == name for other, _ in told) > 1
-        first, *rest = _requirement_lines(result, policies.get(scopes[0]), signed=True)
+        same = [one for decided in each for one in decided.same]
+        first, *rest = _requirement_lines(result, policies.get(scopes[0]), same, signed=True)
         lines += _branch([f"{first}, {', '.join(scopes)}" if split else first, *rest], last=False)
     detail = decision.detail if decision.reason not in PROVENANCE else None
     return [*lines, *([f"├─ {plain(detail, 300)}"] if detail else [])]
 
 
-def _requirement_lines(result: RequirementResult, policy: Policy | None, *, signed: bool = False) -> list[str]:
+def _requirement_lines(
+    result: RequirementResult, policy: Policy | None, same: Sequence[Same], *, signed: bool = False
+) -> list[str]:
     lines = [f"{plain(result.name)}: {STATUS_SIGNS[result.status]} {STATUS_WORDS[result.status]}"]
     for number, (audit, value) in enumerate(result.audits):
         summary = f', "{plain(audit.summary)}"' if audit.summary else ""
@@ -150,10 +153,21 @@ def _requirement_lines(result: RequirementResult, policy: Policy | None, *, sign
             told[0] += f", signed by {', '.join(audit.signers)}: no auditor"
         claims = _claims(result.name, audit.log, policy)
         said = [f"{plain(name)} → {str(audit.claims[name]).lower()}" for name in claims if name in audit.claims]
+        said += _carried(audit, same)
         for position, line in enumerate(said):
             told += _branch([line], last=position == len(said) - 1)
         lines += _branch(told, last=number == len(result.audits) - 1)
     return lines
+
+
+def _carried(audit: Audit, same: Sequence[Same]) -> list[str]:
+    """Say from which file an audit is carried, if it is of another one."""
+    equal = {one.subject: one.members for one in same}
+    if audit.subject not in equal:
+        return []
+    digest = (audit.subject.sha256 or "")[:12]
+    counted = _count(equal[audit.subject], "member")
+    return [f"carried from {plain(str(audit.subject.coordinate), 1000)}#sha256:{digest}…, {counted} equal"]
 
 
 def _claims(requirement: str, log: str, policy: Policy | None) -> list[str]:

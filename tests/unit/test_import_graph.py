@@ -22,11 +22,16 @@ ALLOWED = {
     "config": {"errors", "openvet.subject", "openvet.language", "openvet.verdict"},
     "publishers": {"errors", "files", "config"},
     "provenance": {"errors", "files", "publishers"},
-    "decide": {"errors", "files", "config", "publishers", "openvet.subject", "openvet.language", "openvet.verdict"},
+    "forgive": {"files", "config"},
+    "decide": {
+        *("errors", "files", "config", "publishers", "forgive"),
+        *("openvet.subject", "openvet.language", "openvet.verdict"),
+    },
+    "carry": {"files", "decide", "openvet.subject", "openvet.language"},
     "settle": {"decide", "config"},
     "gate": {
         *("errors", "http", "openvet", "files", "archive", "gateway", "installers", "config", "decide", "settle"),
-        *("publishers", "provenance"),
+        *("publishers", "provenance", "carry"),
     },
     "report": {"errors", "decide", "publishers", "config", "gate", "openvet.language", "openvet.verdict"},
     "cli": {
@@ -37,8 +42,8 @@ ALLOWED = {
 
 PURE = {
     "openvet.subject", "openvet.language", "openvet.verdict", "openvet.wire", "openvet.sshsig", "openvet.tree",
-    "openvet.chain", "files", "publishers", "decide", "settle", "config.model", "gateway.pages", "gate.wanted",
-    "gate.model",
+    "openvet.chain", "files", "publishers", "forgive", "decide", "carry", "archive.same", "settle", "config.model",
+    "gateway.pages", "gate.wanted", "gate.model",
 }  # fmt: skip
 IO_MODULES = {"os", "socket", "ssl", "subprocess", "sqlite3", "requests", "urllib3", "tempfile", "shutil", "http", "io"}
 

