@@ -32,7 +32,7 @@ def test_a_good_machine(stage):
     )
     head = stage.log.head[:12]
     assert re.fullmatch(rf"✓ logs: alice {head}, seen less than a minute ago, newest commit \d{{4}}-\d\d-\d\d", logs)
-    assert re.fullmatch(r"✓ provenance: sigstore \d\S+", provenance)
+    assert re.fullmatch(r"✓ provenance: trust root of sigstore \d\S+ newest key of \d{4}-\d\d-\d\d", provenance)
     assert re.match(r"✓ store: [1-9]\d* objects of logs, \d+\.\d [kM]B; 0 package files", store)
     assert lines[-1].startswith(f"! index {stage.index.simple_url}: answers, but lists no pip to look at; no proxy")
     assert lines[-1].endswith("; self-test: a block blocks")
