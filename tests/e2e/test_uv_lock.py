@@ -95,7 +95,7 @@ def test_step_by_step_as_plain_uv(stage):
         (["--only-dev"], {"checks"}),
         (["--extra", "fast", "--group=docs"], {"nat", "echo", "plain", "forked", "deep", "checks", "fast", "later"}),
     ],
-    ids=str,
+    ids=lambda value: " ".join(value if isinstance(value, list) else sorted(value)) or "as it is",
 )
 def test_a_sync_that_must_resolve(stage, words, names):
     offer(stage)

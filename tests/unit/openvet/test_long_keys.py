@@ -6,7 +6,7 @@ from openvet_install.openvet.sshsig import PublicKey
 
 
 def rsa(number):
-    modulus = number.to_bytes(4, "big") * 125_000
+    modulus = (0x01000000 + number).to_bytes(4, "big") * 125_000
     return b"".join(len(one).to_bytes(4, "big") + one for one in (b"ssh-rsa", b"\3", modulus))
 
 
