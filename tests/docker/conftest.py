@@ -11,7 +11,6 @@ import pytest
 
 from tests.support.stage import PROGRAMS
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "openvet-install-tests"
 DEBIAN, MINIMAL, READY = "openvet-test/debian:1", "openvet-test/minimal:2", "openvet-test/openvet"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 SUITE = "bookworm"
@@ -99,13 +98,7 @@ def tool(debian, tmp_path_factory):
     """The image that others copy /opt/openvet from, as `openvet-install docker` has it made; of this very code."""
     folder = tmp_path_factory.mktemp("tool") / "openvet"
     command = [str(PROGRAMS / "openvet-install"), "docker", str(folder), "--python", "3.11"]
-    kept = CACHE / "wheels"
-    command += ["--wheels", str(kept)] if kept.exists() else []
     subprocess.run(command, check=True, timeout=900)
-    kept.mkdir(parents=True, exist_ok=True)
-    for wheel in (folder / "wheels").iterdir():
-        if not wheel.name.startswith("openvet_install-"):
-            shutil.copy(wheel, kept / wheel.name)
     ended = build(READY, (folder / "Dockerfile").read_text(), folder)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return READY

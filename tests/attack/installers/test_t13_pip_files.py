@@ -11,7 +11,6 @@ UPSTREAM = {"proxy": "http://evil", "trusted-host": "evil", "cert": "/evil.pem",
 REFUSED = {
     "no-proxy-env": "true",
     "isolated": "true",
-    "no-build-isolation": "true",
     "python": "/evil",
     "index-url": "file:///evil",
     "extra-index-url": "https://a/s /evil",

@@ -362,7 +362,9 @@ def test_a_clean_stop_ends_threads_sockets_and_files(tmp_path):
             assert list((tmp_path / "blobs" / "tmp").iterdir())
             started = time.monotonic()
         assert time.monotonic() - started < 5.0
-        ours = [thread for thread in threading.enumerate() if thread.name.startswith("openvet")]
+        ours = [
+            thread for thread in threading.enumerate() if thread.name.startswith("openvet") and thread not in before
+        ]
         assert ours == []
         for one in idle:
             one.__exit__(None, None, None)
