@@ -23,6 +23,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
+from pip._internal.models.index import PyPI  # the public index's name, see `installers.commands`
+
 from openvet_install.errors import ConfigError
 from openvet_install.files import FilenameError, parse_filename
 from openvet_install.publishers import Attested, Identity, Provenance
@@ -42,7 +44,7 @@ EXTRA = "openvet-install[provenance]"
 
 STATEMENT = "https://in-toto.io/Statement/v1"
 PAYLOAD = "application/vnd.in-toto+json"
-PUBLISH = "https://docs.pypi.org/attestations/publish/v1"
+PUBLISH = f"https://docs.{PyPI.netloc}/attestations/publish/v1"  # PEP 740
 SLSA = "https://slsa.dev/provenance/v1"
 _BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _ENTRY_KEYS = (

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from pip._internal.models.index import PyPI
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 CACHE = Path("~/.cache/openvet-install-tests/attestations").expanduser()
 SDIST = "pypi_attestations-0.0.30.tar.gz"
 SDIST_SHA256 = "14ff13c76bbef02a483c2b77532da02bfd746b5141b881f355e06b9807434423"
-PUBLISH = "https://docs.pypi.org/attestations/publish/v1"
+PUBLISH = f"https://docs.{PyPI.netloc}/attestations/publish/v1"
 SLSA = "https://slsa.dev/provenance/v1"
 BUILD = {"buildDefinition": {"buildType": "https://build.example/v1"}, "runDetails": {"builder": {"id": "b"}}}
 ISSUER = "https://issuer.example"
