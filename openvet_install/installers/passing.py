@@ -113,7 +113,7 @@ def _uv(argv: Sequence[str]) -> Command:
     if words not in uv_commands.NOT_YET and words not in uv_commands.REFUSED and words not in uv_commands.GATED:
         raise UsageError(f"`{said}` is not a command of uv {uv_flags.VERSION}")
     if words in uv_commands.STARTING:
-        helps = _asks_help_itself(reader.rest, index(uv_commands.GATED[words]))
+        helps = _asks_help_itself(reader.rest, flag_table("uv", words))
     else:
         helps = _asks_help(reader.rest)
     if helps:
@@ -199,7 +199,7 @@ def _last(tokens: Sequence[Token], name: str) -> str | None:
 
 def flag_table(tool: str, words: tuple[str, ...]) -> dict[str, Flag]:
     """Return the options of a gated command by spelling."""
-    return index(pip_flags.GATED[words[0]] if tool == "pip" else uv_commands.GATED[words])
+    return index(pip_flags.GATED[words[0]] if tool == "pip" else uv_commands.options_of(words))
 
 
 def run_through(tool: str, command: Command, environ: Mapping[str, str], cwd: str) -> NoReturn:

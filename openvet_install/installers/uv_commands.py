@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from openvet_install.installers.tokens import CARRY, Flag
-from openvet_install.installers.uv_flags import DOWNLOADS, GLOBAL, PIP_INSTALL, PIP_SYNC, SYNC
-from openvet_install.installers.uv_flags_make import BUILD, VENV
-from openvet_install.installers.uv_flags_project import ADD, EXPORT, LOCK, REMOVE, TREE, VERSION
-from openvet_install.installers.uv_flags_run import RUN, TOOL_INSTALL, TOOL_RUN, UVX
+from importlib import import_module
 
-GATED: dict[tuple[str, ...], tuple[Flag, ...]] = {
-    ("pip", "install"): PIP_INSTALL,
-    ("pip", "sync"): PIP_SYNC,
-    ("sync",): SYNC,
-    ("build",): BUILD,
-    ("venv",): VENV,
-    ("run",): RUN,
-    ("tool", "run"): TOOL_RUN,
-    ("tool", "uvx"): UVX,
-    ("lock",): LOCK,
-    ("add",): ADD,
-    ("remove",): REMOVE,
-    ("version",): VERSION,
-    ("export",): EXPORT,
-    ("tree",): TREE,
-    ("tool", "install"): TOOL_INSTALL,
+from openvet_install.installers.tokens import CARRY, Flag
+from openvet_install.installers.uv_flags import DOWNLOADS, GLOBAL
+
+# Where the options of each gated command stand: most commands need none of these modules.
+GATED: dict[tuple[str, ...], tuple[str, str]] = {
+    ("pip", "install"): ("uv_flags", "PIP_INSTALL"),
+    ("pip", "sync"): ("uv_flags", "PIP_SYNC"),
+    ("sync",): ("uv_flags", "SYNC"),
+    ("build",): ("uv_flags_make", "BUILD"),
+    ("venv",): ("uv_flags_make", "VENV"),
+    ("run",): ("uv_flags_run", "RUN"),
+    ("tool", "run"): ("uv_flags_run", "TOOL_RUN"),
+    ("tool", "uvx"): ("uv_flags_run", "UVX"),
+    ("lock",): ("uv_flags_project", "LOCK"),
+    ("add",): ("uv_flags_project", "ADD"),
+    ("remove",): ("uv_flags_project", "REMOVE"),
+    ("version",): ("uv_flags_project", "VERSION"),
+    ("export",): ("uv_flags_project", "EXPORT"),
+    ("tree",): ("uv_flags_project", "TREE"),
+    ("tool", "install"): ("uv_flags_run", "TOOL_INSTALL"),
 }
+
+
+def options_of(words: tuple[str, ...]) -> tuple[Flag, ...]:
+    """Return the options of a gated command."""
+    module, table = GATED[words]
+    found: tuple[Flag, ...] = getattr(import_module(f"openvet_install.installers.{module}"), table)
+    return found
+
 
 # Those that end in a program of the user's: its words, `--help` among them, are its own.
 STARTING = frozenset({("run",), ("tool", "run"), ("tool", "uvx")})

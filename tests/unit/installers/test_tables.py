@@ -86,7 +86,7 @@ def _uv_options(completion, words):
 
 @pytest.mark.parametrize("words", uv_commands.GATED, ids=" ".join)
 def test_uv_options_of_a_command(completion, words):
-    ours = _ours(uv_commands.GATED[words])
+    ours = _ours(uv_commands.options_of(words))
     assert {name: ours[name] for name in ours if name not in UV_ALIASES} == _uv_options(completion, words)
 
 
@@ -126,7 +126,7 @@ def test_every_uv_command_has_its_place(completion):
 
 
 def test_columns_are_the_known_ones():
-    for table in (pip_flags.INSTALL, *uv_commands.GATED.values()):
+    for table in (pip_flags.INSTALL, *map(uv_commands.options_of, uv_commands.GATED)):
         assert {flag.column for flag in table} <= set(COLUMNS)
 
 
