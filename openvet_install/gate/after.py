@@ -137,13 +137,8 @@ def told_of(strays: Sequence[Stray], halves: Sequence[Stray], away: Path) -> lis
 
 def _moved(before: Snapshot, after: Snapshot) -> tuple[dict[str, str], int]:
     """Name every distribution of whose `.dist-info` anything moved."""
-    new, untouched = {}, 0
-    for root, info in _infos(before, after):
-        del root
-        name, version = disk.identity(info)
-        new[name] = version
-    untouched = sum(1 for _ in after.infos()) - sum(1 for _ in _infos(before, after))
-    return new, untouched
+    moved = [info for _root, info in _infos(before, after)]
+    return dict(map(disk.identity, moved)), sum(1 for _ in after.infos()) - len(moved)
 
 
 def _infos(before: Snapshot, after: Snapshot) -> Iterator[tuple[str, str]]:

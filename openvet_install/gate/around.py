@@ -126,7 +126,7 @@ def _conclude(result: Run, keeper: Keeper, faults: list[BaseException], told: li
     failed = result.tool is not None and result.tool.exit != EXIT_OK
     if every or failed:
         keeper.read_all()
-    needs = [Needs(c.name, c.version, c.requires, c.build_requires) for c in (one.contents for one in keeper.opened())]
+    needs = map(Needs.of, keeper.read())
     seen = seen_by(keeper, [one.decision for one in keeper.gone_out()], faults)
     conclude(result, seen, Wanted([], needs, None), Fit(None, None), {}, every=every)
     if result.exit_code == EXIT_BUG:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import partial
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -21,15 +21,16 @@ if TYPE_CHECKING:
     from openvet_install.gate.documents import Documents
     from openvet_install.gate.knowledge import Knowledge
     from openvet_install.gate.originals import Originals
+    from openvet_install.gate.outcome import Fit
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.commands import Plan, Requested
+    from openvet_install.installers.target import Target
 
 
 def keeper_of(
     plan: Plan, chosen: Setting, knowledge: Knowledge, documents: Documents | None, originals: Originals | None
 ) -> Keeper:
     """Return the keeper: what a command that writes a lock may see is another thing than what may be installed."""
-    fits = partial(_fits, plan)
     hosts = [origin_of(place) for place in (*(one.url for one in plan.indexes), *pages_of(plan.argv))]
     exact = _exact((*plan.requested, *plan.limits)) | (locked.pins(plan.locked) if plan.locked is not None else {})
     if plan.resolution is None:
@@ -42,7 +43,7 @@ def keeper_of(
             named=files_named(plan.requested),
             documents=documents,
             originals=originals,
-            fits=fits,
+            fits=_Fits(plan.target),
         )
     from openvet_install.gate.outcome import Fit  # noqa: PLC0415 - for commands that write a lock
     from openvet_install.gate.resolving import Resolver, View  # noqa: PLC0415 - as above
@@ -68,10 +69,20 @@ def keeper_of(
     )
 
 
-def _fits(plan: Plan, file: File) -> bool:
-    from openvet_install.gate.outcome import Fit  # noqa: PLC0415 - not before the tool starts
+class _Fits:
+    """Tells whether a target could take a file; made at the first question, as that is not before the tool starts."""
 
-    return Fit.of(plan.target)(file)
+    def __init__(self, target: Target) -> None:
+        self._target = target
+
+    def __call__(self, file: File) -> bool:
+        return self._fit(file)
+
+    @cached_property
+    def _fit(self) -> Fit:
+        from openvet_install.gate.outcome import Fit  # noqa: PLC0415 - not before the tool starts
+
+        return Fit.of(self._target)
 
 
 def _exact(requested: Iterable[Requested]) -> dict[str, frozenset[str]]:

@@ -85,8 +85,7 @@ class Resolver(Keeper):
 
     def needs(self, project: str) -> bool:
         """Tell whether anything known by now leads from what this target needs to a package."""
-        read = [Needs(one.name, one.version, one.requires, one.build_requires) for one in self.read()]
-        wanted = Wanted(self._view.roots, [*self._view.local, *read], self._view.environment)
+        wanted = Wanted(self._view.roots, [*self._view.local, *map(Needs.of, self.read())], self._view.environment)
         return bool(wanted.route(project))
 
     def read(self) -> list[Contents]:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.journal import Journal
     from openvet_install.gate.keeper import Keeper
     from openvet_install.gate.originals import Originals
-    from openvet_install.gate.outcome import Seen
+    from openvet_install.gate.outcome import Fit, Seen
     from openvet_install.gate.setting import Setting
     from openvet_install.gate.wanted import Wanted
     from openvet_install.installers.commands import Plan
@@ -232,7 +232,7 @@ def _behind_the_gate(
     result.logs = knowledge.logs
     fits = Fit.of(plan.target)
     typed = typed_addresses(plan, folder)
-    found = _look(plan, result, keeper, blobs, before=before, kept=kept, typed=typed, state=folders.state)
+    found = _look(plan, result, keeper, blobs, before=before, kept=kept, fits=fits, typed=typed, state=folders.state)
     result.strays += output.strays(keeper, filter(None, map(name_of, projects_of(plan.argv))))
     sent = [one.decision for one in keeper.gone_out()] + found.cached
     if every or ended is None or ended.code:
@@ -258,12 +258,12 @@ def _look(
     *,
     before: Snapshot,
     kept: Kept,
+    fits: Fit,
     typed: Mapping[str, str],
     state: Path,
 ) -> Changes:
     """Compare the target with what was released, and take out of it what does not belong."""
     from openvet_install.gate.after import changes, half_installed, made_anew, told_of  # noqa: PLC0415 - not before the tool starts
-    from openvet_install.gate.outcome import Fit  # noqa: PLC0415 - as above
 
     after = snapshot(before.places)
     after = after.without(plan.written) if plan.written else after
@@ -273,7 +273,7 @@ def _look(
         keeper,
         blobs,
         compiled=_compiles(plan),
-        fits=Fit.of(plan.target),
+        fits=fits,
         chooses=_chooses(plan),
         typed=typed,
         projects=projects_of(plan.argv),
@@ -310,7 +310,7 @@ def _wanted(plan: Plan, keeper: Keeper) -> Wanted:
     roots = [Root(one.requirement, one.origin) for one in plan.requested]
     local = plan.resolution.local if plan.resolution is not None else {}
     needs = [Needs(name, "", requires) for name, requires in local.items()]
-    needs += [Needs(one.name, one.version, one.requires, one.build_requires) for one in keeper.read()]
+    needs += map(Needs.of, keeper.read())
     return Wanted(roots, needs, plan.target.environment, limits=[one.requirement for one in plan.limits])
 
 

@@ -16,6 +16,8 @@ from packaging.utils import canonicalize_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from openvet_install.archive import Contents
+
 
 class Root(NamedTuple):
     """A requirement that somebody typed, and where: `command line` or `req.txt:3`."""
@@ -31,6 +33,11 @@ class Needs(NamedTuple):
     version: str
     requires: tuple[str, ...]
     builds: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, contents: Contents) -> Needs:
+        """Return what an opened archive asks for."""
+        return cls(contents.name, contents.version, contents.requires, contents.build_requires)
 
 
 class _Edge(NamedTuple):
