@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.cli import check, reports
@@ -21,6 +20,7 @@ from openvet_install.report.terminal import Terminal, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from openvet_install.cli.options import WrapperOptions
     from openvet_install.config import PolicyFile
@@ -129,7 +129,7 @@ def _suggested(one: adopt.Suggestion) -> list[str]:
 
 
 def _project(options: WrapperOptions) -> tuple[Setting, PolicyFile]:
-    chosen = read_setting(Path(options.project) if options.project else None, options)
+    chosen = read_setting(options)
     policy = next((one for one in chosen.policies if one.scope == "project"), None)
     if policy is None:
         raise ConfigError("no policy of a project here", hint="openvet-install init --log URL")

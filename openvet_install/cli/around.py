@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openvet_install.cli import reports
+from openvet_install.cli import gated, reports
 from openvet_install.cli.ending import die_of
 from openvet_install.cli.policy import introduce, read_setting
 from openvet_install.errors import UsageError
@@ -35,13 +35,12 @@ def run(argv: Sequence[str], options: WrapperOptions) -> int:
 
 
 def _run(argv: Sequence[str], options: WrapperOptions) -> int:
-    chosen = read_setting(Path(options.project) if options.project else None, options)
+    chosen = read_setting(options)
     planned = installers.plan(argv, os.environ, str(Path.cwd()))
     terminal = Terminal.of(sys.stderr, os.environ)
     for line in introduce(chosen, os.environ):
         terminal.line(line)
-    for name in planned.dropped:
-        terminal.line(f"openvet: note: {name} has no effect in a gated run")
+    gated.tell_dropped(terminal, planned.dropped)
     result, told = gate.run(planned, chosen, os.environ, every=bool(options.reports))
     # Of a layer of an image `doctor` tells it; who switched it off knows.
     if result.isolation[0] == OFF and chosen.isolation != OFF and os.getpid() != 1:

@@ -106,7 +106,7 @@ def is_silent(result: Run) -> bool:
 
 
 def _setting(options: WrapperOptions) -> Setting:
-    return read_setting(Path(options.project) if options.project else None, options)
+    return read_setting(options)
 
 
 def _judged(paths: list[Path], chosen: Setting, *, python: str | None, all_files: bool) -> Run:

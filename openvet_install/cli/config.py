@@ -6,7 +6,6 @@ import os
 import sys
 from dataclasses import fields
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from openvet_install.cli.policy import read_setting
@@ -35,7 +34,7 @@ _LISTS = ("exemptions", "publishers", "trust_root", "said")
 
 def run(options: WrapperOptions) -> int:
     """Print what applies here; 78 without any policy or with one that cannot be read."""
-    chosen = read_setting(Path(options.project) if options.project else None, options)
+    chosen = read_setting(options)
     terminal = Terminal.of(sys.stdout, os.environ)
     for policy in chosen.policies:
         terminal.line(f"{policy.scope}: {', '.join(_files(policy))}")

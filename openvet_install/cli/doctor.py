@@ -69,7 +69,7 @@ class Asked:
     @cached_property
     def setting(self) -> Setting:
         """The policies that hold here. Raises what a run would raise."""
-        return read_setting(Path(self.options.project) if self.options.project else None, self.options)
+        return read_setting(self.options)
 
     def settled(self) -> Setting | None:
         """Return the policies, or None where `_policy` has told already why there are none."""

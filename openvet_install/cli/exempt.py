@@ -72,7 +72,7 @@ def exempt(
     Raises `UsageError` for what may not be forgiven.
     """
     name, version = _release(what)
-    chosen = read_setting(Path(options.project) if options.project else None, options)
+    chosen = read_setting(options)
     if not reason.strip():
         raise UsageError("`--reason` is empty")
     limit, ahead = (EXEMPT_LIMIT, "a year") if audit is None else (LIFT_LIMIT, "14 days")
@@ -196,7 +196,7 @@ def _tell(release: _Release, options: WrapperOptions, place: str, done: str, cou
     files = f"{count} file{'' if count == 1 else 's'}"
     told = f"{done} until {entry.until.isoformat()}, {files}, owner {plain(entry.owner)}"
     terminal.line(f"{plain(place, 1000)}: {entry.package} {entry.version} {told}")
-    after = read_setting(Path(options.project) if options.project else None, options)
+    after = read_setting(options)
     left = [one for one in release.by(after) if not one.shown and (entry.sdist or not one.file.is_sdist)]
     for scope, reason in sorted({(one.scope, one.reason.code) for one in left}):
         terminal.line(f"! still {reason} by the {scope}'s policy")

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 def run(what: str, options: WrapperOptions, *, python: str | None) -> int:
     """Print the tree of the release that an install would look at first, or of the file that is named."""
     asked = _asked(what)
-    chosen = read_setting(Path(options.project) if options.project else None, options)
+    chosen = read_setting(options)
     argv = ["install", *(["--python", python] if python else []), asked.name]
     plan = pip.plan(argv, os.environ, str(Path.cwd()))
     terminal = Terminal.of(sys.stdout, os.environ)

@@ -6,7 +6,6 @@ import importlib
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,13 +38,8 @@ class Meanwhile:
         try:
             from openvet_install.cli.policy import read_setting  # noqa: PLC0415 - that is what this thread is for
 
-            self._setting.set_result(read_setting(Path(options.project) if options.project else None, options))
+            self._setting.set_result(read_setting(options))
         except BaseException as error:  # noqa: BLE001 - it is raised where it is asked for
             self._setting.set_exception(error)
-        load()
-
-
-def load() -> None:
-    """Import what a run needs."""
-    with suppress(ImportError):  # it shows again, and is told, where it is needed
-        importlib.import_module("openvet_install.gate.session")
+        with suppress(ImportError):  # it shows again, and is told, where it is needed
+            importlib.import_module("openvet_install.gate.session")

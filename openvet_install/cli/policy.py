@@ -31,9 +31,10 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def read_setting(project: Path | None, options: WrapperOptions) -> Setting:
+def read_setting(options: WrapperOptions) -> Setting:
     """Read the policies of machine, user and project and the options over them. Raises `ConfigError`."""
     moment = now()
+    project = Path(options.project) if options.project else None
     found = policies(Path.cwd(), os.environ, moment.date(), project=project, owner=None)
     return setting(
         found, mode=options.mode, variables=options.variables, now=moment, offline=options.offline,

@@ -6,14 +6,13 @@ import importlib
 import os
 import sys
 import tempfile
-import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from openvet_install.cli import gated, reports
-from openvet_install.cli.meanwhile import load
-from openvet_install.cli.policy import introduce, read_setting
+from openvet_install.cli.meanwhile import Meanwhile
+from openvet_install.cli.policy import introduce
 from openvet_install.errors import InstallError
 from openvet_install.gate.rooms import room
 from openvet_install.gate.several import joined
@@ -50,17 +49,16 @@ def run(command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:
     """
     started = own_environment()
     reports.check(options.reports, github="stderr")
-    loading = threading.Thread(target=load, daemon=True)
-    loading.start()
+    meanwhile = Meanwhile(options)
     typed = ["uv", *map(without_login, argv)]
     try:
-        chosen = read_setting(Path(options.project) if options.project else None, options)
+        chosen = meanwhile.setting()
         with room(_folder()) as mine:
             name, kind = ("uv_run", "UvRun") if command.words == ("run",) else ("uv_tool", "UvTool")
             running: Running = getattr(importlib.import_module(f"openvet_install.installers.{name}"), kind)(
                 argv, os.environ, str(Path.cwd()), command=command, fetch=gated.fetch, started=started, room=mine.path
             )
-            loading.join()
+            meanwhile.finish()
             runs = _install(running, chosen, options)
             if runs:
                 reports.write(joined(runs), options.reports, github=sys.stderr)
