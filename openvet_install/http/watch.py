@@ -120,13 +120,5 @@ class _Plain(HTTPConnection):
         super().request(*args, **how)
 
 
-class _Secure(HTTPSConnection):
-    watch: Watch
-
-    def _new_conn(self) -> socket.socket:
-        return self.watch.opened(super()._new_conn())
-
-    def request(self, *args: Any, **how: Any) -> None:
-        if self.sock is not None:
-            self.watch.uses(self.sock)
-        super().request(*args, **how)
+class _Secure(_Plain, HTTPSConnection):
+    """The same over TLS: `super()` of the above is `HTTPSConnection` here."""
