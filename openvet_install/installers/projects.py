@@ -24,7 +24,7 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from openvet_install.installers.commands import Requested
 
@@ -83,8 +83,8 @@ def asked_by(project: Project) -> tuple[Requirement, ...]:
     path = os.path.join(project.path, "pyproject.toml")
     text = pyproject(path, project.origin)
     found = list(_requirements(_lines(text, project.extras)))
-    extras = _table(_table(text, "project"), "optional-dependencies").values()
-    every = [line for lines in extras for line in _strings(lines)]
+    extras = table_of(table_of(text, "project"), "optional-dependencies").values()
+    every = [line for lines in extras for line in strings_of(lines)]
     for line, requirement in (*found, *_requirements(every)):
         if requirement.url is not None:
             raise UsageError(
@@ -100,7 +100,7 @@ def build_requirements(project: Project, cwd: str) -> tuple[Requested, ...]:
     from openvet_install.installers.commands import Requested  # noqa: PLC0415 - it imports us
 
     path = os.path.join(project.path, "pyproject.toml")
-    lines = _strings(_table(pyproject(path, project.origin), "build-system").get("requires"))
+    lines = strings_of(table_of(pyproject(path, project.origin), "build-system").get("requires"))
     found = []
     for line, requirement in _requirements(lines):
         if requirement.url is not None:
@@ -115,19 +115,19 @@ def refuse_sources_of(project: Project) -> None:
         for place in (Path(folder), *Path(folder).parents):
             path = str(place / "pyproject.toml")
             text = pyproject(path, project.origin)
-            if str(place) == folder or "workspace" in _table(_table(text, "tool"), "uv"):
+            if str(place) == folder or "workspace" in table_of(table_of(text, "tool"), "uv"):
                 refuse_sources(text, "uv", path)
 
 
 def refuse_sources(text: dict[str, Any], tool: str, path: str) -> None:
     """Raise `UsageError` when uv would take something from elsewhere than the indexes."""
-    if tool == "uv" and _table(_table(text, "tool"), "uv").get("sources"):
+    if tool == "uv" and table_of(table_of(text, "tool"), "uv").get("sources"):
         raise UsageError("`tool.uv.sources` of a local project is not gated yet", where=path, hint="--no-sources")
 
 
 def name_of(project: Project) -> str | None:
     """Return the normalised name that the project gives itself, None when that is not known before a build."""
-    name = _table(pyproject(os.path.join(project.path, "pyproject.toml"), project.origin), "project").get("name")
+    name = table_of(pyproject(os.path.join(project.path, "pyproject.toml"), project.origin), "project").get("name")
     return str(canonicalize_name(name)) if isinstance(name, str) else None
 
 
@@ -150,18 +150,20 @@ def _requirements(lines: Iterable[str]) -> Iterator[tuple[str, Requirement]]:
 
 
 def _lines(text: dict[str, Any], extras: str) -> Iterator[str]:
-    project, build = _table(text, "project"), _table(text, "build-system")
-    yield from _strings(build.get("requires"))
-    yield from _strings(project.get("dependencies"))
-    optional = _table(project, "optional-dependencies")
+    project, build = table_of(text, "project"), table_of(text, "build-system")
+    yield from strings_of(build.get("requires"))
+    yield from strings_of(project.get("dependencies"))
+    optional = table_of(project, "optional-dependencies")
     for name in filter(None, re.split(r"[\[\],\s]+", extras)):
-        yield from _strings(optional.get(name))
+        yield from strings_of(optional.get(name))
 
 
-def _table(text: dict[str, Any], key: str) -> dict[str, Any]:
+def table_of(text: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return the table under a key; empty for none, and for what is no table."""
     found = text.get(key)
     return found if isinstance(found, dict) else {}
 
 
-def _strings(value: object) -> list[str]:
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+def strings_of(value: object) -> tuple[str, ...]:
+    """Return the texts of a list; empty for what is no list."""
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import uv_config
 from openvet_install.installers.commands import Requested, write_private
+from openvet_install.installers.projects import table_of
 from openvet_install.installers.requirements import MAX_FILE_BYTES, by_name
 
 if sys.version_info >= (3, 11):
@@ -77,7 +78,7 @@ def read_script(raw: bytes, origin: str) -> Script | None:
         table = tomllib.loads(content)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"its metadata is not TOML: {error}", where=origin) from error
-    settings = _table(_table(table, "tool"), "uv")
+    settings = table_of(table_of(table, "tool"), "uv")
     judged = uv_config.read_table(origin, content, settings)
     _refuse_sources(settings, origin)
     return Script(
@@ -101,15 +102,10 @@ def _requirements(table: Mapping[str, Any], origin: str) -> list[Requested]:
 
 
 def _refuse_sources(settings: Mapping[str, Any], origin: str) -> None:
-    for name, entries in _table(settings, "sources").items():
+    for name, entries in table_of(settings, "sources").items():
         for entry in entries if isinstance(entries, list) else [entries]:
             if not isinstance(entry, dict) or entry.keys() & _ELSEWHERE:
                 raise ConfigError(
                     f"`sources` is refused: `{name}` leads past the gateway",
                     where=f"{origin}, key `tool.uv.sources.{name}`",
                 )
-
-
-def _table(table: Mapping[str, Any], key: str) -> dict[str, Any]:
-    found = table.get(key)
-    return found if isinstance(found, dict) else {}

@@ -110,7 +110,7 @@ def plan(
     links += tuple(one for source in inputs for one in source.links)
     helper = around.helper
     steering = [part for token in (*_steering(tokens, around.judged), *where) for part in token.canonical()]
-    probe, found_target = _look(helper.path, steering, tokens, environ=environ, child=child, cwd=cwd)
+    probe, found_target = _look(around, steering, tokens, environ)
     target, elsewhere = uv_elsewhere.placed(found_target, tokens, cwd)
     lock = given(
         files or values_of(tokens, "--requirements"), tokens, target, cwd, flag="" if files else "--requirements"
@@ -169,25 +169,19 @@ def plan(
 
 
 def _look(
-    uv: str,
-    steering: Sequence[str],
-    tokens: Sequence[Token],
-    *,
-    environ: Mapping[str, str],
-    child: Mapping[str, str],
-    cwd: str,
+    around: Around, steering: Sequence[str], tokens: Sequence[Token], environ: Mapping[str, str]
 ) -> tuple[Probe, Target]:
     """Ask uv which Python it would work for, and that Python what it is."""
+    cwd, child = around.cwd, around.child
     with private_folder() as folder:
         empty = folder / "requirements.txt"
         empty.touch()
-        quiet = {**child, "UV_PYTHON_DOWNLOADS": "never", "TMPDIR": str(folder)}
         # any folder will do, and uv would make the one that was named
         named = [f"{name}={folder / 'elsewhere'}" for name in uv_elsewhere.FOLDERS if has(tokens, name)]
         with ThreadPoolExecutor(max_workers=1) as pool:
             # uv alone says where it installs; the likely answer is looked at meanwhile.
             likely = pool.submit(_likely, environ, cwd, child, steered=bool(steering))
-            probe = probe_uv(uv, [*steering, *named[:1]], quiet, cwd, empty)
+            probe = probe_uv(around.helper.path, [*steering, *named[:1]], around.quiet(folder), cwd, empty)
             target = likely.result()
     if target is None or os.path.realpath(target.prefix) != prefix_of(probe.python):
         target = inspect(probe.python, child)

@@ -19,6 +19,7 @@ from openvet_install.installers.tokens import CARRY, Token, has, last_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from openvet_install.installers.choice import Program
     from openvet_install.installers.environment import UpstreamSettings
@@ -58,6 +59,10 @@ class Around:
     def says(self, name: str) -> bool:
         """Tell whether a variable of ours to judge is switched on."""
         return self.judged.get(name, "").lower() in TRUE
+
+    def quiet(self, folder: Path) -> dict[str, str]:
+        """Return the variables for asking uv something before the run; `folder` takes what it leaves."""
+        return {**self.child, "UV_PYTHON_DOWNLOADS": "never", "TMPDIR": str(folder)}
 
 
 def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, words: tuple[str, ...]) -> Around:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from openvet_install.installers.target import Target
 
-BASE = re.compile(r"^Using .* interpreter at: (.+)$", re.MULTILINE)
+_BASE = re.compile(r"^Using .* interpreter at: (.+)$", re.MULTILINE)
 _ENVIRONMENT = re.compile(r"^Would (use|create|replace) .*environment at: (.+)$", re.MULTILINE)
 
 
@@ -32,7 +32,13 @@ def look(uv: str, steering: Sequence[str], environ: Mapping[str, str], cwd: str)
     prefix = Path(cwd, found[2].strip())
     if found[1] == "use":
         return inspect(str(prefix / "bin" / "python"), environ)
-    base = BASE.search(said)
+    return to_be_made(uv, said, prefix, environ, cwd)[1]
+
+
+def to_be_made(uv: str, said: str, prefix: Path, environ: Mapping[str, str], cwd: str) -> tuple[str, Target]:
+    """Return the interpreter that uv says it would make an environment of, and that environment."""
+    base = _BASE.search(said)
     if base is None:
         raise ConfigError(f"`{uv}` does not say of which Python it would make `{prefix}`")
-    return still_missing(inspect(str(Path(cwd, base[1].strip())), environ), prefix)
+    python = base[1].strip()
+    return python, still_missing(inspect(str(Path(cwd, python)), environ), prefix)

@@ -15,8 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.utils import canonicalize_name
-
 from openvet_install.errors import DirectReferenceError, InstallError, UsageError
 from openvet_install.installers import uv_sync
 from openvet_install.installers.commands import (
@@ -103,7 +101,7 @@ def plan(
     requested = (*typed, *requested_of(inputs, REQUIREMENTS))
     steering = uv_sync.steering(tokens, around.judged)
     with private_folder() as folder:
-        quiet = {**around.child, "UV_PYTHON_DOWNLOADS": "never", "TMPDIR": str(folder)}
+        quiet = around.quiet(folder)
         version = uv_version(around.helper.path, quiet, around.cwd)
         workspace = read_workspace(
             around,
@@ -274,8 +272,8 @@ def _needed(workspace: Workspace, tokens: Sequence[Token]) -> tuple[Requested, .
     roots = [workspace.here] if workspace.here is not None else list(workspace.members)
     found: list[Requested] = []
     for one in roots:
-        wanted = {str(canonicalize_name(name)) for name in values_of(tokens, "--group")} | set(one.default_groups)
-        extras = {str(canonicalize_name(name)) for name in values_of(tokens, "--extra")}
+        wanted = uv_sync.names_of(tokens, "--group") | set(one.default_groups)
+        extras = uv_sync.names_of(tokens, "--extra")
         lists = [one.dependencies]
         lists += [lines for name, lines in one.groups.items() if name in wanted]
         lists += [lines for name, lines in one.extras.items() if name in extras]

@@ -19,11 +19,11 @@ from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers.commands import Plan, private_folder, without_login
 from openvet_install.installers.locks import Wanted, read_lock, select
 from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, Selection
-from openvet_install.installers.projects import pyproject
-from openvet_install.installers.target import ToolStops, ask, inspect, new_environment, still_missing, uv_version
+from openvet_install.installers.projects import pyproject, strings_of, table_of
+from openvet_install.installers.target import ToolStops, ask, inspect, new_environment, uv_version
 from openvet_install.installers.tokens import Token, has, values_of
 from openvet_install.installers.uv_around import TRUE, handed_on, look_around
-from openvet_install.installers.uv_probe import BASE
+from openvet_install.installers.uv_probe import to_be_made
 from openvet_install.installers.uv_workspace import Member
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         for part in token.canonical()
     ]
     with private_folder() as folder:
-        quiet = {**child, "UV_PYTHON_DOWNLOADS": "never", "TMPDIR": str(folder)}
+        quiet = around.quiet(folder)
         version = uv_version(helper.path, quiet, cwd)
         probe = _Probe(helper.path, steered, quiet, cwd)
         looked = probe.look(frozen=frozen)
@@ -150,11 +150,8 @@ class _Probe:
             )
         if action != "create":
             return inspect(python, self._environ), root, None
-        base = BASE.search(said)
-        if base is None:
-            raise ConfigError(f"`{self._uv}` does not say of which Python it would make `{prefix}`")
-        target = still_missing(inspect(str(Path(self._cwd, base[1].strip())), self._environ), Path(prefix))
-        return target, root, base[1].strip()
+        base, target = to_be_made(self._uv, said, Path(prefix), self._environ, self._cwd)
+        return target, root, base
 
     def is_current(self, tokens: Sequence[Token]) -> bool:
         """Tell whether the lock says what the project's files and these options ask for."""
@@ -185,9 +182,14 @@ def selected(
     """Return what a target would get from a lock with these options of `uv sync`, in the project `member`."""
     wanted = _wanted(tokens, child, lock, member)
     found = select(lock, [Tag(*text.split("-")) for text in target.tags], target.environment, wanted)
-    skipped = {str(canonicalize_name(name)) for name in values_of(tokens, "--no-install-package")}
+    skipped = names_of(tokens, "--no-install-package")
     kept = tuple(one for one in found.files if canonicalize_name(one.package.name) not in skipped)
     return found._replace(files=kept)
+
+
+def names_of(tokens: Sequence[Token], flag: str) -> set[str]:
+    """Return the names that an option gives, normalised."""
+    return {str(canonicalize_name(name)) for name in values_of(tokens, flag)}
 
 
 def steering(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:
@@ -207,18 +209,12 @@ def _members(lock: Lock, root: str) -> Iterator[Member]:
             yield Member(path, package.source.kind == "editable", "", lock.where(package))
 
 
-def _tables(path: str, origin: str) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+def _tables(path: str, origin: str) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
     """Return `[project]`, the sources and the build requirements of a folder's pyproject.toml."""
     text = pyproject(os.path.join(path, "pyproject.toml"), origin)
-    project, build, tool = (text.get(key) for key in ("project", "build-system", "tool"))
-    uv = tool.get("uv") if isinstance(tool, dict) else None
-    sources = uv.get("sources") if isinstance(uv, dict) else None
-    requires = build.get("requires") if isinstance(build, dict) else None
-    return (
-        project if isinstance(project, dict) else {},
-        sources if isinstance(sources, dict) else {},
-        [one for one in requires if isinstance(one, str)] if isinstance(requires, list) else [],
-    )
+    uv = table_of(table_of(text, "tool"), "uv")
+    requires = strings_of(table_of(text, "build-system").get("requires"))
+    return table_of(text, "project"), table_of(uv, "sources"), requires
 
 
 def _check_sources(lock: Lock, root: str, members: Sequence[Member]) -> None:
@@ -257,10 +253,10 @@ def _is_static(lock: Lock, root: str) -> bool:
 
 def _wanted(tokens: Sequence[Token], child: Mapping[str, str], lock: Lock, member: str) -> Wanted:
     local = [package for package in lock.packages if package.is_local]
-    extras = {str(canonicalize_name(name)) for name in values_of(tokens, "--extra")}
+    extras = names_of(tokens, "--extra")
     if has(tokens, "--all-extras"):
         extras |= {str(name) for package in local for name in package.extras}
-    extras -= {str(canonicalize_name(name)) for name in values_of(tokens, "--no-extra")}
+    extras -= names_of(tokens, "--no-extra")
     roots = tuple(str(canonicalize_name(name)) for name in values_of(tokens, "--package"))
     if has(tokens, "--all-packages"):
         roots = tuple(package.name for package in local)
@@ -272,20 +268,18 @@ def _wanted(tokens: Sequence[Token], child: Mapping[str, str], lock: Lock, membe
         groups=_groups(tokens, child, lock),
         roots=roots or None,
         without_project=has(tokens, "--only-dev") or has(tokens, "--only-group"),
-        no_binary=has(tokens, "--no-binary")
-        or frozenset(str(canonicalize_name(name)) for name in values_of(tokens, "--no-binary-package")),
-        no_build=has(tokens, "--no-build")
-        or frozenset(str(canonicalize_name(name)) for name in values_of(tokens, "--no-build-package")),
+        no_binary=has(tokens, "--no-binary") or frozenset(names_of(tokens, "--no-binary-package")),
+        no_build=has(tokens, "--no-build") or frozenset(names_of(tokens, "--no-build-package")),
     )
 
 
 def _groups(tokens: Sequence[Token], child: Mapping[str, str], lock: Lock) -> frozenset[str] | None:
-    only = {str(canonicalize_name(name)) for name in values_of(tokens, "--only-group")}
+    only = names_of(tokens, "--only-group")
     only |= {"dev"} if has(tokens, "--only-dev") else set()
     if only:
-        return frozenset(only | {str(canonicalize_name(name)) for name in values_of(tokens, "--group")})
-    typed = {str(canonicalize_name(name)) for name in values_of(tokens, "--group")}
-    without = {str(canonicalize_name(name)) for name in values_of(tokens, "--no-group")}
+        return frozenset(only | names_of(tokens, "--group"))
+    typed = names_of(tokens, "--group")
+    without = names_of(tokens, "--no-group")
     without |= {str(canonicalize_name(name)) for name in child.get("UV_NO_GROUP", "").split()}
     if has(tokens, "--no-dev") or (child.get("UV_NO_DEV", "").lower() in TRUE and not has(tokens, "--dev")):
         without.add("dev")

@@ -70,7 +70,7 @@ def plan(
             raise UsageError("`uv tool install`: only packages of an index are gated yet")
         read = Reader(cwd, environ, partial(fetch, upstream=around.upstream), stdin=True).read
         inputs = tuple(part for kind, flag in INPUT_FLAGS["uv"].items() for part in read(values_of(tokens, flag), kind))
-        quiet = {**around.child, "UV_PYTHON_DOWNLOADS": "never", "TMPDIR": str(folder)}
+        quiet = around.quiet(folder)
         version = uv_version(around.helper.path, quiet, around.cwd)
         target = _target(canonicalize_name(asked.requirement.name), tokens, around, quiet)
     passed = [token for token in tokens if handed_on(token)]

@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 from openvet_install.errors import DirectReferenceError, UsageError
 from openvet_install.installers.commands import Requested
 from openvet_install.installers.locks_values import DEFAULT_GROUPS
-from openvet_install.installers.projects import Project, pyproject
+from openvet_install.installers.projects import Project, pyproject, strings_of, table_of
 from openvet_install.installers.sources import VCS, refused_vcs, shown
 from openvet_install.installers.target import ToolStops, ask
 from openvet_install.installers.tokens import last_of
@@ -70,14 +70,13 @@ class Folder(NamedTuple):
     @property
     def dependencies(self) -> tuple[str, ...]:
         """What it needs to run."""
-        return _strings(self.project.get("dependencies"))
+        return strings_of(self.project.get("dependencies"))
 
     @property
     def extras(self) -> dict[str, tuple[str, ...]]:
         """What its extras need."""
-        extras = self.project.get("optional-dependencies")
-        table = extras if isinstance(extras, dict) else {}
-        return {str(canonicalize_name(name)): _strings(lines) for name, lines in table.items()}
+        extras = table_of(self.project, "optional-dependencies")
+        return {str(canonicalize_name(name)): strings_of(lines) for name, lines in extras.items()}
 
     @property
     def default_groups(self) -> tuple[str, ...]:
@@ -85,7 +84,7 @@ class Folder(NamedTuple):
         told = self.uv.get("default-groups")
         if told == "all":
             return tuple(self.groups)
-        return DEFAULT_GROUPS if told is None else tuple(str(canonicalize_name(one)) for one in _strings(told))
+        return DEFAULT_GROUPS if told is None else tuple(str(canonicalize_name(one)) for one in strings_of(told))
 
 
 class Workspace(NamedTuple):
@@ -174,23 +173,23 @@ def _here(members: Sequence[Folder], around: Around, root: str, package: str | N
 
 def _read(member: Member) -> Folder:
     text = pyproject(os.path.join(member.path, FILE), member.origin)
-    tool, build, project = (_table(text, key) for key in ("tool", "build-system", "project"))
-    uv = _table(tool, "uv")
+    tool, build, project = (table_of(text, key) for key in ("tool", "build-system", "project"))
+    uv = table_of(tool, "uv")
     groups = _groups(text)
-    dev = _strings(uv.get("dev-dependencies"))
+    dev = strings_of(uv.get("dev-dependencies"))
     if dev:
         groups["dev"] = (*groups.get("dev", ()), *dev)
-    return Folder(member, project, uv, _strings(build.get("requires")), groups)
+    return Folder(member, project, uv, strings_of(build.get("requires")), groups)
 
 
 def _groups(text: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    table = _table(text, "dependency-groups")
+    table = table_of(text, "dependency-groups")
     found = {}
     for name in table:
         try:
             lines = tuple(resolve_dependency_groups(table, name))
         except Exception:  # noqa: BLE001 - uv's to complain about; what it holds is looked at as it stands
-            lines = _strings(table[name])
+            lines = strings_of(table[name])
         found[str(canonicalize_name(name))] = lines
     return found
 
@@ -209,7 +208,7 @@ def _check(folder: Folder) -> None:
 
 def _sources(folder: Folder) -> Iterator[str]:
     """Give the folders that `tool.uv.sources` names; raises for everything else that is no index."""
-    for name, entries in _table(folder.uv, "sources").items():
+    for name, entries in table_of(folder.uv, "sources").items():
         for entry in entries if isinstance(entries, list) else [entries]:
             table = entry if isinstance(entry, dict) else {}
             named = table.keys() & {"git", "url", "path"}
@@ -226,7 +225,7 @@ def _outside(path: str, root: str) -> None:
     folder = path
     while folder != os.path.dirname(folder):
         folder = os.path.dirname(folder)
-        uv = _table(_table(pyproject(os.path.join(folder, FILE), FILE), "tool"), "uv")
+        uv = table_of(table_of(pyproject(os.path.join(folder, FILE), FILE), "tool"), "uv")
         if "workspace" in uv and uv.get("sources") and folder != os.path.realpath(root):
             raise UsageError(
                 f"`{path}` lies in another workspace, whose `tool.uv.sources` are not gated", where=f"{folder}/{FILE}"
@@ -251,12 +250,3 @@ def requested_in(lines: Iterable[str], origin: str) -> Iterator[Requested]:
             yield Requested(Requirement(line), origin)
         except InvalidRequirement:
             continue
-
-
-def _table(text: Mapping[str, Any], key: str) -> dict[str, Any]:
-    found = text.get(key)
-    return found if isinstance(found, dict) else {}
-
-
-def _strings(value: object) -> tuple[str, ...]:
-    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, list) else ()
