@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from openvet_install.installers import uv_flags
+from openvet_install.installers import program, uv_flags
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.tokens import Token, Tokeniser, has, last_of, refuse, values_of
+from openvet_install.installers.uv_around import look_around
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
     from openvet_install.installers.commands import Plan
     from openvet_install.installers.passing import Command
     from openvet_install.installers.uv_around import Around
@@ -32,6 +36,21 @@ def options_and_words(command: Command) -> tuple[list[Token], tuple[str, ...]]:
     for token in tokens:
         refuse(token, tool="uv", command=f"uv {' '.join(command.words)}")
     return tokens, words
+
+
+def look_around_in(
+    room: Path, tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, words: tuple[str, ...]
+) -> Around:
+    """As `look_around`; temporary files go into the run's own `room`."""
+    around = look_around(tokens, environ, cwd, words)
+    return replace(around, child={**around.child, "TMPDIR": str(room / "tmp")})
+
+
+def variables_of(tokens: list[Token], around: Around, started: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return the variables as this process got them, with those of the files that people name."""
+    files = environment_files(tokens, around)
+    added = program.from_files(around.helper.path, files, started, around.cwd) if files else {}
+    return {**started, **added}
 
 
 def request(tokens: list[Token], around: Around) -> list[str]:

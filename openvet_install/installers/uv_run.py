@@ -17,10 +17,9 @@ from openvet_install.installers import program, scripts, starting, uv_flags, uv_
 from openvet_install.installers.commands import without_login
 from openvet_install.installers.overlay import Overlay
 from openvet_install.installers.passing import GATED, Command, flag_table
-from openvet_install.installers.projects import pyproject
+from openvet_install.installers.projects import pyproject, table_of
 from openvet_install.installers.target import find_python, inspect, new_environment
 from openvet_install.installers.tokens import Token, has, last_of
-from openvet_install.installers.uv_around import look_around
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -60,16 +59,13 @@ class UvRun:
         self._typed = tuple(map(without_login, argv))
         self._tokens, self._words = starting.options_and_words(command)
         self._environ, self._from, self._fetch, self._room = environ, cwd, fetch, room
-        around = look_around(self._tokens, environ, cwd, command.words)
-        self._around = replace(around, child={**around.child, "TMPDIR": str(room / "tmp")})
+        self._around = starting.look_around_in(room, self._tokens, environ, cwd, command.words)
         self._kind = next((name for name in _KINDS if has(self._tokens, name)), "").replace("gui-", "")
         self._depth = _recursion(self._tokens, started)
         self._check_words()
         self._stdin = sys.stdin.buffer.read() if self._words[0] == "-" else b""
         self._script = self._read_script()
-        files = starting.environment_files(self._tokens, self._around)
-        added = program.from_files(self._uv, files, started, self._cwd) if files else {}
-        self._variables = {**started, **added}
+        self._variables = starting.variables_of(self._tokens, self._around, started)
         self._base: Target | None = None
         self._overlay: Overlay | None = None
 
@@ -164,9 +160,8 @@ class UvRun:
         nearest = next((one for one in (start, *start.parents) if (one / "pyproject.toml").is_file()), None)
         if nearest is None:
             return False
-        tool = pyproject(str(nearest / "pyproject.toml"), str(nearest)).get("tool")
-        settings = tool.get("uv") if isinstance(tool, dict) else None
-        return not isinstance(settings, dict) or settings.get("managed") is not False
+        text = pyproject(str(nearest / "pyproject.toml"), str(nearest))
+        return table_of(table_of(text, "tool"), "uv").get("managed") is not False
 
     def _of_project(self) -> Plan:
         """Return what `uv sync` would do with the same options, but that it leaves what else is there."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.version import InvalidVersion, Version
@@ -14,7 +13,6 @@ from openvet_install.installers.commands import without_login
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.target import ToolStops, find_python, new_environment
 from openvet_install.installers.tokens import Token, has, last_of
-from openvet_install.installers.uv_around import look_around
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -53,13 +51,10 @@ class UvTool:
         tokens, self._words = starting.options_and_words(command)
         self._tokens = outside_of_projects(tokens, command.words, room / "tmp" / "nowhere")
         self._environ, self._from, self._fetch, self._room = environ, cwd, fetch, room
-        around = look_around(self._tokens, environ, cwd, command.words)
-        self._around = replace(around, child={**around.child, "TMPDIR": str(room / "tmp")})
+        self._around = starting.look_around_in(room, self._tokens, environ, cwd, command.words)
         self._tool = asked_for(self._tokens, self._words)
         program.refuse_installers((self._executable() or "", *self._words[1:]), "uv tool run")
-        files = starting.environment_files(self._tokens, self._around)
-        added = program.from_files(around.helper.path, files, started, around.cwd) if files else {}
-        self._variables = {**started, **added}
+        self._variables = starting.variables_of(self._tokens, self._around, started)
         self._target: Target | None = None
         self._name = ""
 
