@@ -8,19 +8,17 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from openvet_install.cli import check, reports
-from openvet_install.cli.exempt import end_of, owner_of
+from openvet_install.cli.exempt import end_of, owner_of, put
 from openvet_install.cli.policy import read_setting
 from openvet_install.config import LogSettings
 from openvet_install.config.baseline import BASELINE_TOML, grown, render, shrunk
 from openvet_install.errors import ConfigError
 from openvet_install.gate import adopt, judge
-from openvet_install.gate.state import replace_file
 from openvet_install.report import text
 from openvet_install.report.terminal import Terminal, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from openvet_install.cli.options import WrapperOptions
     from openvet_install.config import PolicyFile
@@ -47,7 +45,7 @@ def baseline(options: WrapperOptions, *, owner: str | None, until: str | None, g
         after = grown(left, silent, chosen.now.date(), owner_of(owner) if _news(left, silent) else "", last)
     content = render(after).encode()
     if first or path.read_bytes() != content:
-        _replace(path, content)
+        put(path, content)
     terminal = Terminal.of(sys.stdout, os.environ)
     terminal.line(_wrote(after, policy.baseline))
     if waiting := len(silent) - len(after):
@@ -88,13 +86,6 @@ def _ended(options: WrapperOptions, python: str | None, added: int) -> int:
     result.command, result.baseline_grown = ["baseline"], added
     reports.write(result, options.reports)
     return result.exit_code
-
-
-def _replace(path: Path, content: bytes) -> None:
-    try:
-        replace_file(path, content)
-    except OSError as error:
-        raise ConfigError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
 
 
 def suggest(options: WrapperOptions, *, logs: Sequence[str], python: str | None) -> int:

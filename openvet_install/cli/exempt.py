@@ -30,8 +30,9 @@ from openvet_install.errors import ConfigError, UsageError
 from openvet_install.gate import judge
 from openvet_install.gate.browse import Place, browsing
 from openvet_install.gate.session import knowledge_of
-from openvet_install.gate.state import replace_file, usable_folders
+from openvet_install.gate.state import usable_folders
 from openvet_install.installers import pip
+from openvet_install.installers.disk import replace_file
 from openvet_install.installers.locks import read_lock
 from openvet_install.openvet.language import Tri
 from openvet_install.report.terminal import Terminal, plain
@@ -228,11 +229,16 @@ def _append(scope: str, path: Path, entry: str) -> int:
                 (Path(folder) / one.name).write_bytes(one.read_bytes())
         (Path(folder) / path.name).write_text(after, "utf-8")
         read_policy(scope, Path(folder) / path.name, now().date())
+    put(path, after.encode())
+    return before.count("\n") + 2 if before else 1
+
+
+def put(path: Path, content: bytes) -> None:
+    """Replace a file of a policy. Raises `ConfigError` for one that cannot be written."""
     try:
-        replace_file(path, after.encode())
+        replace_file(path, content)
     except OSError as error:
         raise ConfigError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
-    return before.count("\n") + 2 if before else 1
 
 
 def folder_of(chosen: Setting) -> Path:

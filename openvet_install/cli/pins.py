@@ -21,9 +21,10 @@ from openvet_install.gate.heads import OPENVET_LOCK
 from openvet_install.gate.knowledge import Knowledge
 from openvet_install.gate.model import LogStopsError, Outcome
 from openvet_install.gate.setting import NO_POLICY, setting
-from openvet_install.gate.state import Looks, replace_file, usable_folders
+from openvet_install.gate.state import Looks, usable_folders
 from openvet_install.gate.update import move_pins
 from openvet_install.http import Fetcher
+from openvet_install.installers.disk import replace_file
 from openvet_install.openvet.pins import read_pins
 from openvet_install.openvet.sshsig import parse_fingerprint
 from openvet_install.openvet.store import Store

@@ -13,8 +13,9 @@ from openvet_install.cli.progress import Progress
 from openvet_install.config import policies
 from openvet_install.gate.heads import pinned
 from openvet_install.gate.setting import setting
-from openvet_install.gate.state import Folders, replace_file
+from openvet_install.gate.state import Folders
 from openvet_install.installers.commands import without_login
+from openvet_install.installers.disk import replace_file
 from openvet_install.report.terminal import Terminal, plain
 
 if TYPE_CHECKING:

@@ -137,7 +137,7 @@ def _write(run: Run, one: ReportTo, github: TextIO) -> None:
     elif one.format == "jsonl":
         _append(one.path, text)
     else:
-        from openvet_install.gate.state import replace_file  # noqa: PLC0415 - late
+        from openvet_install.installers.disk import replace_file  # noqa: PLC0415 - late
 
         _refuse_links(one.path)
         replace_file(Path(one.path), text.encode())

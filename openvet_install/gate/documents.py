@@ -17,9 +17,9 @@ from openvet_install.gate.asking import Asking, ElsewhereError, origins_of
 from openvet_install.gate.cases import AT_ONCE
 from openvet_install.gate.deciding import FOLDER
 from openvet_install.gate.once import Once
-from openvet_install.gate.state import replace_file
 from openvet_install.gateway.addresses import AddressError, parse_target
 from openvet_install.gateway.upstream import UpstreamError
+from openvet_install.installers.disk import replace_file
 from openvet_install.publishers import Provenance
 
 if TYPE_CHECKING:

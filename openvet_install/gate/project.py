@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from openvet_install.errors import EXIT_OK, ConfigError, UsageError
 from openvet_install.gate import session
 from openvet_install.gate.model import Outcome
+from openvet_install.installers.disk import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -134,12 +134,4 @@ def _put_back(one: _Copy) -> None:
     with suppress(FileNotFoundError):
         if not place.is_symlink() and place.read_bytes() == one.raw:
             return
-    handle, name = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(one.raw)
-            os.fchmod(handle, one.mode)
-        os.replace(name, place)  # noqa: PTH105 - by name
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    replace_file(place, one.raw, mode=one.mode)

@@ -16,7 +16,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from openvet_install.gate.state import replace_file
 from openvet_install.gateway.blobs import private_folder
 from openvet_install.installers import disk
 from openvet_install.installers.installed import source_of, steering
@@ -149,8 +148,7 @@ def _put_back(path: str, before: Snapshot, kept: Kept) -> bool:
             beside.symlink_to(kept.links[path])
             beside.replace(path)
             return os.readlink(path) == kept.links[path]
-        replace_file(Path(path), kept.files[path])
-        Path(path).chmod(before.stamps[path].mode & 0o777)
+        disk.replace_file(Path(path), kept.files[path], mode=before.stamps[path].mode & 0o777)
         return disk.read(path, KEPT_BYTES) == kept.files[path]
     except OSError:
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
 import threading
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import platformdirs
+
+from openvet_install.installers.disk import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -113,19 +114,3 @@ class Looks:
         except (OSError, ValueError):
             return {}
         return data if isinstance(data, dict) else {}
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file so that readers see the old or the new content, never a part."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
-        Path(name).chmod(mode)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

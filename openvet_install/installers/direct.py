@@ -7,8 +7,6 @@ import csv
 import hashlib
 import io
 import json
-import os
-import tempfile
 from pathlib import Path
 
 from openvet_install.installers import disk
@@ -43,14 +41,5 @@ def put_back(info: str, url: str) -> None:
     csv.writer(written, lineterminator="\n").writerows(
         [row[0], f"sha256={digest}", str(len(text))] if row and row[0] == ends and row[1] else row for row in rows
     )
-    replace_file(path, text)
-    replace_file(record, written.getvalue().encode())
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Put another content in a file's place, at once and with its rights."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(content)
-    Path(name).chmod(path.stat().st_mode & 0o777)
-    Path(name).replace(path)
+    disk.replace_file(path, text)
+    disk.replace_file(record, written.getvalue().encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from base64 import urlsafe_b64decode
 from contextlib import suppress
 from stat import S_ISLNK, S_ISREG
@@ -243,3 +244,24 @@ def sha256(path: str, *, skip: int = 0) -> str | None:
         while chunk := file.read(CHUNK_BYTES):
             engine.update(chunk)
         return engine.hexdigest()
+
+
+def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None:
+    """Write a file so that readers see the old or the new content, never a part.
+
+    Its rights are `mode`, else those of the old file, else 0644. Raises OSError.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    beside = path.with_name(name.rpartition(os.sep)[2])
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if mode is None:
+            mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
+        beside.chmod(mode)
+        beside.replace(path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING
 
 from openvet_install.installers import disk
-from openvet_install.installers.direct import replace_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,4 +23,4 @@ def put_back(prefix: Path) -> None:
         return
     text = _EMPTY.sub(b"", _OURS.sub(b"", raw))
     if text != raw:
-        replace_file(prefix / NAME, text)
+        disk.replace_file(prefix / NAME, text)
