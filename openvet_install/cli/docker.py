@@ -6,7 +6,6 @@ their hashes; in an image nothing is fetched and nothing unlisted is taken.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import os
 import platform
@@ -25,6 +24,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from openvet_install import __version__
+from openvet_install.cli import own
 from openvet_install.errors import UndecidedError, UsageError
 from openvet_install.installers import closed
 
@@ -76,11 +76,8 @@ def own_wheel(folder: Path) -> Path:
     }
     members[f"{info}/METADATA"] = (installed.read_text("METADATA") or "").encode()
     members[f"{info}/entry_points.txt"] = (installed.read_text("entry_points.txt") or "").encode()
-    members[f"{info}/WHEEL"] = (
-        b"Wheel-Version: 1.0\nGenerator: openvet-install\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    )
-    rows = [f"{name},sha256={_digest(content)},{len(content)}\n" for name, content in sorted(members.items())]
-    members[f"{info}/RECORD"] = "".join([*rows, f"{info}/RECORD,,\n"]).encode()
+    members[f"{info}/WHEEL"] = own.PURE
+    members[f"{info}/RECORD"] = own.record_of(dict(sorted(members.items())), info)
     path = folder / f"openvet_install-{__version__}-py3-none-any.whl"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in sorted(members.items()):
@@ -88,10 +85,6 @@ def own_wheel(folder: Path) -> Path:
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
     return path
-
-
-def _digest(content: bytes) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
 
 
 def _environment(python: str) -> dict[str, str]:

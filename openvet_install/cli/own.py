@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
 import subprocess
 import sys
 import threading
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RUN_SECONDS = 300
+PURE = b"Wheel-Version: 1.0\nGenerator: openvet-install\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+"""WHEEL of a pure-Python wheel that we write ourselves."""
+
 _ENTRY = "import sys; from openvet_install.cli.{module} import {name}; sys.argv[0] = '{program}'; {name}()"
 _PROGRAMS = {
     "openvet-pip": ("wrap", "pip"),
@@ -40,6 +45,13 @@ def serve(folder: Path, stack: ExitStack) -> str:
     stack.callback(server.server_close)
     stack.callback(server.shutdown)
     return f"http://127.0.0.1:{server.server_address[1]}"
+
+
+def record_of(members: Mapping[str, bytes], info: str) -> bytes:
+    """Return RECORD of a wheel with these members, itself included; `info` is its `.dist-info` folder."""
+    digests = {name: base64.urlsafe_b64encode(hashlib.sha256(raw).digest()) for name, raw in members.items()}
+    rows = [f"{name},sha256={digests[name].rstrip(b'=').decode()},{len(raw)}\n" for name, raw in members.items()]
+    return "".join([*rows, f"{info}/RECORD,,\n"]).encode()
 
 
 def bare_environment(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
@@ -78,20 +77,14 @@ def _index(folder: Path) -> Path:
     page = folder / "simple" / PROJECT
     page.mkdir(parents=True)
     members = {
-        f"{_MODULE}.py": "",
-        f"{_INFO}/METADATA": f"Metadata-Version: 2.1\nName: {PROJECT}\nVersion: 1.0\n",
-        f"{_INFO}/WHEEL": "Wheel-Version: 1.0\nGenerator: openvet-install\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{_MODULE}.py": b"",
+        f"{_INFO}/METADATA": f"Metadata-Version: 2.1\nName: {PROJECT}\nVersion: 1.0\n".encode(),
+        f"{_INFO}/WHEEL": own.PURE,
     }
-    rows = [f"{name},{_record_hash(text)},{len(text)}\n" for name, text in members.items()]
-    members[f"{_INFO}/RECORD"] = "".join([*rows, f"{_INFO}/RECORD,,\n"])
+    members[f"{_INFO}/RECORD"] = own.record_of(members, _INFO)
     with zipfile.ZipFile(page / _WHEEL, "w") as archive:
-        for name, text in members.items():
-            archive.writestr(name, text)
+        for name, raw in members.items():
+            archive.writestr(name, raw)
     digest = hashlib.sha256((page / _WHEEL).read_bytes()).hexdigest()
     (page / "index.html").write_text(f'<a href="{_WHEEL}#sha256={digest}">{_WHEEL}</a>\n', "utf-8")
     return folder
-
-
-def _record_hash(text: str) -> str:
-    digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest())
-    return f"sha256={digest.decode().rstrip('=')}"
