@@ -37,8 +37,10 @@ def test_a_block_says_what_was_found_and_what_was_expected(supply):
         "✘ pypi:acme-sign@2.1.0?py3-none-any    provenance-missing     command line",
         f"└─ provenance: ✘ none served; required by {place}; by the project's policy",
         "✘ pypi:acme-sign@2.0.4?py3-none-any    provenance-mismatch    command line",
-        "└─ provenance: ✘ GitHub acme-fork/acme-sign release.yml, expected acme-org/acme-sign release.yml"
-        "; by the project's policy",
+        (
+            "└─ provenance: ✘ GitHub acme-fork/acme-sign release.yml, expected acme-org/acme-sign release.yml"
+            "; by the project's policy"
+        ),
     ]
     found = {one["reason"]: one["provenance"] for one in ended.report["withheld"]}
     assert found["provenance-missing"]["publisher"] is None
