@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING
 
 from openvet_install.cli import check, reports
@@ -14,6 +15,7 @@ from openvet_install.config import LogSettings
 from openvet_install.config.baseline import BASELINE_TOML, grown, render, shrunk
 from openvet_install.errors import ConfigError
 from openvet_install.gate import adopt, judge
+from openvet_install.gate.together import together
 from openvet_install.report import text
 from openvet_install.report.terminal import Terminal, plain
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from openvet_install.config import PolicyFile
     from openvet_install.config.baseline import Known
     from openvet_install.gate.setting import Setting
+
+UNKNOWN = "could approve more: files to compare are out of reach"
 
 
 def baseline(options: WrapperOptions, *, owner: str | None, until: str | None, grow: bool, python: str | None) -> int:
@@ -96,20 +100,29 @@ def suggest(options: WrapperOptions, *, logs: Sequence[str], python: str | None)
     paths, target = check.locks_of(chosen.policies), check.target_of(python)
     found = adopt.survey(paths, chosen, target, os.environ)
     terminal = Terminal.of(sys.stdout, os.environ)
+    silent = [one for one in found if one.cover is not None]
     if not logs:
         terminal.rows([_suggested(one) for one in adopt.suggestions(found)])
+        carried = adopt.covered(silent, paths, chosen, target, os.environ)
+        if carried is None or carried.approved:
+            words = f"would approve {_cleared(carried, silent)}" if carried is not None else UNKNOWN
+            terminal.line(f'carry = "content" {words}')
         return 0
-    silent = [one for one in found if one.cover is not None]
-    told = []
-    for url in logs:
-        settings = LogSettings(name=name_of(url), url=url, where="--log")
-        left = adopt.survey_by(settings, paths, chosen, target, os.environ)
-        told.append((settings.name, adopt.Candidate.of(silent, left)))
-    for name, one in sorted(told, key=lambda each: -each[1].approved):
+    settings = [LogSettings(name=name_of(url), url=url, where="--log") for url in logs]
+    walk = partial(adopt.candidate, found=silent, paths=paths, chosen=chosen, target=target, environ=os.environ)
+    told, failed = together(walk, settings)
+    for log, (one, carrying) in sorted(told, key=lambda each: -each[1][0].approved):
         worse = f"contradicts {', '.join(one.contradicted)}" if one.contradicted else "contradicts none"
-        cleared = f"{one.approved} of {len(silent)} ({one.runtime} runtime)"
-        terminal.line(f"{plain(name)} would approve {cleared} and {plain(worse, 300)}")
+        more = f"{carrying.approved - one.approved} more" if carrying is not None else UNKNOWN
+        by_content = f', carry = "content" {more},' if carrying is None or carrying.approved > one.approved else ""
+        terminal.line(f"{plain(log.name)} would approve {_cleared(one, silent)}{by_content} and {plain(worse, 300)}")
+    for _log, error in sorted(failed, key=lambda each: each[1].exit_code):
+        raise error
     return 0
+
+
+def _cleared(one: adopt.Candidate, silent: Sequence[adopt.Found]) -> str:
+    return f"{one.approved} of {len(silent)} ({one.runtime} runtime)"
 
 
 def _suggested(one: adopt.Suggestion) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,12 +12,14 @@ from packaging.version import Version
 
 from openvet_install.config.baseline import Silent
 from openvet_install.decide import Decision, Reason, ReasonClass
+from openvet_install.errors import UndecidedError
 from openvet_install.gate import hashed
 from openvet_install.gate.browse import Place
 from openvet_install.gate.deciding import Deciding
 from openvet_install.gate.heads import client
 from openvet_install.gate.judge import is_requirements, judge_files
 from openvet_install.gate.knowledge import Knowledge
+from openvet_install.gate.outcome import Fit
 from openvet_install.gate.session import knowledge_of
 from openvet_install.gate.state import Looks, usable_folders
 from openvet_install.http import Fetcher
@@ -29,11 +31,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from openvet_install.config import LogSettings
+    from openvet_install.config import LogSettings, PolicyFile
     from openvet_install.files import File
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.locks import Lock
     from openvet_install.installers.target import Target
+
+
+CONTENT = "content"
 
 
 class Found(NamedTuple):
@@ -61,6 +66,31 @@ def survey(paths: Sequence[Path], chosen: Setting, target: Target, environ: Mapp
         folders = stack.enter_context(usable_folders(environ, []))
         knowledge = knowledge_of(bare, environ, folders, stack)
         return _survey(knowledge, Place(environ, folders, stack).deciding(knowledge, bare), paths, target, environ)
+
+
+def covered(
+    found: Sequence[Found], paths: Sequence[Path], chosen: Setting, target: Target, environ: Mapping[str, str]
+) -> Candidate | None:
+    """Say what of the silent releases would be cleared if every policy let audits carry by content.
+
+    Files are got only of releases of which somebody audited another file; None if they are out of reach. Raises what
+    `survey` raises.
+    """
+    if all(one.settings.carry == CONTENT for one in chosen.judging):
+        return Candidate.of(found, found)
+    policies = tuple(_carrying(replace(one, baseline=())) for one in chosen.policies)
+    with ExitStack() as stack:
+        folders = stack.enter_context(usable_folders(environ, []))
+        by = chosen._replace(policies=policies)
+        knowledge = knowledge_of(by, environ, folders, stack)
+        deciding = Place(environ, folders, stack, Fit.of(target).__call__).deciding(knowledge, by)
+        with suppress(UndecidedError):
+            return Candidate.of(found, _survey(knowledge, deciding, paths, target, environ))
+    return None
+
+
+def _carrying(policy: PolicyFile) -> PolicyFile:
+    return replace(policy, settings=replace(policy.settings, carry=CONTENT))
 
 
 def _survey(
@@ -164,15 +194,22 @@ class Candidate(NamedTuple):
         return cls(len(cleared), sum(one.runtime for one in cleared), tuple(worse))
 
 
-def survey_by(
-    settings: LogSettings, paths: Sequence[Path], chosen: Setting, target: Target, environ: Mapping[str, str]
-) -> list[Found]:
-    """Walk one log from its beginning and judge by it alone; nothing is pinned, nothing remembered as trusted.
+def candidate(
+    settings: LogSettings,
+    found: Sequence[Found],
+    *,
+    paths: Sequence[Path],
+    chosen: Setting,
+    target: Target,
+    environ: Mapping[str, str],
+) -> tuple[Candidate, Candidate | None]:
+    """Walk one log from its beginning and judge by it alone: as it is, and with audits that carry by content.
 
+    The second is None if files to compare are out of reach. Nothing is pinned, nothing remembered as trusted.
     Raises what verification raises.
     """
     last = chosen.policies[-1]
-    lone = replace(last, logs={settings.name: settings}, baseline=())
+    lone = _carrying(replace(last, logs={settings.name: settings}, baseline=()))
     alone = chosen._replace(policies=(lone,), modes={last.scope: chosen.modes[last.scope]})
     with ExitStack() as stack:
         folders = stack.enter_context(usable_folders(environ, []))
@@ -187,7 +224,18 @@ def survey_by(
                 watch(1, 1)
         knowledge = Knowledge([lone], fetcher=fetcher, store=store, looks=Looks(folders.state), now=chosen.now)
         knowledge.settle({settings.name: head})
-        return _survey(knowledge, Deciding.by_audits(knowledge, alone.rules, alone.now), paths, target, environ)
+        plain = Deciding.by_audits(knowledge, alone.rules, alone.now)
+        carrying = Place(environ, folders, stack, Fit.of(target).__call__).deciding(knowledge, _unbound(alone))
+        by_it = Candidate.of(found, _survey(knowledge, plain, paths, target, environ))
+        with suppress(UndecidedError):
+            return by_it, Candidate.of(found, _survey(knowledge, carrying, paths, target, environ))
+    return by_it, None
+
+
+def _unbound(chosen: Setting) -> Setting:
+    """Ask nobody who built a file: a log says nothing about that."""
+    policies = tuple(replace(one, settings=replace(one.settings, publishers=())) for one in chosen.policies)
+    return chosen._replace(policies=policies)
 
 
 def _auditable(one: Found) -> bool:

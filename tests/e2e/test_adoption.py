@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from tests.e2e.test_commands import write_lock
+from tests.support.indexsim import Reply
 from tests.support.stage import BENIGN, NO, YES, validator
 
 OWNER = ("--owner", "platform@example.com")
@@ -208,6 +209,57 @@ def test_suggest_reads_a_log_without_pinning_it(locked):
     assert ended.code == 0, ended.err
     assert ended.out == "bob would approve 1 of 3 (1 runtime) and contradicts two 1.0\n"
     assert sorted((path.name, path.read_bytes()) for path in locked.project.iterdir() if path.is_file()) == before
+
+
+def test_suggest_reads_all_candidates_at_once_and_tells_those_that_answer(locked):
+    logs = [locked.logs.log(name) for name in ("bob", "carol")]
+    for log in logs:
+        log.publish("nothing-here", "1", claims={})
+    assert locked.run("openvet-install", "suggest").code == 0
+    meeting = locked.logs.meet(2)
+    ended = locked.run("openvet-install", "suggest", *(word for log in logs for word in ("--log", log.url)))
+    assert ended.code == 0, ended.err
+    assert meeting.all_came
+
+
+def test_suggest_counts_what_carrying_would_cover(locked):
+    locked.wheel("one", "1.0", YES, tag="py2-none-any")
+    locked.wheel("two", "1.0", YES, tag="py2-none-any", files={"two.py": "OTHER = 1\n"})
+    locked.policy()
+    ended = locked.run("openvet-install", "suggest")
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[3:] == ['carry = "content" would approve 1 of 3 (1 runtime)']
+    locked.policy(BENIGN + 'carry = "content"\n')
+    ended = locked.run("openvet-install", "suggest")
+    assert len(ended.out.splitlines()) == 2, ended.out
+    assert "@" in ended.out
+
+
+def test_suggest_says_so_where_nothing_can_be_compared(locked):
+    locked.wheel("one", "1.0", YES, tag="py2-none-any")
+    locked.policy()
+    locked.index.lies.at_request = lambda _number, _path: Reply(503)
+    for more in ((), ("--log", locked.log.url)):
+        ended = locked.run("openvet-install", "suggest", *more)
+        assert ended.code == 0, ended.err
+        assert 'carry = "content" could approve more: files to compare are out of reach' in ended.out
+
+
+def test_suggest_counts_what_a_candidate_would_carry(locked):
+    bob = locked.logs.log("bob")
+    digest = locked.wheel("one", "1.0", tag="py2-none-any")
+    bob.publish("one", "1.0", variant="py2-none-any", sha256=digest, claims=YES)
+    ended = locked.run("openvet-install", "suggest", "--log", bob.url)
+    assert ended.code == 0, ended.err
+    assert ended.out == 'bob would approve 0 of 3 (0 runtime), carry = "content" 1 more, and contradicts none\n'
+
+
+def test_suggest_tells_those_that_answer_before_it_stops_for_one_that_does_not(locked):
+    bob = locked.logs.log("bob")
+    bob.publish("nothing-here", "1", claims={})
+    ended = locked.run("openvet-install", "suggest", "--log", "http://127.0.0.1:9/gone", "--log", bob.url)
+    assert ended.code == 69, ended.err
+    assert ended.out == "bob would approve 0 of 3 (0 runtime) and contradicts none\n"
 
 
 # -- config
