@@ -344,19 +344,19 @@ def without_login(url: str, *, keep_fragment: bool = False) -> str:
 
 
 def locate(folder: Path, base: str, url: str | None, path: str | None) -> tuple[str, str] | None:
-    """Return (absolute URL, file name) of an artefact that has a URL or a path below `base`, else None.
+    """Return (absolute URL, file name) of an artefact that has a path below `base` or a URL, else None.
 
-    Raises `LockContentError` for a URL that is none.
+    Of both the path counts: the tools take it over the URL. Raises `LockContentError` for a URL that is none.
     """
+    if path:
+        local = (folder / base / path).absolute()
+        return local.as_uri(), local.name
     if url:
         try:
             joined = url if urlsplit(url).scheme else urljoin(base, url)
             return joined, filename_of(joined)
         except ValueError as error:
             raise LockContentError(f"not a URL: `{url[:MAX_SHOWN]}`") from error
-    if path:
-        local = (folder / base / path).absolute()
-        return local.as_uri(), local.name
     return None
 
 

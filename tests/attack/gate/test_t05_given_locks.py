@@ -1,10 +1,12 @@
 """T03, T05: a `pylock.toml` given to pip or uv is judged before the tool starts; what has no index is refused."""
 
+import hashlib
+
 import pytest
 
 from tests.support.attacks import PIP, UV, everything, evil_sdist, stopped
 from tests.support.stage import WARN, YES
-from tests.support.wheels import wheel_name
+from tests.support.wheels import make_sdist, sdist_name, wheel_name
 
 SYNC = ("openvet-uv", "pip", "sync")
 EACH = pytest.mark.parametrize("tool", [PIP, UV, SYNC], ids=["pip", "uv", "sync"])
@@ -73,6 +75,24 @@ def test_what_has_no_index_is_refused(stage, tool, kind):
     write(stage, KINDS[kind].format(path=path, folder=path.parent, digest="0" * 64, commit="0" * 40))
     before = everything(stage)
     stopped(stage, go(stage, tool), 64, 77, before=before)
+
+
+@EACH
+@pytest.mark.parametrize("climbing", [False, True], ids=["absolute", "climbing"])
+def test_a_path_beside_an_approved_address(stage, tool, climbing):
+    # The tools take the path over the URL, and one good digest of several is enough for them.
+    good = stage.sdist("good", "1.0", YES)
+    stage.policy()
+    folder = stage.folder / "d"
+    folder.mkdir()
+    evil = folder / sdist_name("good", "1.0")
+    evil.write_bytes(make_sdist("good", "1.0", marker=stage.marker, files={"evil.py": ""}))
+    path = "../" * 20 + str(evil).lstrip("/") if climbing else str(evil)
+    hashes = f'sha256 = "{good}", sha512 = "{hashlib.sha512(evil.read_bytes()).hexdigest()}"'
+    address = f'url = "{stage.index.file_url(evil.name)}", path = "{path}"'
+    write(stage, f'name = "good"\nversion = "1.0"\nsdist = {{ {address}, hashes = {{ {hashes} }} }}\n')
+    before = everything(stage)
+    stopped(stage, go(stage, tool), 77, before=before)
 
 
 def test_the_lock_is_read_once(stage):
