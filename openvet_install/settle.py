@@ -6,6 +6,7 @@ A no about one file of a release, by an audit or by its provenance, holds for th
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import Version
@@ -14,20 +15,25 @@ from openvet_install.config.model import length
 from openvet_install.decide import Action, Decision, Reason, ReasonClass
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from openvet_install.decide import Rules
+    from openvet_install.files import File
 
 
 def settle(
-    decisions: Sequence[Decision], rules: Sequence[Rules], exact: frozenset[str] = frozenset()
+    decisions: Sequence[Decision],
+    rules: Sequence[Rules],
+    exact: frozenset[str] = frozenset(),
+    takes: Callable[[File], bool] = lambda _file: True,
 ) -> list[Decision]:
     """Apply what only shows over all files of one package: siblings of a no, and `max-lag`.
 
-    `exact` holds the versions that somebody pinned: for them an old release is no silent fall.
+    `exact` holds the versions that somebody pinned: for them an old release is no silent fall. Nor is one where the
+    tool `takes` nothing of what is newer, whatever the gate says; it is asked only where that decides.
     """
-    return _too_old(_siblings(decisions), rules, exact)
+    return _too_old(_siblings(decisions), rules, exact, takes)
 
 
 def _siblings(decisions: Sequence[Decision]) -> list[Decision]:
@@ -85,23 +91,35 @@ def best_shown(decisions: Iterable[Decision]) -> Version | None:
     return max(map(Version, shown), key=_rank, default=None)
 
 
-def _too_old(decisions: list[Decision], rules: Sequence[Rules], exact: frozenset[str]) -> list[Decision]:
+def _too_old(
+    decisions: list[Decision], rules: Sequence[Rules], exact: frozenset[str], takes: Callable[[File], bool]
+) -> list[Decision]:
     releases = _releases(decisions)
     shown = [one for one in releases if one.shown]
     if not shown or len(shown) == len(releases):
         return decisions
     best = max(shown, key=lambda one: _rank(one.version))
     above = [one for one in releases if one.version > best.version and one.uploaded and not one.version.is_prerelease]
-    if best.uploaded is None or not above:
+    most = min(one.max_lag for one in rules)
+    if _behind(best, above) <= most:
         return decisions
-    newest = max(above, key=lambda one: one.version)
-    lag = min(one.max_lag for one in rules)
-    if newest.uploaded is None or newest.uploaded - best.uploaded <= lag:
+    files = [one.file for one in decisions if one.file.yanked is False]
+    taken = {file.version for file in files if Version(file.version) > best.version and takes(file)}
+    behind = _behind(best, [one for one in above if str(one.version) in taken])
+    if behind <= most:
         return decisions
-    detail = f'{(newest.uploaded - best.uploaded).days} days older, max-lag = "{length(lag)}"'
+    detail = f'{behind.days} days older, max-lag = "{length(most)}"'
     return [
         one._replace(action=Action.BLOCK, reason=Reason.TOO_OLD, detail=detail)
         if one.shown and one.file.version not in exact
         else one
         for one in decisions
     ]
+
+
+def _behind(best: _Release, above: Sequence[_Release]) -> timedelta:
+    """Return by how much a release is older than the newest of others; nothing where either has no upload time."""
+    newest = max(above, key=lambda one: one.version, default=best)
+    if best.uploaded is None or newest.uploaded is None:
+        return timedelta(0)
+    return newest.uploaded - best.uploaded

@@ -5,15 +5,16 @@ Everything that a report needs later is noted here, in our own process (threat T
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import socket
 import threading
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -76,11 +77,13 @@ class Keeper:
         documents: Documents | None = None,
         originals: Originals | None = None,
         fits: Callable[[File], bool] = lambda _file: True,
+        demands: Callable[[str, Sequence[Contents]], SpecifierSet] = lambda _name, _read: SpecifierSet(),
     ) -> None:
         """Take (scheme, host, port) of the configured indexes and the pinned versions by name.
 
         `named` are files that people gave by URL: their hosts are asked for them and for nothing else. `documents`,
-        `originals` and `fits` answer for provenance and content, as in `Deciding`. `ahead` may be set to something that
+        `originals` and `fits` answer for provenance and content, as in `Deciding`; `demands` says what is asked of a
+        package by people and by the archives that were read. `ahead` may be set to something that
         looks at what comes next, `note` to what is told the sha256 and name of a file before it goes out.
         """
         self._knowledge = knowledge
@@ -95,6 +98,8 @@ class Keeper:
         self._named = {file.url: file for file in named}
         self._near: Once[bool] = Once()
         self._exact = exact or {}
+        self._fits = fits
+        self._demands = demands
         self._by_url: dict[str, Decision] = {}
         self._opened: Once[Contents] = Once() if originals is None else originals.opened
         self._assumed: set[str] = set()
@@ -185,7 +190,7 @@ class Keeper:
         best = best_shown(decided)
         if unread is not None and best is not None:
             decided += self._deciding(unread.above(best))
-        decisions = settle(decided, self._rules, exact)
+        decisions = self._settle(project, decided)
         with self._lock:
             self._note(project, decisions)
             if unread is not None:
@@ -193,6 +198,16 @@ class Keeper:
         if self.ahead is not None:
             self.ahead.judged(project, decisions)
         return decisions
+
+    def _settle(self, project: str, decisions: Sequence[Decision]) -> list[Decision]:
+        @functools.cache
+        def demands() -> SpecifierSet:
+            return self._demands(project, self.read())
+
+        def takes(file: File) -> bool:
+            return self._fits(file) and demands().contains(file.version, prereleases=True)
+
+        return settle(decisions, self._rules, self._exact.get(project, frozenset()), takes)
 
     def locked(self, index: str, project: str, files: Sequence[File]) -> list[Decision]:
         """Decide about a lock's files of a project, and admit the hosts of those that are shown.
@@ -222,7 +237,7 @@ class Keeper:
     def read_above(self, chosen: Mapping[str, str]) -> None:
         """Judge what pages list above the versions that were taken: it may have been held back."""
         for name, version in chosen.items():
-            self._read_on(name, partial(_above, Version(version)))
+            self._read_on(name, functools.partial(_above, Version(version)))
 
     def read_all(self) -> None:
         """Judge everything that pages list, for words about what was withheld."""
@@ -236,7 +251,7 @@ class Keeper:
         files = {file.url: file for unread in left for file in read(unread) if file.url not in known}
         if files:
             decisions = [*known.values(), *self._deciding(files.values())]
-            settled = settle(decisions, self._rules, self._exact.get(project, frozenset()))
+            settled = self._settle(project, decisions)
             with self._lock:
                 self._note(project, settled)
 

@@ -17,12 +17,14 @@ from openvet_install.installers.commands import pages_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from openvet_install.archive import Contents
     from openvet_install.files import File
     from openvet_install.gate.documents import Documents
     from openvet_install.gate.knowledge import Knowledge
     from openvet_install.gate.originals import Originals
     from openvet_install.gate.outcome import Fit
     from openvet_install.gate.setting import Setting
+    from openvet_install.gate.wanted import Wanted
     from openvet_install.installers.commands import Plan, Requested
     from openvet_install.installers.target import Target
 
@@ -44,6 +46,7 @@ def keeper_of(
             documents=documents,
             originals=originals,
             fits=_Fits(plan.target),
+            demands=lambda name, read: wanted_of(plan, read).demands(name),
         )
     from openvet_install.gate.outcome import Fit  # noqa: PLC0415 - for commands that write a lock
     from openvet_install.gate.resolving import Resolver, View  # noqa: PLC0415 - as above
@@ -65,8 +68,19 @@ def keeper_of(
         exact={**exact, **pinned},
         documents=documents,
         originals=originals,
+        demands=lambda name, read: wanted_of(plan, read).demands(name),
         view=view,
     )
+
+
+def wanted_of(plan: Plan, read: Iterable[Contents]) -> Wanted:
+    """Return the requirements that a plan and the archives that were read make known."""
+    from openvet_install.gate.wanted import Needs, Root, Wanted  # noqa: PLC0415 - not before the tool starts
+
+    roots = [Root(one.requirement, one.origin) for one in plan.requested]
+    local = plan.resolution.local if plan.resolution is not None else {}
+    needs = [*(Needs(name, "", requires) for name, requires in local.items()), *map(Needs.of, read)]
+    return Wanted(roots, needs, plan.target.environment, limits=[one.requirement for one in plan.limits])
 
 
 class _Fits:

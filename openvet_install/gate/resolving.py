@@ -20,8 +20,10 @@ from openvet_install.gate.wanted import Needs, Root, Wanted
 from openvet_install.gateway import Refusal, Released
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
+
+    from packaging.specifiers import SpecifierSet
 
     from openvet_install.archive import Contents
     from openvet_install.decide import Decision, Rules
@@ -59,6 +61,7 @@ class Resolver(Keeper):
         exact: dict[str, frozenset[str]],
         documents: Documents | None,
         originals: Originals | None,
+        demands: Callable[[str, Sequence[Contents]], SpecifierSet],
         view: View,
     ) -> None:
         """As a keeper, for the target of `view`."""
@@ -71,6 +74,7 @@ class Resolver(Keeper):
             documents=documents,
             originals=originals,
             fits=view.fits.__call__,
+            demands=demands,
         )
         self._view = view
         self._ranks = {tag: rank for rank, tag in reversed(list(enumerate(view.tags)))}

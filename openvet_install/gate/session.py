@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from openvet_install.errors import EXIT_INVALID, InstallError, InvalidError, UndecidedError
 from openvet_install.gate import locked
 from openvet_install.gate.foresight import Foresight
-from openvet_install.gate.keepers import keeper_of
+from openvet_install.gate.keepers import keeper_of, wanted_of
 from openvet_install.gate.knowledge import Knowledge
 from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen, Trouble
 from openvet_install.gate.outputs import Output
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from openvet_install.gate.originals import Originals
     from openvet_install.gate.outcome import Fit, Seen
     from openvet_install.gate.setting import Setting
-    from openvet_install.gate.wanted import Wanted
     from openvet_install.installers.commands import Plan
     from openvet_install.installers.environment import UpstreamSettings
     from openvet_install.installers.sandbox import Ended
@@ -243,7 +242,7 @@ def _behind_the_gate(
     sent += written.values()
     seen = seen_by(keeper, sent, faults)
     versions = {name: one.file.version for name, one in written.items()}
-    conclude(result, seen, _wanted(plan, keeper), fits, {**found.new, **versions}, every=every)
+    conclude(result, seen, wanted_of(plan, keeper.read()), fits, {**found.new, **versions}, every=every)
     if cache is not None and result.outcome not in (Outcome.INVALID, Outcome.FAILED):
         cache.seal()
     locked.tell_places(result, plan)
@@ -302,16 +301,6 @@ def _note_end(result: Run, plan: Plan, ended: Ended | None, *, digest: bool) -> 
     result.tool = _tool(plan, ended, digest=digest)
     result.interrupted = ended is not None and ended.received is not None and ended.code != 0
     result.signal = ended.received if ended is not None and result.interrupted else None
-
-
-def _wanted(plan: Plan, keeper: Keeper) -> Wanted:
-    from openvet_install.gate.wanted import Needs, Root, Wanted  # noqa: PLC0415 - not before the tool starts
-
-    roots = [Root(one.requirement, one.origin) for one in plan.requested]
-    local = plan.resolution.local if plan.resolution is not None else {}
-    needs = [Needs(name, "", requires) for name, requires in local.items()]
-    needs += map(Needs.of, keeper.read())
-    return Wanted(roots, needs, plan.target.environment, limits=[one.requirement for one in plan.limits])
 
 
 def seen_by(keeper: Keeper, sent: Sequence[Decision], faults: Sequence[BaseException]) -> Seen:

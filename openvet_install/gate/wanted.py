@@ -89,6 +89,13 @@ class Wanted:
                 wanted &= edge.requirement.specifier
         return wanted
 
+    def demands(self, name: str) -> SpecifierSet:
+        """Return all that is known to be asked of a package, joined."""
+        wanted = self._typed(name)
+        for edge in self._edges.get(name, ()):
+            wanted &= edge.requirement.specifier
+        return wanted
+
     def alternatives(self, name: str) -> list[SpecifierSet]:
         """Return every single demand on a package, each joined with what people typed."""
         typed = self._typed(name)

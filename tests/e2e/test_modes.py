@@ -71,6 +71,26 @@ def test_max_lag_refuses_a_silent_fall_and_a_pin_is_none(stage, tool):
     assert stage.run(*tool.split(), "lib==1.0").code == 0
 
 
+@pytest.mark.parametrize("tool", ["openvet-pip install", "openvet-uv pip install"])
+def test_what_was_asked_for_to_be_old_is_no_silent_fall(stage, tool):
+    """By people, by constraints, by what an approved release asks for, or because the target can take no other."""
+    stage.wheel("lib", "1.0", YES, offered=aged(1000))
+    stage.wheel("lib", "2.0", offered=aged(1))
+    stage.wheel("uses", "1.0", YES, requires=["lib<2"])
+    stage.wheel("any", "1.0", YES, requires=["lib"])
+    stage.wheel("modern", "1.0", YES, offered=aged(1000))
+    stage.wheel("modern", "2.0", offered=aged(1) | {"requires_python": ">=4"})
+    stage.policy()
+    (stage.project / "c.txt").write_text("lib<2\n")
+    for words in (["lib<2"], ["lib", "-c", "c.txt"], ["uses"], ["modern"]):
+        ended = stage.run(*tool.split(), "--dry-run", *words)
+        assert ended.code == 0, ended.err
+    for words in (["lib>=1"], ["any"]):
+        assert stage.run(*tool.split(), *words).code == 77
+    ended = stage.run(*tool.split(), "lib<3", "--openvet-report=json:r.json")
+    assert "too old to fall back to" in ended.ours[0]
+
+
 def test_variables_do_what_the_options_do(stage):
     stage.wheel("silent", "1.0")
     stage.policy()

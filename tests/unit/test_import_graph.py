@@ -28,7 +28,7 @@ ALLOWED = {
         *("openvet.subject", "openvet.language", "openvet.verdict"),
     },
     "carry": {"files", "decide", "openvet.subject", "openvet.language"},
-    "settle": {"decide", "config"},
+    "settle": {"decide", "config", "files"},
     "gate": {
         *("errors", "http", "openvet", "files", "archive", "gateway", "installers", "config", "decide", "settle"),
         *("publishers", "provenance", "carry"),
