@@ -82,12 +82,9 @@ def changes(
         let_through = [one for one in keeper.opened() if (one.contents.name, one.contents.version) == (name, version)]
         found = [(one.decision, one.contents) for one in let_through]
         sent = {one.decision.file.url for one in keeper.gone_out()}
-        cached += [
-            one.decision
-            for one in let_through
-            if one.decision.file.url[:5] == "file:"
-            if one.decision.file.url not in sent
-        ]
+        kept = [one.decision for one in let_through if one.decision.file.url not in sent]
+        all_kept = len(kept) == len(let_through)  # we had opened them ahead, and the tool asked for none
+        cached += [one for one in kept if all_kept or one.file.url[:5] == "file:"]
         if not found:
             found = list(_stored(name, version, keeper, blobs))
             cached += [decision for decision, _contents in found]

@@ -84,6 +84,20 @@ def test_a_tampered_built_wheel_of_uvs_cache_is_not_taken(stage):
     assert "EVIL" not in (site(stage) / "source.py").read_text()
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_uv_takes_from_its_cache_is_reported_as_what_it_fetches(stage, kept):
+    """With and without our own copy of the bytes, which is got and opened ahead."""
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    first = stage.run("openvet-uv", "pip", "install", "good")
+    stage.run("openvet-uv", "pip", "uninstall", "good")
+    if not kept:
+        shutil.rmtree(stage.folder / "cache" / "openvet-install" / "files")
+    again = stage.run("openvet-uv", "pip", "install", "good")
+    assert len(first.report["files"]) == 1
+    assert again.report["files"] == first.report["files"]
+
+
 def test_an_untouched_cache_of_uv_is_used_again(stage):
     stage.sdist("source", "1.0", YES)
     stage.policy(WARN)
