@@ -13,7 +13,6 @@ from openvet_install.gate.deciding import Deciding, carrying_of
 from openvet_install.gate.once import Once
 from openvet_install.gate.session import documents_of, originals_of, outside_of
 from openvet_install.gateway.addresses import parse_target
-from openvet_install.gateway.blobs import BlobStore
 from openvet_install.gateway.pages import parse_page
 from openvet_install.gateway.upstream import PAGE_ACCEPT, Upstream
 from openvet_install.http import netrc_login
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.setting import Setting, Watch
     from openvet_install.gate.state import Folders
     from openvet_install.gateway import Blob
+    from openvet_install.gateway.blobs import BlobStore
     from openvet_install.gateway.upstream import Reply
     from openvet_install.installers.commands import Plan
     from openvet_install.installers.environment import UpstreamSettings
@@ -135,7 +135,7 @@ class Place(NamedTuple):
         locate = _Locate(self).__call__
         if upstream is None:
             return Deciding(knowledge, chosen.rules, chosen.now, fits=self.fits, locate=locate)
-        originals = originals_of(chosen, upstream, BlobStore(self.folders.cache / "files"), indexes, self.environ)
+        originals = originals_of(chosen, upstream, self.folders, indexes, self.environ)
         return Deciding(
             knowledge,
             chosen.rules,

@@ -1,6 +1,6 @@
 """Audited files that others are compared with: got from the indexes, kept by their hash, opened as strictly as any.
 
-Nothing but bytes is kept for later runs: what a comparison came to is found again from them in every run (threat T32).
+What comparing came to is remembered for later runs, see `remembered`; everything else is found again in each.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from openvet_install.archive import Contents
+    from openvet_install.archive.same import Comparison
     from openvet_install.files import File
+    from openvet_install.gate.remembered import Remembered
     from openvet_install.gateway import Blob
     from openvet_install.gateway.blobs import BlobStore
     from openvet_install.gateway.upstream import Upstream
@@ -47,9 +49,15 @@ class Originals:
     """Compares files with audited ones, each pair once in a run; safe for threads."""
 
     def __init__(
-        self, upstream: Upstream, blobs: BlobStore, indexes: Sequence[str], environ: Mapping[str, str]
+        self,
+        upstream: Upstream,
+        blobs: BlobStore,
+        remembered: Remembered,
+        indexes: Sequence[str],
+        environ: Mapping[str, str],
     ) -> None:
         """`indexes` are asked for the pages of audited files that no page of this run has listed."""
+        self._remembered = remembered
         self._asking = Asking(upstream, environ)
         self._blobs = blobs
         self._indexes = tuple(indexes)
@@ -78,6 +86,9 @@ class Originals:
     def _compare(self, file: File, subject: Subject) -> Compared:
         from openvet_install.archive.same import compare  # noqa: PLC0415 - for this only
 
+        known = self._remembered.find(file, subject)
+        if known is not None:
+            return _told(known)
         original = named(subject)
         try:
             theirs = self._open(original, lambda: self._places(original, file))
@@ -88,9 +99,8 @@ class Originals:
             told = error.what if isinstance(error, InvalidError) else str(error.strerror)
             return Compared(problem=told, known=False)
         found = compare(ours, theirs)
-        if found.difference is not None:
-            return Compared(problem=found.difference)
-        return Compared(members=found.members)
+        self._remembered.put(file, subject, found)
+        return _told(found)
 
     def _open(self, file: File, places: Callable[[], Sequence[File]]) -> Contents:
         blob = self._blobs.find(file.sha256 or "") or self._fetch(file, places())
@@ -153,3 +163,7 @@ class Originals:
             self.listed(parse_page(body, content_type, url, index=index).files)
         except PageError:
             return
+
+
+def _told(found: Comparison) -> Compared:
+    return Compared(members=found.members) if found.difference is None else Compared(problem=found.difference)

@@ -145,14 +145,15 @@ def documents_of(chosen: Setting, upstream: Upstream, folders: Folders, environ:
 
 
 def originals_of(
-    chosen: Setting, upstream: Upstream, blobs: BlobStore, indexes: Sequence[str], environ: Mapping[str, str]
+    chosen: Setting, upstream: Upstream, folders: Folders, indexes: Sequence[str], environ: Mapping[str, str]
 ) -> Originals | None:
     """Return what gets audited files to compare with, None if no policy carries."""
     if not any(one.carries for one in chosen.rules):
         return None
     from openvet_install.gate.originals import Originals  # noqa: PLC0415 - only where a policy asks
+    from openvet_install.gate.remembered import Remembered  # noqa: PLC0415 - as above
 
-    return Originals(upstream, blobs, indexes, environ)
+    return Originals(upstream, BlobStore(folders.cache / "files"), Remembered(folders), indexes, environ)
 
 
 def stopped(result: Run, error: LogStopsError) -> Run:
@@ -196,7 +197,7 @@ def _behind_the_gate(
     every: bool,
 ) -> None:
     blobs = BlobStore(folders.cache / "files")
-    originals = originals_of(chosen, upstream, blobs, [one.url for one in plan.indexes], environ)
+    originals = originals_of(chosen, upstream, folders, [one.url for one in plan.indexes], environ)
     keeper = keeper_of(plan, chosen, knowledge, documents_of(chosen, upstream, folders, environ), originals)
     keeper.note = journal.note
     before = Snapshot(Places.of(plan.target), {}) if plan.anew else snapshot(Places.of(plan.target))

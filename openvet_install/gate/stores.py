@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 FILES_MAX = 10 << 30  # bytes of package files
 DOCUMENTS_MAX = 64 << 20  # bytes of provenance documents
+NOTES_MAX = 4 << 20  # bytes of notes about compared files, some 200 each
+COMPARED = "compared"
+"""Of the notes about what was compared, in the cache folder."""
 DATABASE = "objects.db"
 
 
@@ -68,13 +71,14 @@ def trim(cache: Path) -> None:
             store.clean(MAX_BYTES)
     if (cache / "files").is_dir():
         blobs.prune(cache / "files", FILES_MAX)
-    _forget_documents(cache, DOCUMENTS_MAX)
+    _forget(cache / FOLDER, DOCUMENTS_MAX)
+    _forget(cache / COMPARED, NOTES_MAX)
 
 
-def _forget_documents(cache: Path, most: int) -> int:
-    """Remove the oldest provenance documents until so many bytes are left; return the bytes freed."""
+def _forget(folder: Path, most: int) -> int:
+    """Remove the oldest files of a folder until so many bytes are left; return the bytes freed."""
     found = []
-    for path in (cache / FOLDER).glob("*"):
+    for path in folder.glob("*"):
         with suppress(OSError):
             stat = path.lstat()
             found.append((stat.st_mtime, stat.st_size, path))
@@ -98,5 +102,5 @@ def empty(cache: Path) -> Cleaned:
     if (cache / "files").is_dir():
         pruned = blobs.prune(cache / "files", 0)
         freed, busy = freed + (pruned or 0), pruned is None
-    freed += _forget_documents(cache, 0)
+    freed += sum(_forget(cache / one, 0) for one in (FOLDER, COMPARED))
     return Cleaned(freed + places.prune(cache / "uv", 0), busy)

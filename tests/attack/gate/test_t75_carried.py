@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 
 import pytest
 
+from openvet_install.gate.stores import COMPARED
 from openvet_install.openvet.subject import Subject
 from tests.support.attacks import BOTH
 from tests.support.indexsim import IndexSimulator, Reply
@@ -235,24 +237,41 @@ def test_an_original_that_cannot_be_opened(stage, twins, what):
 # -- what is kept, and how much is asked
 
 
-def test_what_is_kept_is_read_again(stage, twins):
-    """T32: the store has bytes only; changed ones are got anew, and nothing says that two files were the same."""
+def test_bytes_that_are_kept_are_read_again(stage, twins):
+    """T32: changed ones are got anew."""
     original = twins.original()
     filename = twins.twin()
     stage.policy(CARRY)
     carried(stage)
     first = twins.fetched()
     assert first == sorted([f"/files/{filename}", f"/files/{wheel_name('acme', '1.0', OLD)}"])
-    stage.run("openvet-uv", "pip", "uninstall", "acme")
-    carried(stage)
-    assert twins.fetched() == first
     kept = stage.folder / "cache" / "openvet-install" / "files"
     (place,) = kept.rglob(original.sha256)
     place.chmod(0o600)
     place.write_bytes(make_wheel("acme", "1.0", tag=OLD, files=MODULES | {"acme/more.py": ""}))
+    shutil.rmtree(stage.folder / "cache" / "openvet-install" / COMPARED)
     stage.run("openvet-uv", "pip", "uninstall", "acme")
     carried(stage)
     assert len(twins.fetched()) == 3
+
+
+def test_what_was_compared_is_not_compared_again(stage, twins):
+    """Neither what is the same nor what is not: the second run asks for no original, though no bytes are kept."""
+    twins.original("1.0")
+    twins.original("1.1")
+    filename = twins.twin("1.0")
+    twins.twin("1.1", files=MODULES | {"acme/guard.py": ""})
+    stage.policy(CARRY)
+    first = carried(stage)
+    assert stage.installed == {"acme": "1.0"}
+    assert len(twins.fetched()) == 4
+    shutil.rmtree(stage.folder / "cache" / "openvet-install" / "files")
+    stage.run("openvet-uv", "pip", "uninstall", "acme")
+    stage.index.requests.clear()
+    second = carried(stage)
+    assert twins.fetched() == [f"/files/{filename}"]
+    assert second.report["files"] == first.report["files"]
+    assert second.ours == first.ours
 
 
 def test_a_page_of_many_files_is_compared_from_the_newest_and_no_further(stage, twins):
