@@ -58,6 +58,10 @@ def write(run: Run, reports: Sequence[ReportTo], *, github: TextIO | None = None
     """
     if not reports:
         return
+    if any(one.format in ("json", "jsonl") for one in reports):
+        from openvet_install.gate import sbom, state  # noqa: PLC0415 - late
+
+        sbom.tell(run, state.Folders.of(os.environ))
     failed = []
     for one in reports:
         try:

@@ -110,6 +110,14 @@ class Stray(NamedTuple):
     undone: bool = False
 
 
+class Sbom(NamedTuple):
+    """One SBOM inside a wheel: its path there, its kind such as `SPDX 2.3`, and how many packages it says it lists."""
+
+    path: str
+    kind: str
+    packages: int | None
+
+
 class Trouble(NamedTuple):
     """A log or host that was invalid or out of reach; `detail` stands below, `hint` is the next step.
 
@@ -152,7 +160,8 @@ class Run:
     `partly` those of the packages of which something was shown, `newest_approved` the newest approved
     release that fits, by name; `lock` and `locked` are the name of the lock and how many packages of it the target
     gets; `unfit`: the tool wrote a lock that needs what is not approved; `kept` names the files of the project that
-    are as they were before; `installed` and `nothing_changed` are measured on the target. `troubles`
+    are as they were before; `sboms` are those inside of wheels, by sha256, of wheels that were looked into;
+    `installed` and `nothing_changed` are measured on the target. `troubles`
     are logs and hosts that were invalid or out of reach.
     """
 
@@ -190,6 +199,7 @@ class Run:
     endings: tuple[Ending, ...] = ()
     baseline_used: int = 0
     baseline_grown: int = 0
+    sboms: dict[str, tuple[Sbom, ...]] = field(default_factory=dict)
     not_judged_here: tuple[str, ...] = ()
     skipped: int = 0
     interrupted: bool = False

@@ -84,8 +84,8 @@ def document(run: Run) -> dict[str, Any]:
             }
             for log in run.logs
         ],
-        "files": [_judged(one) for one in run.files],
-        "withheld": [_judged(one) for one in run.withheld],
+        "files": [_judged(one, run) for one in run.files],
+        "withheld": [_judged(one, run) for one in run.withheld],
         "held_back": [
             {
                 "package": one.package,
@@ -121,9 +121,10 @@ def document(run: Run) -> dict[str, Any]:
     }
 
 
-def _judged(judged: Judged) -> dict[str, Any]:
+def _judged(judged: Judged, run: Run) -> dict[str, Any]:
     decision = judged.decision
     file = decision.file
+    sboms = run.sboms.get(file.sha256 or "")
     return {
         "subject": str(file.subject or file.coordinate),
         "purl": f"pkg:pypi/{file.name}@{file.version}",
@@ -137,6 +138,7 @@ def _judged(judged: Judged) -> dict[str, Any]:
         "requested_by": list(judged.route),
         "requirements": _requirements(decision),
         "provenance": _provenance(decision.origin),
+        "sboms": None if sboms is None else [one._asdict() for one in sboms],
     }
 
 

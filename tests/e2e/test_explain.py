@@ -74,3 +74,33 @@ def test_a_damaged_sbom_is_told_and_decides_nothing(stage):
     assert ended.code == 0
     assert "sboms/a.json, unknown" in ended.out
     assert "\x1b" not in ended.out
+
+
+def test_reports_tell_what_explain_tells(stage):
+    """A wheel with an SBOM, one without, and an sdist into which nobody looks."""
+    cyclone = json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{}]})
+    files = {
+        "goodlib.py": "",
+        "goodlib-1.0.dist-info/sboms/a.json": SBOM,
+        "goodlib-1.0.dist-info/sboms/b.json": cyclone,
+    }
+    stage.wheel("goodlib", "1.0", YES, files=files)
+    stage.wheel("plain", "1.0", YES, files={"plain/x-1.0.dist-info/sboms/of-another.json": SBOM, "plain.py": ""})
+    stage.policy()
+    ended = stage.run("openvet-uv", "pip", "install", "goodlib", "plain")
+    assert {one["filename"].partition("-")[0]: one["sboms"] for one in ended.report["files"]} == {
+        "goodlib": [
+            {"path": "goodlib-1.0.dist-info/sboms/a.json", "kind": "SPDX 2.3", "packages": 3},
+            {"path": "goodlib-1.0.dist-info/sboms/b.json", "kind": "CycloneDX 1.6", "packages": 1},
+        ],
+        "plain": [],
+    }
+    for one in (stage.folder / "cache" / "openvet-install" / "files").rglob("*"):
+        if one.is_file():
+            one.unlink()
+    (stage.project / "requirements.txt").write_text(
+        "".join(f"{one['purl'][9:].replace('@', '==')} --hash={one['subject'].partition('#')[2]}\n"
+                for one in ended.report["files"])
+    )  # fmt: skip
+    told = json.loads(stage.run("openvet-install", "check", "requirements.txt", "--report=json").out)
+    assert [one["sboms"] for one in told["files"]] == [None, None]
