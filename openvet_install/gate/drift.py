@@ -88,7 +88,8 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
     result.troubles = judge.troubles
     findings = compare(
         nothing(after), after, {found: releases for found, (_decision, releases) in judged.items()},
-        compiled=True, local={name for name, _version in local}, unfaithful=partial(unfaithful, target.python),
+        compiled=True, thorough=True, local={name for name, _version in local},
+        unfaithful=partial(unfaithful, target.python),
     )  # fmt: skip
     _tell(result, judged, findings, places)
     _end(result)

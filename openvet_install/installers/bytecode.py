@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMPILE_SECONDS = 60.0
+SECONDS_A_FILE = 0.05  # a module takes 1 to 2 ms
 
 # Of another magic number: not readable here, so it cannot be told. `-S`: nothing of the target's packages runs.
 _SCRIPT = """
@@ -52,7 +53,7 @@ def unfaithful(python: Path, files: Iterable[tuple[str, str]]) -> frozenset[str]
             env={},
             capture_output=True,
             text=True,
-            timeout=COMPILE_SECONDS,
+            timeout=COMPILE_SECONDS + SECONDS_A_FILE * len(asked),
             check=False,
         )
         found = json.loads(ended.stdout) if ended.returncode == 0 else None

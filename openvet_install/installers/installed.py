@@ -111,6 +111,7 @@ def compare(
     compiled: bool,
     local: Collection[str] = (),
     unfaithful: Unfaithful = lambda _files: frozenset(),
+    thorough: bool = False,
 ) -> tuple[Finding, ...]:
     """Say what changed between two snapshots without a released file that accounts for it; sorted, each once.
 
@@ -119,9 +120,10 @@ def compare(
     `compiled`: this run's tool writes bytecode (pip does, uv on request).
     `local` are names of first-party projects, whose content is not compared. Distributions and files
     that did not change are not looked at. `unfaithful` gets (bytecode, source) paths of new bytecode that no
-    installer wrote down, and returns those whose bytecode is not what the source compiles to.
+    installer wrote down, and returns those whose bytecode is not what the source compiles to. With `thorough` it gets
+    what an installer wrote down too: who could change the bytecode since could change RECORD as well.
     """
-    comparison = _Comparison(before, after, compiled=compiled)
+    comparison = _Comparison(before, after, compiled=compiled, thorough=thorough)
     judged = (one for one in comparison.changed if one.name not in local)
     checked = [comparison.against(one, released.get((one.name, one.version), ())) for one in judged]
     found = {*chain.from_iterable(checked), *comparison.rest()}
@@ -129,8 +131,8 @@ def compare(
 
 
 class _Comparison:
-    def __init__(self, before: Snapshot, after: Snapshot, *, compiled: bool) -> None:
-        self.before, self.after, self.compiled = before.stamps, after.stamps, compiled
+    def __init__(self, before: Snapshot, after: Snapshot, *, compiled: bool, thorough: bool) -> None:
+        self.before, self.after, self.compiled, self.thorough = before.stamps, after.stamps, compiled, thorough
         self.places = after.places
         self.folders = after.places.python_folders
         self.configuration = after.places.configuration
@@ -231,7 +233,12 @@ class _Comparison:
         return raw is not None and is_wrapper(raw, target, self.folders)
 
     def _is_bytecode(self, path: str, sources: Collection[str]) -> bool:
-        return self.compiled and source_of(path) in sources
+        source = source_of(path)
+        if not self.compiled or source not in sources:
+            return False
+        if self.thorough and source is not None and path in self.after:
+            self.grown.add((path, source))
+        return True
 
     # -- everything else that changed
 

@@ -1,17 +1,19 @@
 """T31: `--no-build-isolation` runs what lies in the target; nothing of it does before all of it was checked."""
 
+import marshal
+
 from tests.support.attacks import BOTH, PIP, UV, backend, everything, plain, site, stopped
 from tests.support.stage import YES
 from tests.support.wheels import make_wheel, wheel_name
 
 
-def prepared(stage):
+def prepared(stage, compiles="--no-compile"):
     """A release whose backend imports `helper`, which is approved and installed."""
     stage.wheel("helper", "1.0", YES)
     code = backend(stage, "source", "1.0", "pass")
     stage.sdist("source", "1.0", YES, backend="import helper\n" + code, build_requires=["helper"])
     stage.policy()
-    assert stage.run(*PIP, "--no-compile", "helper").code == 0
+    assert stage.run(*PIP, compiles, "helper").code == 0
 
 
 @BOTH
@@ -31,6 +33,21 @@ def test_a_tampered_helper_never_runs(stage, tool):
     ended = stage.run(*tool, "--no-build-isolation", "source")
     stopped(stage, ended, 65, before=before)
     assert "not all of it is approved: helper" in ended.err
+
+
+@BOTH
+def test_tampered_bytecode_that_record_lists_never_runs(stage, tool):
+    prepared(stage, "--compile")
+    source = site(stage) / "helper.py"
+    (bytecode,) = site(stage).glob("__pycache__/helper.*.pyc")
+    assert f"__pycache__/{bytecode.name}" in next(site(stage).glob("helper-*/RECORD")).read_text()
+    evil = marshal.dumps(compile(f"open({str(stage.marker)!r}, 'w')", source, "exec"))
+    bytecode.write_bytes(bytecode.read_bytes()[:16] + evil)
+    before = everything(stage)
+    stopped(stage, stage.run(*tool, "--no-build-isolation", "source"), 65, before=before)
+    ended = stage.run("openvet-install", "check", "--environment")
+    assert ended.code == 65, ended.err
+    assert "is not what its source compiles to" in ended.out
 
 
 @BOTH
