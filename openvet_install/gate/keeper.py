@@ -83,8 +83,9 @@ class Keeper:
 
         `named` are files that people gave by URL: their hosts are asked for them and for nothing else. `documents`,
         `originals` and `fits` answer for provenance and content, as in `Deciding`; `demands` says what is asked of a
-        package by people and by the archives that were read. `ahead` may be set to something that
-        looks at what comes next, `note` to what is told the sha256 and name of a file before it goes out.
+        package by people and by the archives that were read. `ahead` may be set to something that looks at what comes
+        next, `note` to what is told the sha256 and name of a file before it goes out, `instead` to what knows the file
+        of that name, but of another sha256, that the tool would take for one without a hash.
         """
         self._knowledge = knowledge
         self._rules = rules
@@ -107,6 +108,7 @@ class Keeper:
         self._left: dict[str, list[Unread]] = {}
         self.ahead: Ahead | None = None
         self.note: Callable[[str, str], None] | None = None
+        self.instead: Callable[[str, str | None], str | None] | None = None
         self.pages: dict[str, dict[str, Decision]] = {}
         self.released: dict[str, Release] = {}
         self.served: dict[str, Release] = {}
@@ -190,7 +192,7 @@ class Keeper:
         best = best_shown(decided)
         if unread is not None and best is not None:
             decided += self._deciding(unread.above(best))
-        decisions = self._settle(project, decided)
+        decisions = list(map(self._not_instead, self._settle(project, decided)))
         with self._lock:
             self._note(project, decisions)
             if unread is not None:
@@ -208,6 +210,17 @@ class Keeper:
             return self._fits(file) and demands().contains(file.version, prereleases=True)
 
         return settle(decisions, self._rules, self._exact.get(project, frozenset()), takes)
+
+    def _not_instead(self, decision: Decision) -> Decision:
+        """Withhold a file whose page has no hash of it where the tool would take another of that name, unread."""
+        file = decision.file
+        if self.instead is None or not decision.shown or (file.sha256 is not None and file.url not in self._assumed):
+            return decision
+        path = self.instead(file.filename, file.sha256)
+        if path is None:
+            return decision
+        detail = f"the index has no hash of it, and pip would take {path}"
+        return decision._replace(action=Action.BLOCK, reason=Reason.UNHASHED, detail=detail)
 
     def locked(self, index: str, project: str, files: Sequence[File]) -> list[Decision]:
         """Decide about a lock's files of a project, and admit the hosts of those that are shown.
@@ -260,7 +273,10 @@ class Keeper:
         return isinstance(self._open(decision.file.url, decision, blob), Released)
 
     def refuse_local(self, decision: Decision) -> None:
-        """Note that something on this machine that was needed is not released."""
+        """Note that something on this machine that was needed is not released; this replaces what was judged."""
+        with self._lock:
+            if decision.file.url in self._by_url:
+                self._note(decision.file.name, [decision])
         if decision.reason.klass is ReasonClass.BROKEN:
             self._break(decision.file.url, decision)
         else:

@@ -20,6 +20,7 @@ from openvet_install.gate.outcome import Fit
 from openvet_install.gateway import Blob
 from openvet_install.gateway.blobs import CHUNK, MAX_FILE, private_folder
 from openvet_install.installers.commands import links_of
+from openvet_install.installers.sources import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from openvet_install.decide import Decision
     from openvet_install.gate.keeper import Keeper
     from openvet_install.installers.commands import Plan
-    from openvet_install.installers.sources import Links, Source
+    from openvet_install.installers.sources import Links
 
 WORKERS = 4
 
@@ -39,17 +40,32 @@ def admit(plan: Plan, keeper: Keeper, folder: Path) -> bool:
     the logs raise.
     """
     fits = Fit.of(plan.target)
+    taken: set[str] = set()
     for one in links_of(plan.argv):
         if one.path is not None:
-            _links(one, keeper, folder, fits)
+            taken |= _links(one, keeper, folder, fits)
     good = True
-    for requested in plan.requested:
-        if requested.source is not None and requested.source.path is not None:
-            good = _named(requested.source, keeper, folder) and good
+    for source in (one.source for one in plan.requested if one.source is not None):
+        if source.path is not None:
+            good = _named(source, keeper, folder) and good
+        if source.sha256 is None:
+            taken.add(source.filename)
+    for name in sorted(taken):
+        good = _kept(plan.output, name, keeper, folder) and good
     return good
 
 
-def _named(source: Source, keeper: Keeper, folder: Path) -> bool:
+def _kept(output: str | None, filename: str, keeper: Keeper, folder: Path) -> bool:
+    """Judge what lies in the output under the name of a file without a hash: pip takes it in place of that."""
+    path = os.path.join(output or "", filename)  # noqa: PTH118 - as pip does
+    if output is None or not os.path.lexists(path):
+        return True
+    if not os.path.isfile(path):  # noqa: PTH113 - as above
+        raise UsageError(f"`{path}` is no file, and pip would take it for one")
+    return _named(Source(filename, path=path), keeper, folder, detail=f"pip would take {path} for it")
+
+
+def _named(source: Source, keeper: Keeper, folder: Path, detail: str | None = None) -> bool:
     path = source.path or ""
     copy = source.copy(folder)
     private_folder(copy.parent)
@@ -63,7 +79,7 @@ def _named(source: Source, keeper: Keeper, folder: Path) -> bool:
         return False
     (decision,) = keeper.judge(file.name, [file])
     if not decision.shown:
-        keeper.refuse_local(decision)
+        keeper.refuse_local(decision._replace(detail=detail) if detail is not None else decision)
         return False
     if not keeper.take(decision, blob):
         return False
@@ -71,8 +87,8 @@ def _named(source: Source, keeper: Keeper, folder: Path) -> bool:
     return True
 
 
-def _links(links: Links, keeper: Keeper, folder: Path, fits: Fit) -> None:
-    """Copy the approved files of a folder; files that this target cannot take, and all else in it, stay out."""
+def _links(links: Links, keeper: Keeper, folder: Path, fits: Fit) -> set[str]:
+    """Copy the approved files of a folder and name them; files that this target cannot take, and all else, stay out."""
     copies = links.copy(folder)
     private_folder(copies)
     projects: dict[str, list[File]] = defaultdict(list)
@@ -81,6 +97,7 @@ def _links(links: Links, keeper: Keeper, folder: Path, fits: Fit) -> None:
             projects[file.name].append(file)
         decisions = [one for name, files in projects.items() for one in keeper.judge(name, files) if one.shown]
         list(pool.map(lambda one: _take(one, keeper, links.path or "", copies), decisions))
+    return {one.file.filename for one in decisions}
 
 
 def _take(decision: Decision, keeper: Keeper, folder: str, copies: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +27,13 @@ class Output(NamedTuple):
     def of(cls, folder: str | None) -> Output:
         """Look at it; a folder that is not there, or none, is empty."""
         return cls(folder, _files(folder))
+
+    def instead(self, filename: str, sha256: str | None) -> str | None:
+        """Return the path of another file of that name: pip takes it for a download that no hash stands beside."""
+        path = os.path.join(self.folder or "", filename)  # noqa: PTH118 - as pip does
+        if self.folder is None or not os.path.lexists(path):
+            return None
+        return path if sha256 is None or disk.sha256(os.path.realpath(path)) != sha256 else None
 
     def strays(self, keeper: Keeper, projects: Iterable[str]) -> Iterator[Stray]:
         """Remove what is new and neither released nor built from what was, and tell it.

@@ -202,6 +202,7 @@ def _behind_the_gate(
     keeper.note = journal.note
     before = Snapshot(Places.of(plan.target), {}) if plan.anew else snapshot(Places.of(plan.target))
     output = Output.of(plan.output)
+    keeper.instead = output.instead if plan.output is not None else None
     lock_before = plan.resolution.read() if plan.resolution is not None else None
     with ExitStack() as stack:
         folder = stack.enter_context(private_folder())

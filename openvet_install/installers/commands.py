@@ -290,8 +290,9 @@ def pages_of(argv: Iterable[object]) -> list[str]:
 
 
 def has_archives(plan: Plan) -> bool:
-    """Tell whether a command names archives or folders of them on this machine."""
-    named = any(one.source is not None and one.source.path is not None for one in plan.requested)
+    """Tell whether a command names archives or folders of them on this machine, or takes them from its output."""
+    kept = plan.output is not None
+    named = any(one.source is not None and (kept or one.source.path is not None) for one in plan.requested)
     return named or any(one.path is not None for one in links_of(plan.argv))
 
 

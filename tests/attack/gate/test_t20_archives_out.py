@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.attacks import PIP, backend, everything, stopped
 from tests.support.stage import BENIGN, WARN, YES
-from tests.support.wheels import make_wheel, wheel_name
+from tests.support.wheels import make_sdist, make_wheel, sdist_name, wheel_name
 
 COMMANDS = {"download": "-d", "wheel": "-w"}
 
@@ -140,3 +140,53 @@ def test_no_setting_for_backends_from_the_target(stage):
     (stage.environment / "pip.conf").write_text("[global]\nconfig-settings = a=b\n")
     before = everything(stage)
     stopped(stage, stage.run(*PIP, "good"), 78, before=before)
+
+
+WAYS = ("address", "path", "links", "index", "silent")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("link", [False, True], ids=["file", "link"])
+def test_what_lies_in_the_output_is_not_taken_for_a_download(stage, out, command, way, link):
+    # pip takes a file of that name for what it would fetch, unless it knows a hash.
+    name = sdist_name("good", "1.0")
+    stage.sdist("good", "1.0", None if way == "silent" else YES)
+    stage.policy(WARN if way == "silent" else BENIGN)
+    evil = stage.folder / "evil"
+    evil.write_bytes(make_sdist("good", "1.0", marker=stage.folder / "ran", files={"more": ""}))
+    (out / name).symlink_to(evil) if link else (out / name).write_bytes(evil.read_bytes())
+    here = stage.folder / "here"
+    here.mkdir()
+    (here / name).write_bytes(stage.index.entries[name].body)
+    stage.index.lies.hashes = ()
+    words = {
+        "address": [stage.index.file_url(name)],
+        "path": [str(here / name)],
+        "links": ["--no-index", "--find-links", str(here), "good"],
+    }.get(way, ["good"])
+    before = everything(stage)
+    ended = stage.run("openvet-pip", command, COMMANDS[command], str(out), *words)
+    stopped(stage, ended, 77, before=before)
+    assert not (stage.folder / "ran").exists()
+    assert f"pip would take {out / name}" in ended.err
+
+
+@pytest.mark.parametrize("way", ["address", "path", "links", "index"])
+def test_a_second_download_of_what_is_approved(stage, out, way):
+    name = sdist_name("good", "1.0")
+    stage.sdist("good", "1.0", YES)
+    stage.policy()
+    here = stage.folder / "here"
+    here.mkdir()
+    (here / name).write_bytes(stage.index.entries[name].body)
+    stage.index.lies.hashes = ()
+    words = {
+        "address": [stage.index.file_url(name)],
+        "path": [str(here / name)],
+        "links": ["--no-index", "--find-links", str(here), "good"],
+    }.get(way, ["good"])
+    for _ in range(2):
+        ended = stage.run("openvet-pip", "download", "-d", str(out), *words)
+        assert (ended.code, ended.ours) == (0, []), ended.err
+    assert [path.name for path in out.iterdir()] == [name]
