@@ -30,6 +30,7 @@ VARIABLES = {
     f"{options.VARIABLE}MODE": "`--openvet-mode`; never the machine's mode",
     f"{options.VARIABLE}REPORT": "`--openvet-report`, several with spaces between",
     f"{options.VARIABLE}OFFLINE": "`--openvet-offline`: 1, true, yes, on; 0, false, no, off",
+    f"{options.VARIABLE}BUNDLE": "`--openvet-bundle`; with it a run is offline",
     exempt.OWNER: "`--owner` of `baseline` and `exempt`",
     environment.THROUGH: "set by `exec`: the gate around a gate",
     model.TOLD: "set by `exec`: where gates inside say what they told",
@@ -91,7 +92,7 @@ def _reference() -> Iterator[str]:
     yield "```\n\n## Variables\n"
     yield from _table(("variable", "meaning"), ((f"`{name}`", text) for name, text in VARIABLES.items()))
     yield "\n## `openvet-install`\n"
-    yield "Every command takes `--project`, `--mode`, `--report` and `--offline` as the wrappers do."
+    yield "Every command takes `--project`, `--mode`, `--report`, `--offline` and `--bundle` as the wrappers do."
     for name, parser in sorted(commands().items()):
         yield f"\n### `{_usage(name, parser)}`\n\n{parser.description}.\n"
         rows = [(f"`{_spelled(one)}`", (one.help or "").replace("|", "\\|")) for one in _own(parser)]
@@ -121,7 +122,7 @@ def man() -> str:
 
 
 def _own(parser: argparse.ArgumentParser) -> list[argparse.Action]:
-    common = {"help", "project", "mode", "report", "offline"}
+    common = {"help", "project", "mode", "report", "offline", "bundle"}
     return [one for one in parser._actions if one.dest not in common]  # noqa: SLF001
 
 

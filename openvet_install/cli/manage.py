@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     RunOne = Callable[[argparse.Namespace, WrapperOptions], int]
     Command = Callable[[str, str, RunOne], argparse.ArgumentParser]
 
-OURS = ("project", "mode", "report")
+OURS = ("project", "mode", "report", "bundle")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -91,6 +91,12 @@ def _explain(arguments: argparse.Namespace, options: WrapperOptions) -> int:
     return explain.run(arguments.what, options, python=arguments.python)
 
 
+def _bundle(arguments: argparse.Namespace, options: WrapperOptions) -> int:
+    from openvet_install.cli import bundle  # noqa: PLC0415
+
+    return bundle.run(arguments.names, arguments.output, options)
+
+
 def _config(_arguments: argparse.Namespace, options: WrapperOptions) -> int:
     from openvet_install.cli import config  # noqa: PLC0415
 
@@ -158,8 +164,8 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="version", version=f"openvet-install {__version__}")
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
 
-    def command(name: str, told: str, run_one: RunOne) -> argparse.ArgumentParser:
-        one = commands.add_parser(name, help=told, description=told, allow_abbrev=False)
+    def command(name: str, about: str, run_one: RunOne) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
         one.set_defaults(run=run_one)
         one.add_argument("--project", metavar="DIR", help="the folder of the project's policy")
         one.add_argument("--mode", metavar="MODE", help="block, warn or record")
@@ -170,7 +176,9 @@ def parser() -> argparse.ArgumentParser:
             default=[],
             help="json, jsonl, sarif, github or markdown; no PATH or `-` is stdout; repeatable",
         )
-        one.add_argument("--offline", action="store_true", help="judge by what was verified before")
+        told = "ask no log: judge by openvet.bundle beside the policy, else by what was verified before"
+        one.add_argument("--offline", action="store_true", help=told)
+        one.add_argument("--bundle", metavar="FILE", help="judge by this bundle; ask no log")
         return one
 
     demo = command("demo", "a real gated install with an embedded log: one package allowed, others blocked", _demo)
@@ -222,6 +230,11 @@ def parser() -> argparse.ArgumentParser:
 
 def _surroundings(command: Command) -> None:
     """Add the commands for the places that installs happen in."""
+    bundle = command("bundle", "write one file with all that the logs say of this project's packages", _bundle)
+    bundle.add_argument("names", metavar="NAME", nargs="*", help="more packages, beside those of locks and baseline")
+    bundle.add_argument(
+        "-o", "--output", metavar="FILE", help="default: openvet.bundle beside the policy, where it is found"
+    )
     execute = command("exec", "run any command, and what it starts, behind the gate: exec -- COMMAND", _exec)
     execute.set_defaults(argv=[])
     completion = command("completion", "print a completion script for a shell, to be sourced", _completion)
@@ -238,7 +251,9 @@ def _surroundings(command: Command) -> None:
 
 def _options(arguments: argparse.Namespace) -> WrapperOptions:
     """Read our options and their variables exactly as the wrappers do."""
-    argv = [f"--openvet-{name}={value}" for name in ("project", "mode") if (value := getattr(arguments, name))]
+    argv = [
+        f"--openvet-{name}={value}" for name in ("project", "mode", "bundle") if (value := getattr(arguments, name))
+    ]
     argv += [f"--openvet-report={value}" for value in arguments.report]
     argv += ["--openvet-offline"] if arguments.offline else []
     return split(argv, os.environ)[0]

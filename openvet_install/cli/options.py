@@ -19,7 +19,7 @@ FORMATS = ("json", "jsonl", "sarif", "github", "markdown")
 STDOUT = "-"
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
-_VALUED = ("project", "mode", "report")
+_VALUED = ("project", "mode", "report", "bundle")
 _PLAIN = ("offline", "help")
 
 
@@ -31,7 +31,10 @@ class ReportTo(NamedTuple):
 
 
 class WrapperOptions(NamedTuple):
-    """What the wrapper was told. None: not said. `variables` names the environment variables that counted."""
+    """What the wrapper was told. None: not said. `variables` names the environment variables that counted.
+
+    With a `bundle` it is `offline`.
+    """
 
     project: str | None = None
     mode: str | None = None
@@ -39,6 +42,7 @@ class WrapperOptions(NamedTuple):
     offline: bool = False
     help: bool = False
     variables: tuple[str, ...] = ()
+    bundle: str | None = None
 
 
 def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[WrapperOptions, tuple[str, ...]]:
@@ -91,6 +95,7 @@ def _read(found: Mapping[str, list[str]], environ: Mapping[str, str]) -> Wrapper
     project = said("project", lambda value: [value])
     mode = said("mode", lambda value: [value])
     reports = said("report", str.split)
+    bundle = said("bundle", lambda value: [value])
     offline = "offline" in found
     for value, variable in [] if offline else said("offline", lambda value: [value]):
         offline = _truth(value, variable)
@@ -101,9 +106,10 @@ def _read(found: Mapping[str, list[str]], environ: Mapping[str, str]) -> Wrapper
         project=project[-1][0] if project else None,
         mode=mode[-1][0] if mode else None,
         reports=tuple(_report(value, who) for value, who in reports),
-        offline=offline,
+        offline=offline or bool(bundle),
         help="help" in found,
         variables=tuple(used),
+        bundle=bundle[-1][0] if bundle else None,
     )
 
 

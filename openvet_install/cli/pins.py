@@ -49,7 +49,7 @@ def init(urls: list[str], operators: list[str], options: WrapperOptions) -> int:
 
     `operators` are the first keys of the log's generations, if people know them; only with a single log.
     """
-    _refuse_offline("init", options)
+    refuse_offline("init", options)
     _check_operators(urls, operators)
     folder = Path(options.project or ".").resolve()
     install, openvet = folder / "openvet-install.toml", folder / "openvet.toml"
@@ -85,7 +85,8 @@ def init(urls: list[str], operators: list[str], options: WrapperOptions) -> int:
     return 0
 
 
-def _refuse_offline(command: str, options: WrapperOptions) -> None:
+def refuse_offline(command: str, options: WrapperOptions) -> None:
+    """Raise `UsageError` for a command that must ask the logs."""
     if options.offline:
         raise UsageError(f"`{command}` asks the logs, it cannot be offline", hint="without --offline")
 
@@ -100,7 +101,7 @@ def _check_operators(urls: list[str], operators: list[str]) -> None:
 
 def update(name: str | None, options: WrapperOptions) -> int:
     """Move the pins of the project's logs forward; a log that does not verify moves nothing."""
-    _refuse_offline("update", options)
+    refuse_offline("update", options)
     project = Path(options.project) if options.project else None
     found = policies(Path.cwd(), os.environ, now().date(), project=project, owner=None)
     policy = next((one for one in found if one.scope == "project"), None)

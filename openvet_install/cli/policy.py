@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from openvet_install.cli.progress import Progress
 from openvet_install.config import policies
+from openvet_install.errors import UsageError
 from openvet_install.gate.heads import pinned
 from openvet_install.gate.setting import setting
 from openvet_install.gate.state import Folders
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.setting import Setting
 
 MAX_INTRODUCED = 500
+MAX_SHOWN = 300
 
 
 def now() -> datetime:
@@ -33,13 +35,17 @@ def now() -> datetime:
 
 
 def read_setting(options: WrapperOptions) -> Setting:
-    """Read the policies of machine, user and project and the options over them. Raises `ConfigError`."""
+    """Read the policies of machine, user and project and the options over them. Raises `ConfigError`, `UsageError`."""
     moment = now()
+    bundle = Path(options.bundle).absolute() if options.bundle else None
+    if bundle is not None and not bundle.is_file():
+        raise UsageError(f"no bundle `{plain(options.bundle or '', MAX_SHOWN)}`", hint="openvet-install bundle")
     project = Path(options.project) if options.project else None
     found = policies(Path.cwd(), os.environ, moment.date(), project=project, owner=None)
     return setting(
         found, mode=options.mode, variables=options.variables, now=moment, offline=options.offline,
         watch=Progress(sys.stderr, Terminal.of(sys.stderr, os.environ)) if sys.stderr.isatty() else None,
+        bundle=bundle,
     )  # fmt: skip
 
 

@@ -29,7 +29,9 @@ usage: openvet-{tool} {tool}-ARGUMENTS…
   --openvet-mode MODE            block, warn or record (OPENVET_INSTALL_MODE)
   --openvet-report FORMAT[:PATH] json, jsonl, sarif, github or markdown; no PATH or `-` means stdout (github:
                                  stderr); repeatable (OPENVET_INSTALL_REPORT)
-  --openvet-offline              judge by what was verified before (OPENVET_INSTALL_OFFLINE)
+  --openvet-offline              ask no log: judge by openvet.bundle beside the policy, else by what was
+                                 verified before (OPENVET_INSTALL_OFFLINE)
+  --openvet-bundle FILE          judge by this bundle; ask no log (OPENVET_INSTALL_BUNDLE)
   --openvet-help                 this text; `--help` is {tool}'s
 
 exit codes: {tool}'s own when it ran and there is nothing to add; 64 usage, 65 invalid, 69 undecided,

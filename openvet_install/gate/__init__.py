@@ -5,6 +5,7 @@
 - `state`, `stores`, `places`, `once`: this machine's folders, what several runs share, values computed once per key;
   `rooms`: folders of one run alone; `several`: runs of one command, told as one;
 - `heads`, `knowledge`: what the logs say, at the pinned and the newest head; `update`, `brought`: moving the pins;
+  `bundles`, `bundling`: what stands in for logs out of reach, and how it is made;
 - `keeper`: the gateway's questions answered; `foresight`: what the tool will ask for next, got early;
 - `deciding`, `cases`: each file decided; `documents`: its provenance, `carrying`, `originals`: files of the same
   content, got where a policy asks, `remembered`: what comparing them came to; `asking`: how all of it is asked for;

@@ -146,6 +146,7 @@ def _inherited(chosen: Setting) -> dict[str, str]:
     project = next((one.path.parent for one in chosen.policies if one.scope == "project"), None)
     found = {"OPENVET_INSTALL_PROJECT": str(project)} if project is not None else {}
     found |= {"OPENVET_INSTALL_MODE": chosen.said_mode} if chosen.said_mode else {}
+    found |= {"OPENVET_INSTALL_BUNDLE": str(chosen.bundle)} if chosen.bundle is not None else {}
     return found | ({"OPENVET_INSTALL_OFFLINE": "1"} if chosen.offline else {})
 
 

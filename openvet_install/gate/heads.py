@@ -1,42 +1,54 @@
 """The two heads of every log of every policy: the pinned one and the newest that verifies (design, section 7).
 
 A look at a served head is verified from the pin before any of it counts. When a host is out of reach, the
-last look may stand in for `stale-after`.
+last look may stand in for `stale-after`, or a bundle: one more host, whose head is as old as its maker says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
+
 from openvet_install.errors import ConfigError, InvalidError, UndecidedError
+from openvet_install.gate.bundles import BundleOldError
 from openvet_install.gate.model import LogStopsError
 from openvet_install.gate.together import together
+from openvet_install.http import Nowhere
+from openvet_install.openvet.faults import LogMissingError
 from openvet_install.openvet.pins import read_pins, read_walked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
     from openvet_install.config import LogSettings, PolicyFile
+    from openvet_install.gate.bundles import Bundles
     from openvet_install.gate.state import Look, Looks
     from openvet_install.http import Fetcher
+    from openvet_install.openvet.bundle import Bundle
     from openvet_install.openvet.log import Log
     from openvet_install.openvet.pins import Pin, Walked
+    from openvet_install.openvet.source import Beside
     from openvet_install.openvet.store import Store
 
 OPENVET_LOCK = "openvet.lock"
 INSTALL_LOCK = "openvet-install.lock"
 UPDATE_HINT = "openvet-install update"
+BUNDLE_HINT = "openvet-install bundle    where the logs are in reach"
+NEVER = datetime.min.replace(tzinfo=timezone.utc)
+"""When a head that is known from a bundle alone was last looked at."""
+CLOCK_SLACK = timedelta(minutes=15)
 
 Walking = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class Source:
-    """One log of one policy, with its two verified heads."""
+    """One log of one policy, with its two verified heads; `bundle` is what they and all else were read from, if any."""
 
     scope: str
     settings: LogSettings
@@ -44,6 +56,11 @@ class Source:
     pin: str
     newest: str
     checked: datetime | None
+    bundle: Bundle | None = None
+
+    def holds(self, name: str) -> bool:
+        """Tell whether anything can be said about a package, in any spelling: a bundle covers some only."""
+        return self.bundle is None or canonicalize_name(name) in self.bundle.packages
 
     @cached_property
     def log(self) -> Log:
@@ -56,7 +73,9 @@ class Source:
         return (self.pin,) if self.newest == self.pin else (self.pin, self.newest)
 
 
-def client(settings: LogSettings, operators: tuple[str, ...], fetcher: Fetcher, store: Store) -> Log:
+def client(
+    settings: LogSettings, operators: tuple[str, ...], fetcher: Fetcher, store: Store, beside: Beside | None = None
+) -> Log:
     """Return the client of a log as it is configured; `operators` is the anchor that holds."""
     from openvet_install.openvet.log import Log  # noqa: PLC0415 - heavy, and a fresh look needs none of it yet
 
@@ -68,6 +87,7 @@ def client(settings: LogSettings, operators: tuple[str, ...], fetcher: Fetcher, 
         signers=settings.signers,
         operators=operators,
         mirrors=settings.mirrors,
+        beside=beside,
     )
 
 
@@ -87,7 +107,7 @@ class Heads:
 
     def __init__(
         self, *, fetcher: Fetcher, store: Store, looks: Looks, now: datetime, offline: bool,
-        watch: Walking | None = None,
+        watch: Walking | None = None, bundles: Bundles | None = None,
     ) -> None:  # fmt: skip
         """Nothing is read or asked before `open`; `watch` hears of (log, commits verified, commits to verify)."""
         self._fetcher = fetcher
@@ -96,6 +116,7 @@ class Heads:
         self._now = now
         self._offline = offline
         self._watch = watch
+        self._bundles = bundles
         self.warnings: list[str] = []
 
     def open(self, policies: Sequence[PolicyFile]) -> tuple[tuple[Source, ...], LogStopsError | None]:
@@ -107,7 +128,8 @@ class Heads:
         jobs = [(policy, log, pin, walked) for policy in policies for log, pin, walked in pinned(policy)]
         found, failed = together(lambda job: self._opened(*job), jobs)
         self.warnings.sort()
-        stops = LogStopsError([(job[1].name, error) for job, error in failed]) if failed else None
+        told = [(getattr(error, "bundle", job[1].name), error) for job, error in failed]
+        stops = LogStopsError(told) if told else None
         return tuple(source for _, source in found), stops
 
     def settled(self, scope: str, settings: LogSettings, head: str) -> Source:
@@ -115,16 +137,43 @@ class Heads:
         return Source(scope, settings, partial(client, settings, (), self._fetcher, self._store), head, head, None)
 
     def _opened(self, policy: PolicyFile, settings: LogSettings, pin: Pin, walked: Walked | None) -> Source:
-        source = self._open(policy, settings, pin, walked)
+        source = self._reached(policy, settings, pin, walked)
         if settings.expect is not None:
             told = late(settings, source.log.commit(source.newest).timestamp, self._now)
             self.warnings += [told] if told else []
         return source
 
-    def _open(self, policy: PolicyFile, settings: LogSettings, pin: Pin, walked: Walked | None) -> Source:
+    def _reached(self, policy: PolicyFile, settings: LogSettings, pin: Pin, walked: Walked | None) -> Source:
+        """Ask the log, and where it and what is known of it here are no use, the bundle; offline the bundle at once."""
+        bundle = self._bundle(policy) if self._offline else None
+        try:
+            return self._open(policy, settings, pin, walked, bundle)
+        except UndecidedError as away:
+            if self._offline or (bundle := self._bundle(policy)) is None:
+                raise
+            try:
+                source = self._open(policy, settings, pin, walked, bundle)
+            except UndecidedError:
+                raise away from None
+        made = ago((self._now - bundle.made).total_seconds())
+        self.warnings.append(f"{settings.name} out of reach, using {bundle.name}, made {made} ago")
+        return source
+
+    def _bundle(self, policy: PolicyFile) -> Bundle | None:
+        return None if self._bundles is None else self._bundles.of(policy)
+
+    def _open(
+        self, policy: PolicyFile, settings: LogSettings, pin: Pin, walked: Walked | None, bundle: Bundle | None
+    ) -> Source:
         operators = settings.operators or (walked.operators if walked else ())
-        make = partial(client, settings, operators, self._fetcher, self._store)
-        source = Source(policy.scope, settings, make, pin.head, pin.head, None)
+        held = None if bundle is None else bundle.held(settings.url)
+        if bundle is not None and held is None:
+            if self._looks.get(settings.url) is None:
+                raise UndecidedError(f"{bundle.name} holds nothing of log `{settings.name}`", hint=BUNDLE_HINT)
+            bundle = None
+        fetcher = self._fetcher if bundle is None else Nowhere(environ={})
+        make = partial(client, settings, operators, fetcher, self._store, held)
+        source = Source(policy.scope, settings, make, pin.head, pin.head, None, bundle)
         if walked is None:
             self._walk(source, pin.head, since=None, operators=operators)
         elif walked.walked != pin.head:
@@ -153,15 +202,18 @@ class Heads:
         last = self._looks.get(source.settings.url)
         if last is not None and last.checked > self._now:
             last = None  # a look from the future would stay young for ever
-        checked = last.checked if last is not None else None
+        checked = last.checked if last is not None and last.checked != NEVER else None
         young = checked is not None and self._now - checked < policy.settings.check_every
-        if last is not None and last.pin == source.pin and (young or self._offline):
+        newer = source.bundle is not None and (checked is None or source.bundle.made > checked)
+        if last is not None and last.pin == source.pin and (young or self._offline) and not newer:
             self._too_stale(source, policy, checked, None)
             if policy.settings.heads == "latest" and last.newest != source.pin:
                 self._walk(source, last.newest, since=source.pin, operators=operators)
             return self._latest(replace(source, newest=last.newest, checked=checked), policy)
         if last is not None and self._counts(source, last, known, operators):
             known = last.newest
+        if source.bundle is not None:
+            return self._bundled(source, policy, operators, known, checked)
         try:
             newest, stale = self._newest(source, self._served(source), known, operators)
         except UndecidedError as error:
@@ -177,6 +229,35 @@ class Heads:
         checked = checked if stale is not None and checked is not None else self._now
         self._looks.put(source.settings.url, pin=source.pin, newest=newest, checked=checked)
         return self._latest(replace(source, newest=newest, checked=checked), policy)
+
+    def _bundled(
+        self, source: Source, policy: PolicyFile, operators: tuple[str, ...], known: str, checked: datetime | None
+    ) -> Source:
+        """As the end of `_look`, with the head of a bundle; it must be the pin or extend it.
+
+        What it says of its age never makes another run, or another project, look at a host any later.
+        """
+        bundle, held = source.bundle, source.bundle and source.bundle.held(source.settings.url)
+        if bundle is None or held is None:
+            raise AssertionError  # `_open` has looked
+        self._refuse_old(bundle, policy)
+        served = held.head.hex()
+        _refuse_astray(source, bundle.name, served)
+        newest, stale = self._newest(source, served, known, operators)
+        if stale is not None:  # a look of this machine knows more: only its own age counts
+            self._too_stale(source, policy, checked, f"{bundle.name} {stale}")
+            return self._latest(replace(source, newest=newest, checked=checked), policy)
+        self._looks.put(source.settings.url, pin=source.pin, newest=newest, checked=checked or NEVER)
+        return self._latest(replace(source, newest=newest, checked=bundle.made), policy)
+
+    def _refuse_old(self, bundle: Bundle, policy: PolicyFile) -> None:
+        if bundle.made > self._now + CLOCK_SLACK:
+            when = bundle.made.isoformat(timespec="minutes")
+            raise BundleOldError(bundle.name, f"says that it was made on {when}, which is still to come")
+        age, limit = self._now - bundle.made, policy.settings.stale_after
+        if age > limit:
+            told = f'is {ago(age.total_seconds())} old, stale-after = "{_days(limit.total_seconds())}"'
+            raise BundleOldError(bundle.name, told)
 
     def _counts(self, source: Source, last: Look, known: str, operators: tuple[str, ...]) -> bool:
         """Tell whether a look tells of news: one from this pin does, one from another pin if it can be verified."""
@@ -229,7 +310,24 @@ class Heads:
         age = None if checked is None else self._now - checked
         if age is None or age > limit:
             since = "was never seen from here" if age is None else f"not seen for {ago(age.total_seconds())}"
-            raise UndecidedError(f'{name} {since}, stale-after = "{_days(limit.total_seconds())}"', where=cause)
+            hint = BUNDLE_HINT if self._offline and age is None else None
+            raise UndecidedError(
+                f'{name} {since}, stale-after = "{_days(limit.total_seconds())}"', where=cause, hint=hint
+            )
+
+
+def _refuse_astray(source: Source, bundle: str, served: str) -> None:
+    """Refuse the head of a bundle that is neither the pin nor extends it."""
+    where = f"pinned {source.pin[:12]}, in the bundle {served[:12]}"
+    try:
+        source.log.commit(source.pin)
+        relation = source.log.relation(served, source.pin)
+    except LogMissingError as error:
+        raise InvalidError(f"{bundle} does not lead to the pin", where=where, hint=BUNDLE_HINT) from error
+    if relation == "forked":
+        raise source.log.fork(served, source.pin)
+    if relation == "stale":
+        raise InvalidError(f"{bundle} is older than the pin", where=where, hint=BUNDLE_HINT)
 
 
 def pinned(policy: PolicyFile) -> list[tuple[LogSettings, Pin, Walked | None]]:

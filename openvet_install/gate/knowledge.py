@@ -11,21 +11,24 @@ from functools import lru_cache
 from itertools import chain, product
 from typing import TYPE_CHECKING, NamedTuple
 
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from openvet_install.carry import Original, comparable, named
 from openvet_install.decide import Evidence
+from openvet_install.gate.bundles import NotHeldError
 from openvet_install.gate.heads import Heads
 from openvet_install.gate.model import LogSeen
 from openvet_install.gate.once import Once
 from openvet_install.gate.together import together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from openvet_install.config import PolicyFile
     from openvet_install.files import File
+    from openvet_install.gate.bundles import Bundles
     from openvet_install.gate.heads import Source, Walking
     from openvet_install.gate.state import Looks
     from openvet_install.http import Fetcher
@@ -71,10 +74,13 @@ class Knowledge:
         now: datetime,
         offline: bool = False,
         watch: Walking | None = None,
+        bundles: Bundles | None = None,
     ) -> None:
         """Nothing is read or asked before `open`, whose walks `watch` may hear of."""
         self._policies = policies
-        self._finder = Heads(fetcher=fetcher, store=store, looks=looks, now=now, offline=offline, watch=watch)
+        self._finder = Heads(
+            fetcher=fetcher, store=store, looks=looks, now=now, offline=offline, watch=watch, bundles=bundles
+        )
         self._sources: tuple[Source, ...] = ()
         self._asked: Once[object] = Once()
         self._packages: Once[_Package] = Once()
@@ -202,8 +208,9 @@ class Knowledge:
             raise error
 
     def _prepare(self, source: Source, names: list[str]) -> None:
+        held = [name for name in names if source.holds(name)]
         for head in source.heads:
-            source.log.prepare(head, names)
+            source.log.prepare(head, held)
 
     def changes(self, log: str, head: str, since: str) -> Iterator[AuditCommit]:
         """Yield the commits of a log that changed an audit after `since`, newest first."""
@@ -240,6 +247,14 @@ class Knowledge:
             if any(audit.approves for audit in audits)
         }
         return tuple(sorted(found))
+
+    def bytes_of(self, names: Collection[str]) -> Iterator[tuple[str, str]]:
+        """Yield (name, sha256) of what logs that are read whole know of packages, however these are spelled there."""
+        for source in self._sources:
+            for head in source.heads:
+                for sha256, subjects in (self._small(source, head) or {}).items():
+                    for name in {str(canonicalize_name(one.package)) for one in subjects}.intersection(names):
+                        yield name, sha256
 
     def audited(self, name: str) -> frozenset[str]:
         """Return the sha256 (lower-case hex) of a package's files of which some log says anything, at either head."""
@@ -304,6 +319,8 @@ class Knowledge:
         ]
 
     def _package(self, source: Source, head: str, name: str) -> _Package:
+        if source.bundle is not None and not source.holds(name):
+            raise NotHeldError(source.bundle.name, name)
         return self._packages.get(
             (source.scope, source.settings.name, head, name), lambda: _Package.of(source.log.package(head, name))
         )

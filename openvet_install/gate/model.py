@@ -121,7 +121,7 @@ class Sbom(NamedTuple):
 class Trouble(NamedTuple):
     """A log or host that was invalid or out of reach; `detail` stands below, `hint` is the next step.
 
-    `reason` is what reports call it, None: what the outcome of the run says.
+    `reason` is what reports call it, None: what the outcome of the run says. `of_package`: `name` is a package's.
     """
 
     name: str
@@ -129,6 +129,7 @@ class Trouble(NamedTuple):
     detail: str | None = None
     hint: str | None = None
     reason: Reason | None = None
+    of_package: bool = False
 
     def __str__(self) -> str:
         return self.what if self.what.startswith(self.name) else f"{self.name}: {self.what}"
@@ -141,10 +142,11 @@ class LogStopsError(FaultsError):
         """Keep the names of the logs beside what was wrong with them; there is at least one."""
         ordered = sorted(causes, key=lambda one: isinstance(one[1], UndecidedError))
         super().__init__([cause for _, cause in ordered])
-        self.troubles = tuple(
+        told = [
             Trouble(name=name, what=cause.what, detail=cause.where, hint=cause.hint, reason=_reason(cause))
             for name, cause in ordered
-        )
+        ]
+        self.troubles = tuple(dict.fromkeys(told))  # one bundle may stop several logs
 
 
 def _reason(cause: InstallError) -> Reason:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from openvet_install.errors import EXIT_INVALID, InstallError, InvalidError, UndecidedError
 from openvet_install.gate import locked
+from openvet_install.gate.bundles import Bundles, NotHeldError
 from openvet_install.gate.foresight import Foresight
 from openvet_install.gate.keepers import keeper_of, wanted_of
 from openvet_install.gate.knowledge import Knowledge
@@ -28,7 +29,7 @@ from openvet_install.gateway.blobs import BlobStore
 from openvet_install.gateway.outside import Outside, check_proxy
 from openvet_install.gateway.server import Gateway
 from openvet_install.gateway.upstream import Upstream
-from openvet_install.http import Fetcher
+from openvet_install.http import Fetcher, Nowhere
 from openvet_install.installers import disk, receipts
 from openvet_install.installers.choice import helpers_path, prefix_of
 from openvet_install.installers.commands import has_archives, private_folder, projects_of, typed_addresses
@@ -66,14 +67,16 @@ def knowledge_of(chosen: Setting, environ: Mapping[str, str], folders: Folders, 
 
 def unopened(chosen: Setting, environ: Mapping[str, str], folders: Folders, stack: ExitStack) -> Knowledge:
     """Return the evidence of a run before its heads are looked at, closed with `stack`."""
+    fetcher = Nowhere(environ={}) if chosen.offline else Fetcher(environ=environ, through=environ.get(THROUGH))
     return Knowledge(
         chosen.policies,
-        fetcher=stack.enter_context(Fetcher(environ=environ, through=environ.get(THROUGH))),
+        fetcher=stack.enter_context(fetcher),
         store=stack.enter_context(Store(folders.cache / "objects")),
         looks=Looks(folders.state),
         now=chosen.now,
         offline=chosen.offline,
         watch=chosen.watch,
+        bundles=Bundles(chosen.bundle),
     )
 
 
@@ -316,7 +319,9 @@ def seen_by(keeper: Keeper, sent: Sequence[Decision], faults: Sequence[BaseExcep
         broken=list(keeper.broken.values()),
         faults=keeper.faults + [_told(one) for one in faults if isinstance(one, InvalidError)],
         bugs=[_told(one) for one in faults if not isinstance(one, (InvalidError, UndecidedError))],
-        troubles=keeper.troubles + [_told(one) for one in faults if isinstance(one, UndecidedError)],
+        troubles=list(
+            dict.fromkeys(keeper.troubles + [_told(one) for one in faults if isinstance(one, UndecidedError)])
+        ),
         elsewhere=keeper.elsewhere(),
     )
 
@@ -401,6 +406,10 @@ def _tool(plan: Plan, ended: Ended | None = None, *, digest: bool = False) -> To
 
 
 def _told(fault: BaseException) -> Trouble:
+    if isinstance(fault, NotHeldError):
+        from openvet_install.decide import Reason  # noqa: PLC0415 - only on the way out
+
+        return Trouble(name=fault.package, what=fault.what, reason=Reason.LOG_UNREACHABLE, of_package=True)
     if isinstance(fault, InstallError):
         return Trouble(name="log", what=fault.what, detail=fault.where, hint=fault.hint)
     return Trouble(name="openvet-install", what=f"internal error: {fault!r}")

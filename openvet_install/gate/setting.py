@@ -35,7 +35,10 @@ class Watch(Protocol):
 
 
 class Setting(NamedTuple):
-    """What decides, beside the plan: the policies with the modes that hold, and when this run is; who watches it."""
+    """What decides, beside the plan: the policies with the modes that hold, and when this run is; who watches it.
+
+    `bundle` is the one that a person named.
+    """
 
     policies: tuple[PolicyFile, ...]
     modes: Mapping[str, Mode]
@@ -45,6 +48,7 @@ class Setting(NamedTuple):
     offline: bool = False
     watch: Watch | None = None
     said_mode: str | None = None
+    bundle: Path | None = None
 
     @property
     def mode(self) -> Mode:
@@ -128,6 +132,7 @@ def setting(
     now: datetime,
     offline: bool = False,
     watch: Watch | None = None,
+    bundle: Path | None = None,
 ) -> Setting:
     """Join policies with `--openvet-mode` or its variable, which never touch the machine's (threat T17).
 
@@ -144,5 +149,5 @@ def setting(
                 modes[scope], places[scope] = Mode(mode), said
     return Setting(
         policies=tuple(policies), modes=modes, mode_places=places, environment=variables, now=now, offline=offline,
-        watch=watch, said_mode=mode,
+        watch=watch, said_mode=mode, bundle=bundle,
     )  # fmt: skip

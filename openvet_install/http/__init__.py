@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from openvet_install.http.watch import Watch
 
-__all__ = ["Fetcher", "TooLargeError", "is_loopback", "netrc_login", "without_login"]
+__all__ = ["Fetcher", "Nowhere", "TooLargeError", "is_loopback", "netrc_login", "without_login"]
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
@@ -240,6 +240,14 @@ class Fetcher:
         if host not in self._logins:
             self._logins[host] = netrc_login(host, self._environ)
         return self._logins[host]
+
+
+class Nowhere(Fetcher):
+    """Asks nobody: for runs that are offline."""
+
+    def get(self, url: str, *, max_bytes: int, accept_zstd: bool) -> bytes | None:  # noqa: ARG002 - as its base
+        """Raise `UndecidedError`."""
+        raise UndecidedError(f"{without_login(url)}: offline")
 
 
 def _body(answer: Any, url: str, max_bytes: int) -> bytes | None:

@@ -81,7 +81,7 @@ class Ahead:
             if len(self._known) >= KNOWN_AT_MOST:
                 self._known.clear()
             self._known.add(key)
-            if self._source.store.has(kind, name):
+            if self._source.has(kind, name):
                 self._present += 1
                 return
             self._present = 0

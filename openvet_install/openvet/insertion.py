@@ -32,14 +32,17 @@ class Insertions:
     def knew(self, fingerprint: bytes, member: Member, subject: Subject, audit: bytes) -> bool:
         """Tell whether a key of this head's keyset was in the keyset already when an audit of this head came in.
 
-        Cheapest first: the first key of generation 0 always was; commits that an earlier walk noted; the
-        audit tree right after the key was added, which lacks what came in later (some nodes, no commits);
-        at last the history, newest commit first.
+        Cheapest first: the first key of generation 0 always was; commits that an earlier walk noted; one that a
+        bundle names and that came after the key; the audit tree right after the key was added, which lacks what came
+        in later (some nodes, no commits); at last the history, newest commit first.
         """
         if self._state.commit.generation == 0 and member.state.added_at == 0:
             return True
         noted = self._noted(subject, audit)
-        if noted is None and self._absent_when_added(fingerprint, member, subject, audit):
+        if noted is None and (
+            self._came_after(fingerprint, member, subject, audit)
+            or self._absent_when_added(fingerprint, member, subject, audit)
+        ):
             return True
         _, commit = noted or self.commit(subject, audit)
         return tree.lookup(self._reader.nodes, commit.keyset.root, keyset_key(fingerprint)) is not None
@@ -62,20 +65,40 @@ class Insertions:
                 self._found.setdefault(older.operation.audit, name)
         return self._found[audit], self._reader.commit(self._found[audit]).commit
 
+    def _came_after(self, fingerprint: bytes, member: Member, subject: Subject, audit: bytes) -> bool:
+        """Tell whether a bundle names a commit that brought the audit in after the key was added; False: cannot tell.
+
+        Whoever made the bundle may have kept a newer one back, but that would have come after the key too: within a
+        generation keys stay in the keyset.
+        """
+        added = member.state.added_at
+        for name in self._reader.source.insertions(audit):
+            commit = self._below(name, subject, audit)
+            if commit is None or commit.generation != self._state.commit.generation or commit.index < added:
+                continue
+            try:
+                return self._was_added(fingerprint, added) is not None
+            except UndecidedError:
+                return False
+        return False
+
     def _absent_when_added(self, fingerprint: bytes, member: Member, subject: Subject, audit: bytes) -> bool:
         """Tell whether the tree right after the key was added provably lacks the audit; False: cannot tell.
 
         A host need not serve trees of the past, so a node that is missing proves nothing.
         """
         try:
-            if fingerprint not in self._roots:
-                self._roots[fingerprint] = self._root_when_added(fingerprint, member.state.added_at)
-            root = self._roots[fingerprint]
+            root = self._was_added(fingerprint, member.state.added_at)
             if root is None:
                 return False
             return tree.lookup(self._reader.nodes, root, subject_key(subject)) != audit
         except UndecidedError:
             return False
+
+    def _was_added(self, fingerprint: bytes, index: int) -> bytes | None:
+        if fingerprint not in self._roots:
+            self._roots[fingerprint] = self._root_when_added(fingerprint, index)
+        return self._roots[fingerprint]
 
     def _root_when_added(self, fingerprint: bytes, index: int) -> bytes | None:
         """Return the audit tree's root after the commit that added a key, if it was added in this generation."""

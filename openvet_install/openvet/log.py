@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from openvet_install.http import Fetcher
+    from openvet_install.openvet.source import Beside
     from openvet_install.openvet.store import Store
     from openvet_install.openvet.subject import Subject
     from openvet_install.openvet.verdict import Audit
@@ -86,14 +87,18 @@ class Log:
         signers: tuple[str, ...] = (),
         operators: tuple[str, ...] = (),
         mirrors: tuple[str, ...] = (),
+        beside: Beside | None = None,
     ) -> None:
-        """Ask nothing yet. Raises `ConfigError` for a URL whose `gen` is not a number."""
+        """Ask nothing yet; what `beside` has is taken from there.
+
+        Raises `ConfigError` for a URL whose `gen` is not a number.
+        """
         self.name = name
         self.url = url
         self.signers = signers
         self.operators = operators
         self.generation = generation_of(url)
-        self._source = Source(url, mirrors, fetcher, store)
+        self._source = Source(url, mirrors, fetcher, store, beside)
         self._reader = walk.Reader(self._source, name)
         self._lock = threading.RLock()
         self._states: dict[bytes, chain.Trusted] = {}

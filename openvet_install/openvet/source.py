@@ -1,8 +1,8 @@
-"""Objects of one log: from the store, else from its host, else from its mirrors; always hashed."""
+"""Objects of one log: from the store, else from a bundle, its host, its mirrors; always hashed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from openvet_install.errors import ConfigError, UndecidedError
@@ -45,6 +45,21 @@ def base_url(url: str) -> str:
     return urlunsplit(parts._replace(query="", fragment="")).rstrip("/")
 
 
+class Beside(Protocol):
+    """Objects of one log at hand without its host; `place` is what people call it. Safe for threads."""
+
+    place: str
+
+    def get(self, kind: Kind, name: bytes) -> bytes | None:
+        """Return bytes that are said to have this name, or None."""
+
+    def has(self, kind: Kind, name: bytes) -> bool:
+        """Tell whether `get` would return any without asking a host."""
+
+    def insertions(self, audit: bytes) -> tuple[bytes, ...]:
+        """Return commits that are said to have brought an audit in; perhaps not all, perhaps none that has."""
+
+
 class Source:
     """Where the bytes of one log come from. Safe for threads.
 
@@ -52,12 +67,15 @@ class Source:
     run while a mirror answers.
     """
 
-    def __init__(self, url: str, mirrors: Iterable[str], fetcher: Fetcher, store: Store) -> None:
+    def __init__(
+        self, url: str, mirrors: Iterable[str], fetcher: Fetcher, store: Store, beside: Beside | None = None
+    ) -> None:
         """Nothing is asked yet."""
         self.url = base_url(url)
         self.store = store
         self._bases = (self.url, *(base_url(mirror) for mirror in mirrors))
         self._fetcher = fetcher
+        self._beside = beside
         self._failed: dict[str, str] = {}
         self.fetches = 0
         """How often an object was not in the store."""
@@ -84,6 +102,14 @@ class Source:
         raw = self.store.get(kind, name)
         return self.fetched(kind, name) if raw is None else raw
 
+    def has(self, kind: Kind, name: bytes) -> bool:
+        """Tell whether an object is here, unhashed: good for deciding what to fetch ahead, for nothing else."""
+        return self.store.has(kind, name) or (self._beside is not None and self._beside.has(kind, name))
+
+    def insertions(self, audit: bytes) -> tuple[bytes, ...]:
+        """Return commits that a bundle says brought an audit in; perhaps not all, perhaps none that has."""
+        return () if self._beside is None else self._beside.insertions(audit)
+
     def mirror_heads(self) -> list[tuple[str, bytes | None, str]]:
         """Ask each mirror for its own head: (where, head, cause); head None and a cause if it gave none."""
         found: list[tuple[str, bytes | None, str]] = []
@@ -105,9 +131,18 @@ class Source:
             if object_name(raw) != name:
                 raise LogInvalid("hash-mismatch", f"{where}: these bytes are not the {kind} of that name")
 
+        if self._beside is not None and (raw := self._beside.get(kind, name)) is not None:
+            check(raw, self._beside.place)
+            self.store.put(kind, name, raw)
+            return raw
         self.fetches += 1
         path = f"{kind}/{name.hex()}"
-        found = self._ask(path, OBJECT_MAX_BYTES, accept_zstd=True, check=check)
+        try:
+            found = self._ask(path, OBJECT_MAX_BYTES, accept_zstd=True, check=check)
+        except UndecidedError as error:
+            if self._beside is None:
+                raise
+            raise LogMissingError("object-missing", f"{self._beside.place} lacks {kind} {short(name)}") from error
         if found is None:
             raise LogMissingError("object-missing", f"{kind} {short(name)} is missing at {self._shown(path)}")
         self.store.put(kind, name, found[0])

@@ -196,6 +196,8 @@ def _state(run: Run) -> str:
         return f"{plain(run.tool.name)} ended with {run.tool.exit}" if ended and run.tool else "nothing was started"
     kept = ", ".join(plain(name) for name in run.kept)
     if run.nothing_changed or not run.installed:
+        if not kept and run.command[:2] == ["uv", "sync"]:
+            return f"{_place(run)} unchanged"
         return f"{kept}, {_place(run)} unchanged" if kept else "nothing installed"
     names = ", ".join(plain(name) for name in run.installed)
     before = f"{kept} unchanged, " if kept else ""
@@ -218,19 +220,30 @@ def stopped(terminal: Terminal, outcome: Outcome, troubles: Sequence[Trouble], s
     """Print which log or host stopped everything, and in what state things are left."""
     if outcome is Outcome.INVALID:
         terminal.line(f"openvet: invalid, {state}")
-        rows = [
-            [f"✘ {plain(one.name)}", (one.reason or Reason.LOG_INVALID).code, plain(one.what, 500)] for one in troubles
-        ]
-        terminal.rows(rows, [[f"└─ {plain(one.detail, 500)}"] if one.detail else [] for one in troubles])
+        _rows(terminal, troubles)
+    elif troubles and all(one.of_package for one in troubles):
+        terminal.line(f"openvet: undecided, {state}")
+        _rows(terminal, troubles)
     else:
         told = [plain(str(one), 500) for one in troubles]
         terminal.line(f"openvet: undecided, {state}: {told[0]}")
         details = [plain(one.detail, 500) for one in troubles if one.detail]
         for line in (*told[1:], *details):
             terminal.line(f"└─ {line}")
-    for one in troubles:
-        if one.hint:
-            terminal.line(f"hint: {one.hint}")
+    for hint in dict.fromkeys(one.hint for one in troubles if one.hint):
+        terminal.line(f"hint: {hint}")
+
+
+def _rows(terminal: Terminal, troubles: Sequence[Trouble]) -> None:
+    rows = [
+        [
+            f"✘ {plain(one.name)}",
+            (one.reason or Reason.LOG_INVALID).code,
+            plain(one.what.removeprefix(f"{one.name} "), 500),
+        ]
+        for one in troubles
+    ]
+    terminal.rows(rows, [[f"└─ {plain(one.detail, 500)}"] if one.detail else [] for one in troubles])
 
 
 def _invalid(terminal: Terminal, run: Run) -> None:

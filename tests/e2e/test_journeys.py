@@ -2,8 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
+import zipfile
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -209,6 +211,33 @@ def test_9_continuous_integration(home):
     lines = (home.project / "uv.lock").read_text().splitlines()
     assert lines[place["region"]["startLine"]] == 'name = "cryptography"'
     assert first["partialFingerprints"]["subject/v1"].startswith("pypi:cryptography@50.0.2?py3-none-any#sha256:")
+
+
+def test_10_air_gapped(home):
+    for name in ("goodlib", "flask"):
+        home.wheel(name, "1.0", YES)
+    home.wheel("rich", "1.0", YES)
+    write_lock(home, "goodlib", "flask")
+    introduced(home, BENIGN + 'stale-after = "45d"\n', logs=["acme"])
+
+    def inside():
+        home.logs.stop()
+        for name in ("cache", "state/openvet-install/looks.json"):
+            path = home.folder / name
+            path.unlink() if path.is_file() else shutil.rmtree(path)
+
+    def later():
+        path = home.project / "openvet.bundle"
+        with zipfile.ZipFile(path) as before:
+            members = {name: before.read(name) for name in before.namelist()}
+        said = json.loads(members["bundle.json"])
+        said["made"] = days(46).isoformat()
+        members["bundle.json"] = json.dumps(said).encode()
+        with zipfile.ZipFile(path, "w") as file:
+            for name, raw in members.items():
+                file.writestr(name, raw)
+
+    play(home, "10-air-gapped", between={"no network": inside, "46 days later": later})
 
 
 def test_11_a_log_host_that_lies_or_is_away(home):

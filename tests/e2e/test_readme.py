@@ -54,7 +54,7 @@ def test_every_command_and_option_is_in_the_readme():
     (commands,) = [action for action in parser()._actions if action.dest == "command"]
     for name in commands.choices:
         assert f"`openvet-install {name}" in text
-    for option in ("project", "mode", "report", "offline", "help"):
+    for option in ("project", "mode", "report", "offline", "bundle", "help"):
         assert f"--openvet-{option}" in text
 
 

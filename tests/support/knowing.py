@@ -7,6 +7,8 @@ from datetime import datetime, timezone
 from openvet_install.config import read_policy
 from openvet_install.decide import NOTHING, decide
 from openvet_install.files import File
+from openvet_install.gate import bundling
+from openvet_install.gate.bundles import Bundles
 from openvet_install.gate.knowledge import Knowledge
 from openvet_install.gate.setting import setting
 from openvet_install.gate.state import Looks
@@ -29,9 +31,20 @@ class Project:
     def pin(self, *logs, policy=BENIGN, tables=""):
         write_project(self.folder / "project", logs, policy + tables)
 
-    def known(self, *, now=NOW, offline=False, store=None):
+    def choose(self, now=NOW):
         policy = read_policy("project", self.folder / "project" / "openvet.toml", now.date())
         self.chosen = setting([policy], mode=None, variables=(), now=now)
+        return self.chosen
+
+    def bundle(self, *names, now=NOW, files=()):
+        """Write the project's bundle; return its path."""
+        environ = {f"XDG_{name}_HOME": str(self.folder / "maker" / name) for name in ("CACHE", "STATE")}
+        path = self.folder / "project" / "openvet.bundle"
+        path.write_bytes(bundling.make(self.choose(now), names, files, environ).raw)
+        return path
+
+    def known(self, *, now=NOW, offline=False, store=None):
+        (policy,) = self.choose(now).policies
         with Fetcher(environ={}, tries=1) as fetcher:
             knowledge = Knowledge(
                 [policy],
@@ -40,6 +53,7 @@ class Project:
                 looks=self.looks,
                 now=now,
                 offline=offline,
+                bundles=Bundles(),
             )
             knowledge.open()
             self.opened = knowledge

@@ -1,0 +1,212 @@
+"""`bundle`, and whole runs by it: nobody is asked, and the answers are those of the logs."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import zipfile
+
+import pytest
+
+from tests.e2e.test_commands import write_lock
+from tests.support.logsim import write_project
+from tests.support.stage import BENIGN, NO, YES, make_environment
+
+
+@pytest.fixture
+def away(stage):
+    """A project with a bundle, on a machine that has never seen the log, which is out of reach."""
+    stage.wheel("goodlib", "1.0", YES)
+    stage.wheel("bad", "1.0", NO)
+    stage.wheel("silent", "1.0")
+    stage.wheel("rich", "1.0", YES)
+    write_lock(stage, "goodlib", "bad", "silent")
+    stage.policy()
+    ended = stage.run("openvet-install", "bundle")
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith(f"wrote openvet.bundle: alice {stage.log.head[:12]}; 3 packages; ")
+    forget(stage)
+    stage.logs.stop()
+    return stage
+
+
+def forget(stage):
+    for name in ("cache", "state"):
+        shutil.rmtree(stage.folder / name, ignore_errors=True)
+
+
+def test_pip_and_uv_install_by_it(away):
+    asked = len(away.logs.requests)
+    for command in (("openvet-pip", "install"), ("openvet-uv", "pip", "install")):
+        for name, code, outcome in (("goodlib", 0, "allowed"), ("bad", 77, "blocked"), ("silent", 77, "blocked")):
+            forget(away)
+            ended = away.run(*command, name, "--openvet-offline")
+            assert ended.code == code, ended.err
+            assert ended.report["outcome"] == outcome
+        assert [one["name"] for one in ended.report["logs"]] == ["alice"]
+        assert ended.report["logs"][0]["checked"] is not None
+    assert away.installed["goodlib"] == "1.0"
+    assert len(away.logs.requests) == asked
+    assert away.leftovers == []
+
+
+def test_check_and_explain_judge_by_it(away):
+    ended = away.run("openvet-install", "check", "--offline")
+    assert ended.code == 77
+    assert "Summary: 1 passed, 1 failed, 1 unaudited, 1 skipped" in ended.err
+    assert "✓ pypi:goodlib@1.0" in away.run("openvet-install", "explain", "goodlib", "--offline").out
+    assert away.run("openvet-install", "check", env={"OPENVET_INSTALL_OFFLINE": "1"}).code == 77
+
+
+@pytest.mark.parametrize("command", [("openvet-pip", "install", "rich"), ("openvet-uv", "pip", "install", "rich")])
+def test_a_name_that_it_lacks_is_undecided(away, command):
+    ended = away.run(*command, "--openvet-offline")
+    assert ended.code == 69, ended.err
+    assert ended.ours == [
+        "openvet: undecided, nothing installed",
+        "✘ rich    log-unreachable    openvet.bundle holds nothing about this name, for or against",
+    ]
+    assert ended.report["outcome"] == "undecided"
+    (trouble,) = ended.report["troubles"]
+    assert trouble["reason"] == "log-unreachable"
+
+
+def test_a_lock_with_a_name_that_it_lacks_is_undecided(away):
+    (away.project / "uv.lock").unlink()
+    write_lock(away, "goodlib", "rich")
+    for command in (("openvet-install", "check", "--offline"), ("openvet-uv", "sync", "--locked", "--openvet-offline")):
+        ended = away.run(*command)
+        assert ended.code == 69, ended.err
+        assert "openvet.bundle holds nothing about this name, for or against" in ended.err
+        assert "rich" in ended.err
+
+
+def test_one_that_is_named_is_used_and_nobody_is_asked(away):
+    elsewhere = away.folder / "carried.bundle"
+    (away.project / "openvet.bundle").rename(elsewhere)
+    assert away.run("openvet-pip", "install", "goodlib", "--openvet-offline").code == 69
+    away.logs.start()
+    asked = len(away.logs.requests)
+    assert away.run("openvet-pip", "install", "goodlib", f"--openvet-bundle={elsewhere}").code == 0
+    assert away.run("openvet-install", "check", "--bundle", str(elsewhere)).code == 77
+    assert away.run("openvet-install", "check", env={"OPENVET_INSTALL_BUNDLE": str(elsewhere)}).code == 77
+    assert len(away.logs.requests) == asked
+    ended = away.run("openvet-pip", "install", "goodlib", "--openvet-bundle=nothing")
+    assert ended.code == 64
+    assert "no bundle `nothing`" in ended.err
+
+
+def test_exec_hands_it_down(away):
+    elsewhere = away.folder / "carried.bundle"
+    (away.project / "openvet.bundle").rename(elsewhere)
+    ended = away.run("openvet-install", "exec", "--bundle", str(elsewhere), "--", "pip", "install", "goodlib")
+    assert ended.code == 0, ended.err
+    assert away.installed["goodlib"] == "1.0"
+
+
+def test_a_wheelhouse_beside_it_is_judged_like_an_index(away):
+    house = away.project / "wheels"
+    house.mkdir()
+    for name in ("goodlib", "bad", "silent"):
+        filename = f"{name}-1.0-py3-none-any.whl"
+        (house / filename).write_bytes(away.index.entries[filename].body)
+    away.index.requests.clear()
+    for command in (("openvet-pip", "install"), ("openvet-uv", "pip", "install")):
+        for name, code in (("bad", 77), ("silent", 77), ("goodlib", 0)):
+            ended = away.run(*command, "--no-index", "--find-links", "wheels", name, "--openvet-offline")
+            assert ended.code == code, ended.err
+        assert away.installed == {"goodlib": "1.0"}
+        shutil.rmtree(away.environment)
+        make_environment(away.environment)
+    assert away.index.requests == []
+
+
+def test_a_damaged_one_is_invalid(away):
+    path = away.project / "openvet.bundle"
+    path.write_bytes(path.read_bytes()[:-40])
+    ended = away.run("openvet-pip", "install", "goodlib", "--openvet-offline")
+    assert ended.code == 65
+    assert ended.ours == [
+        "openvet: invalid, nothing installed, openvet.lock unchanged",
+        "✘ openvet.bundle    log-invalid    is cut short, or no bundle",
+        "hint: openvet-install bundle    where the logs are in reach",
+    ]
+
+
+def test_that_of_another_project_is_undecided_or_invalid(away, tmp_path):
+    away.logs.start()
+    other = away.logs.log("other")
+    other.publish("goodlib", "1.0", claims=YES)
+    write_project(away.project, [other], BENIGN)
+    ended = away.run("openvet-pip", "install", "goodlib", "--openvet-offline")
+    assert ended.code == 69
+    assert "openvet.bundle holds nothing of log `other`" in ended.err
+    assert "hint: openvet-install bundle" in ended.err
+
+
+def test_the_machines_policy_is_not_made_younger_by_a_projects(away):
+    """A user's policy has its own bundle beside it, or none: that of the project says nothing for it."""
+    user = away.folder / "config" / "openvet"
+    write_project(user, [away.log], BENIGN)
+    (user / "openvet.toml").rename(user / "openvet-install.toml")
+    ended = away.run("openvet-pip", "install", "goodlib", "--openvet-offline")
+    assert ended.code == 69
+    assert "alice was never seen from here" in ended.err
+    shutil.copy(away.project / "openvet.bundle", user)
+    assert away.run("openvet-pip", "install", "goodlib", "--openvet-offline").code == 0
+
+
+# Writing it.
+
+
+def test_what_goes_in(stage):
+    stage.wheel("goodlib", "1.0", YES)
+    stage.policy()
+    ended = stage.run("openvet-install", "bundle")
+    assert ended.code == 64
+    assert "no uv.lock, pylock.toml or hashed requirements" in ended.err
+    (stage.project / "pyproject.toml").write_text('[build-system]\nrequires = ["hatchling"]\n')
+    digest = "0" * 64
+    (stage.project / "requirements.txt").write_text(f"goodlib==1.0 --hash=sha256:{digest}\n")
+    ended = stage.run("openvet-install", "bundle", "Rich_Text", "-o", "else.bundle")
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("wrote else.bundle: ")
+    with zipfile.ZipFile(stage.project / "else.bundle") as file:
+        assert json.loads(file.read("bundle.json"))["packages"] == ["goodlib", "hatchling", "rich-text"]
+    assert stage.leftovers == []
+
+
+def test_it_is_replaced_whole_or_not_at_all(stage):
+    stage.wheel("goodlib", "1.0", YES)
+    write_lock(stage, "goodlib")
+    stage.policy()
+    path = stage.project / "openvet.bundle"
+    path.write_bytes(b"old")
+    stage.log.hide("audit", next(name for kind, name in stage.log.objects if kind == "audit"))
+    ended = stage.run("openvet-install", "bundle")
+    assert ended.code == 69, ended.err
+    assert path.read_bytes() == b"old"
+    stage.log.repair()
+    assert stage.run("openvet-install", "bundle").code == 0
+    assert path.read_bytes()[:2] == b"PK"
+    assert sorted(one.name for one in stage.project.iterdir() if "bundle" in one.name) == ["openvet.bundle"]
+
+
+@pytest.mark.parametrize(("more", "told"), [(("--offline",), "asks the logs"), (("a b",), "no name of a package")])
+def test_what_it_refuses(stage, more, told):
+    stage.wheel("goodlib", "1.0", YES)
+    write_lock(stage, "goodlib")
+    stage.policy()
+    ended = stage.run("openvet-install", "bundle", *more)
+    assert ended.code == 64
+    assert told in ended.err
+    assert not (stage.project / "openvet.bundle").exists()
+
+
+def test_a_place_that_cannot_be_written_is_told(stage):
+    stage.wheel("goodlib", "1.0", YES)
+    write_lock(stage, "goodlib")
+    stage.policy()
+    ended = stage.run("openvet-install", "bundle", "-o", "nowhere/openvet.bundle")
+    assert ended.code == 64
+    assert "`nowhere/openvet.bundle` cannot be written: No such file or directory" in ended.err
