@@ -44,6 +44,8 @@ class Contents:
     """Wheel: members that land as `.pth` or `.start` in site-packages, read at every start of Python."""
     executable: frozenset[str] = frozenset()
     """Wheel: members that installers make executable."""
+    empty_folders: frozenset[str] = frozenset()
+    """Wheel: folders that have an entry and hold no file; uv makes them."""
     texts: Mapping[str, bytes] = field(default_factory=dict)
     """Wheel: WHEEL and entry_points.txt; sdist: what installers read and an `.egg-info` declares, by path below its
     folder."""

@@ -10,6 +10,7 @@ import configparser
 import hashlib
 import math
 import re
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from packaging.tags import parse_tag
@@ -61,7 +62,9 @@ def open_wheel(path: Path, name: str, version: str, tags: frozenset[Tag]) -> Con
             if tail is not None:
                 tails[entry.name] = tail
         check_record(record, info, archive, files, members)  # 6
+        empty = _empty_folders(archive.entries)
         places = _places(files, info, name)  # 7
+        _check_folders(empty, info)
         scripts = _scripts(texts.get("entry_points.txt"), f"{info}/entry_points.txt", name, places)  # 8
     return Contents(
         kind="wheel",
@@ -75,6 +78,7 @@ def open_wheel(path: Path, name: str, version: str, tags: frozenset[Tag]) -> Con
         tags=frozenset(str(tag) for tag in tags),
         pth=tuple(sorted(m for (scheme, at), m in places.items() if scheme == "site" and _is_pth(at))),
         executable=frozenset(entry.name for entry in files.values() if entry.executable),
+        empty_folders=empty,
         texts=texts,
         unpacked_bytes=sum(entry.size for entry in files.values()),
     )
@@ -164,6 +168,27 @@ def _places(files: dict[str, Entry], info: str, project: str) -> dict[tuple[Sche
             raise ArchiveError(f"the entry {shown(member)} is for installers to write")
         places[scheme, at] = member
     return places
+
+
+def _empty_folders(entries: Iterable[Entry]) -> frozenset[str]:
+    entries = list(entries)
+    parents = {
+        parent for entry in entries if not entry.folder for parent in accumulate(entry.name.split("/")[:-1], _joined)
+    }
+    return frozenset(entry.name for entry in entries if entry.folder) - parents
+
+
+def _joined(folder: str, name: str) -> str:
+    return f"{folder}/{name}"
+
+
+def _check_folders(empty: Iterable[str], info: str) -> None:
+    """Refuse a folder without files that says that another project is installed."""
+    for folder in sorted(empty):
+        top, *below = folder.casefold().split("/")
+        named = [top, *below] if top.endswith(".data") else [top]
+        if not folder.startswith(f"{info}/") and any(one.endswith(_METADATA_FOLDERS) for one in named):
+            raise ArchiveError(f"the folder {shown(folder)} would be another project's metadata")
 
 
 def _landing(member: str, data: str) -> tuple[Scheme, str]:

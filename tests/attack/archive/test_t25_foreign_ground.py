@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.opening import WHEEL, opened, refused
-from tests.support.wheels import make_wheel, wheel_name
+from tests.support.wheels import core_metadata, make_wheel, make_zip, record_of, wheel_name, wheel_text, zip_info
 
 DATA = "x-1.0.data"
 MODULE = {"x/__init__.py": ""}
@@ -59,6 +59,24 @@ MODULE = {"x/__init__.py": ""}
 )
 def test_a_member_on_foreign_ground(tmp_path, member, words):
     refused(tmp_path, make_wheel("x", "1.0", files={**MODULE, member: "1"}), WHEEL, words)
+
+
+@pytest.mark.parametrize(
+    "folder", ["other-1.0.egg-info", "Other-1.0.EGG-INFO", "other.egg", f"{DATA}/purelib/other-1.0.egg-info", "o.egg/x"]
+)
+def test_an_empty_folder_that_says_what_is_installed(tmp_path, folder):
+    """uv makes it, and from then on takes `other` for installed: the real one would never come."""
+    refused(tmp_path, with_folders(folder), WHEEL, "another project's metadata")
+    assert opened(tmp_path, with_folders("x/tests/other.egg-info", "x"), WHEEL).empty_folders == {
+        "x/tests/other.egg-info"
+    }
+
+
+def with_folders(*folders):
+    members = {**MODULE, "x-1.0.dist-info/METADATA": core_metadata("x", "1.0"), "x-1.0.dist-info/WHEEL": wheel_text()}
+    bodies = {path: text.encode() for path, text in members.items()}
+    bodies["x-1.0.dist-info/RECORD"] = record_of(bodies, "x-1.0.dist-info")
+    return make_zip([*((zip_info(f"{path}/", mode=0o40755), b"") for path in folders), *bodies.items()])
 
 
 @pytest.mark.parametrize(
