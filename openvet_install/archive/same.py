@@ -73,6 +73,11 @@ def _of_wheel(wheel: Contents, original: Contents) -> Iterator[str]:
     for member in sorted(ours):
         if ours[member] != theirs[member]:
             yield f"{_named(member)} differs"
+    folders_ours, folders_theirs = _folders(wheel), _folders(original)
+    for member in sorted(folders_ours - folders_theirs):
+        yield f"{_named(member)} is an empty folder, not in the audited file"
+    for member in sorted(folders_theirs - folders_ours):
+        yield f"{_named(member)}, an empty folder of the audited file, is missing"
     run_ours, run_theirs = _executable(wheel), _executable(original)
     for member in sorted((run_ours ^ run_theirs) & ours.keys()):
         yield f"{_named(member)} is executable in one of them only"
@@ -82,6 +87,11 @@ def _members(contents: Contents) -> dict[_Member, str]:
     """Return the members to compare, with the folders named after the version under one name."""
     placed = {_placed(path): digest for path, digest in contents.members.items()}
     return {member: digest for member, digest in placed.items() if not _is_of_the_build(member)}
+
+
+def _folders(contents: Contents) -> set[_Member]:
+    placed = {_placed(f"{path}/") for path in contents.empty_folders}
+    return {(kind, path) for kind, path in placed if path and not _is_of_the_build((kind, path))}
 
 
 def _executable(contents: Contents) -> set[_Member]:
@@ -117,6 +127,8 @@ def _of_sdist(wheel: Contents, sdist: Contents) -> Iterator[str]:
         yield f"{shown(path)} is run at every start of Python"
     for path in sorted(wheel.executable):
         yield f"{shown(path)} is executable"
+    for member in sorted(_folders(wheel)):
+        yield f"{_named(member)} is an empty folder"
     brought = {}
     for member, digest in sorted(_members(wheel).items()):
         kind, path = member

@@ -35,6 +35,13 @@ def with_modes(executable=(), files=None):
     )
 
 
+def with_folder(*folders):
+    members = {path: text.encode() for path, text in MODULES.items()}
+    members |= {f"{INFO}/METADATA": core_metadata("x", "1.0").encode(), f"{INFO}/WHEEL": wheel_text().encode()}
+    members[f"{INFO}/RECORD"] = record_of(members, INFO)
+    return make_zip([*((zip_info(path, mode=0o40755), b"") for path in folders), *members.items()])
+
+
 # -- what is the same
 
 
@@ -85,6 +92,21 @@ def test_other_spellings_of_the_same_requirements(tmp_path):
 )  # fmt: skip
 def test_other_members(tmp_path, files, words):
     assert words in (difference(tmp_path, a_wheel(files), a_wheel(tag="py2-none-any")) or "")
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["more", "less"])
+@pytest.mark.parametrize("folder", ["evil/", "x/sub/", f"{DATA}/data/etc/", f"{INFO}/odd/"])
+def test_a_folder_that_only_one_of_them_has(tmp_path, ours, folder):
+    """uv makes it, and Python imports it."""
+    wheels = [with_folder(folder), with_folder()] if ours else [with_folder(), with_folder(folder)]
+    words = "is an empty folder, not in the audited file" if ours else "an empty folder of the audited file, is missing"
+    assert words in (difference(tmp_path, *wheels, original=WHEEL) or "")
+
+
+@pytest.mark.parametrize("folder", ["x/", f"{INFO}/", f"{INFO}/licenses/", f"{INFO}/sboms/a/"])
+def test_a_folder_that_says_nothing(tmp_path, folder):
+    """Some builders write an entry for each folder, and the folders of the build may be empty."""
+    assert difference(tmp_path, with_folder(folder), with_folder(), original=WHEEL) is None
 
 
 def test_two_names_that_fall_together_open_nowhere(tmp_path):
@@ -249,6 +271,11 @@ def test_entry_points_of_pyproject(tmp_path):
 def test_an_sdist_that_decides_when_it_is_built(tmp_path):
     info = core_metadata("x", "1.0", ["six>=1"]).replace("2.1", "2.2").replace("\n\n", "\nDynamic: Requires-Dist\n\n")
     assert "decided when" in (of_sdist(tmp_path, a_wheel(), an_sdist(pkg_info=info)) or "")
+
+
+def test_a_wheel_with_a_folder_of_its_own_of_an_sdist(tmp_path):
+    assert "is an empty folder" in (of_sdist(tmp_path, with_folder("x/sub/"), an_sdist(requires=())) or "")
+    assert of_sdist(tmp_path, with_folder("x/"), an_sdist(requires=())) is None
 
 
 def test_an_executable_wheel_of_an_sdist(tmp_path):
