@@ -43,7 +43,7 @@ def promises(raw: bytes, what: str) -> dict[str, tuple[str, ...]]:
     fields = _fields(raw, what)
     extras = sorted(canonicalize_name(value) for field, value in fields if field == "provides-extra")
     return {
-        "Requires-Dist": tuple(sorted(_spelled(value) for field, value in fields if field == "requires-dist")),
+        "Requires-Dist": tuple(sorted(spelled(value) for field, value in fields if field == "requires-dist")),
         "Requires-Python": tuple(_python(value) for field, value in fields if field == "requires-python"),
         "Provides-Extra": tuple(extras),
     }
@@ -54,11 +54,15 @@ def values_of(raw: bytes, what: str, field: str) -> tuple[str, ...]:
     return tuple(value for key, value in _fields(raw, what) if key == field)
 
 
-def _spelled(line: str) -> str:
+def spelled(line: str) -> str:
+    """Return a requirement in the one spelling of all that mean the same; what cannot be read as it stands."""
     try:
-        return str(Requirement(line))
+        requirement = Requirement(line)
     except (InvalidRequirement, RecursionError):
         return line
+    requirement.name = canonicalize_name(requirement.name)
+    requirement.extras = set(map(canonicalize_name, requirement.extras))
+    return str(requirement)
 
 
 def _python(text: str) -> str:

@@ -7,19 +7,13 @@ under its import path, below names that the project declares, none of theirs is 
 
 from __future__ import annotations
 
-import configparser
-import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import Version
 
 from openvet_install.archive.contents import Contents, shown
 from openvet_install.archive.metadata import promises, values_of
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from openvet_install.archive.stated import declared, points_of, promised, promised_points, said_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -53,7 +47,10 @@ def _release(contents: Contents) -> tuple[str, str]:
 def _promised(wheel: Contents, original: Contents) -> Iterator[str]:
     """Yield fields of the metadata that make installers do something else."""
     open_ended = {value.lower() for value in values_of(original.metadata, "metadata", "dynamic")}
-    theirs = promises(original.metadata, "metadata")
+    theirs = promises(original.metadata, "metadata") if original.kind == "wheel" else promised(original)
+    if theirs is None:
+        yield "what it requires cannot be read from the audited sdist"
+        return
     for field, said in promises(wheel.metadata, "metadata").items():
         if said != theirs[field]:
             yield f"`{field}` is not the same"
@@ -138,8 +135,8 @@ def _of_sdist(wheel: Contents, sdist: Contents) -> Iterator[str]:
             brought[path] = digest
         elif path != "entry_points.txt" and not _stands_in(path, digest, inside):
             yield f"{_named(member)} is not in the audited sdist"
-    yield from _modules(brought, inside, _declared(sdist))
-    if _points(wheel.texts.get("entry_points.txt")) != _promised_points(sdist):
+    yield from _modules(brought, inside, declared(sdist))
+    if points_of(wheel.texts.get("entry_points.txt")) != promised_points(sdist):
         yield "its entry points are not those of the sdist"
 
 
@@ -153,18 +150,12 @@ def _stands_in(path: str, digest: str, inside: Mapping[str, str]) -> bool:
     """Tell whether a file about the project stands at the top of the sdist or in its `.egg-info`."""
     if "/" in path:
         return False
-    return inside.get(path) == digest or any(_said_in(at, path) and one == digest for at, one in inside.items())
+    return inside.get(path) == digest or any(said_in(at, path) and one == digest for at, one in inside.items())
 
 
-def _said_in(place: str, name: str) -> bool:
-    """Tell whether a path of an sdist is this file of the project's own `.egg-info`, at its top or in `src`."""
-    folder, _, file = place.removeprefix("src/").rpartition("/")
-    return file == name and "/" not in folder and folder.endswith(".egg-info")
-
-
-def _modules(brought: Mapping[str, str], inside: Mapping[str, str], declared: frozenset[str]) -> Iterator[str]:
+def _modules(brought: Mapping[str, str], inside: Mapping[str, str], names: frozenset[str]) -> Iterator[str]:
     """Yield what is at no import path of a declared name, or another file than the sdist's there, or left out."""
-    found = {name: [root for root in ("", "src/") if _modules_of(root + name, inside)] for name in sorted(declared)}
+    found = {name: [root for root in ("", "src/") if _modules_of(root + name, inside)] for name in sorted(names)}
     for name, at in found.items():
         if len(at) > 1:
             yield f"the sdist has {shown(name)} in two places"
@@ -193,41 +184,3 @@ def _modules_of(name: str, inside: Iterable[str]) -> list[str]:
 def _top_of(path: str) -> str:
     top, slash, _ = path.partition("/")
     return top if slash or not top.endswith(".py") else top.removesuffix(".py")
-
-
-def _declared(sdist: Contents) -> frozenset[str]:
-    """Return the top-level names that the project says are its own, by its metadata or by its name."""
-    named = values_of(sdist.metadata, "PKG-INFO", "import-name")
-    said = [value.partition(";")[0].strip().partition(".")[0] for value in named]
-    for place, text in sdist.texts.items():
-        if _said_in(place, "top_level.txt"):
-            said += text.decode(errors="replace").split()
-    return frozenset(filter(None, said)) or frozenset({sdist.name.replace("-", "_")})
-
-
-def _points(raw: bytes | None) -> dict[str, dict[str, str]] | None:
-    """Return entry points by group and name; None for what cannot be read, which equals nothing."""
-    parser = configparser.RawConfigParser(delimiters=("=",), strict=True, default_section="")
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
-    try:
-        parser.read_string((raw or b"").decode())
-    except (configparser.Error, UnicodeDecodeError):
-        return None
-    found = {group: {name: "".join(at.split()) for name, at in parser.items(group)} for group in parser.sections()}
-    return {group: points for group, points in found.items() if points}
-
-
-def _promised_points(sdist: Contents) -> dict[str, dict[str, str]] | str:
-    written = [text for place, text in sdist.texts.items() if _said_in(place, "entry_points.txt")]
-    if written:
-        points = _points(written[0]) if len(written) == 1 else None
-        return "unreadable" if points is None else points
-    project = tomllib.loads(sdist.texts.get("pyproject.toml", b"").decode()).get("project", {})
-    groups = {"console_scripts": "scripts", "gui_scripts": "gui-scripts"}
-    more = project.get("entry-points", {})
-    said = {group: project.get(key, {}) for group, key in groups.items()} | (more if isinstance(more, dict) else {})
-    return {
-        group: {name: "".join(str(at).split()) for name, at in points.items()}
-        for group, points in said.items()
-        if isinstance(points, dict) and points
-    }

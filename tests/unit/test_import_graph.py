@@ -42,8 +42,8 @@ ALLOWED = {
 
 PURE = {
     "openvet.subject", "openvet.language", "openvet.verdict", "openvet.wire", "openvet.sshsig", "openvet.tree",
-    "openvet.chain", "files", "publishers", "forgive", "decide", "carry", "archive.same", "settle", "config.model",
-    "gateway.pages", "gate.wanted", "gate.model",
+    "openvet.chain", "files", "publishers", "forgive", "decide", "carry", "archive.same", "archive.stated", "settle",
+    "config.model", "gateway.pages", "gate.wanted", "gate.model",
 }  # fmt: skip
 IO_MODULES = {"os", "socket", "ssl", "subprocess", "sqlite3", "requests", "urllib3", "tempfile", "shutil", "http", "io"}
 

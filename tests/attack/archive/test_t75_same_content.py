@@ -62,7 +62,7 @@ def test_another_local_version_and_what_a_builder_writes(tmp_path):
 
 
 def test_other_spellings_of_the_same_requirements(tmp_path):
-    ours, theirs = (core_metadata("x", "1.0", lines) for lines in (["a>=1", "b[c]"], ["b [c]", "a (>=1)"]))
+    ours, theirs = (core_metadata("x", "1.0", lines) for lines in (["a>=1", "b-x[c-d]"], ["B_x [C.d]", "a (>=1)"]))
     assert difference(tmp_path, a_wheel(metadata=ours), a_wheel(metadata=theirs, tag="py2-none-any")) is None
 
 
@@ -271,6 +271,50 @@ def test_entry_points_of_pyproject(tmp_path):
 def test_an_sdist_that_decides_when_it_is_built(tmp_path):
     info = core_metadata("x", "1.0", ["six>=1"]).replace("2.1", "2.2").replace("\n\n", "\nDynamic: Requires-Dist\n\n")
     assert "decided when" in (of_sdist(tmp_path, a_wheel(), an_sdist(pkg_info=info)) or "")
+
+
+REQUIRES = (
+    "guard>=2\n\n[:python_version < '3']\nold\n\n[Web_UI]\nflask; os_name == 'nt'\n[ssl:sys_platform == 'x']\nssl\n"
+)
+LINES = ("guard>=2", 'old; python_version < "3"', 'flask; os_name == "nt" and extra == "web-ui"',
+         "ssl; (sys_platform == 'x') and extra == 'ssl'")  # fmt: skip
+TABLE = 'dependencies = ["guard>=2"]\n[project.optional-dependencies]\nWeb_UI = ["flask; os_name == \'nt\'"]\n'
+
+
+@pytest.mark.parametrize(
+    ("egg", "table", "lines"),
+    [({"requires.txt": REQUIRES}, "", LINES), ({}, TABLE, (LINES[0], LINES[2]))],
+    ids=["requires.txt", "pyproject"],
+)
+def test_requirements_that_stand_beside_the_metadata_of_an_sdist(tmp_path, egg, table, lines):
+    sdist = an_sdist(egg=egg, requires=(), more_pyproject=table)
+    extras = sorted({"web-ui", *(["ssl"] if egg else [])})
+
+    def wheel(said):
+        head = core_metadata("x", "1.0", said).replace(
+            "\n\n", "\n" + "".join(f"Provides-Extra: {e}\n" for e in extras) + "\n"
+        )
+        return a_wheel(metadata=head)
+
+    assert of_sdist(tmp_path, wheel(lines), sdist) is None
+    for left_out in lines:
+        said = [line for line in lines if line != left_out]
+        assert of_sdist(tmp_path, wheel(said), sdist) == "`Requires-Dist` is not the same"
+    assert of_sdist(tmp_path, wheel([*lines, "evil"]), sdist) == "`Requires-Dist` is not the same"
+    assert of_sdist(tmp_path, a_wheel(requires=lines), sdist) == "`Provides-Extra` is not the same"
+
+
+@pytest.mark.parametrize("text", ["guard>=\n", "[x:y\nz\n", "[x:no marker]\nguard\n"])
+def test_requirements_that_cannot_be_read(tmp_path, text):
+    assert "cannot be read" in (
+        of_sdist(tmp_path, a_wheel(requires=()), an_sdist(egg={"requires.txt": text}, requires=())) or ""
+    )
+
+
+def test_requirements_that_stand_in_two_places(tmp_path):
+    more = {"x.egg-info/requires.txt": "a\n", "src/x.egg-info/requires.txt": "b\n"}
+    sdist = an_sdist(MODULES | more, requires=())
+    assert "cannot be read" in (of_sdist(tmp_path, a_wheel(requires=()), sdist) or "")
 
 
 def test_a_wheel_with_a_folder_of_its_own_of_an_sdist(tmp_path):
