@@ -55,6 +55,9 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
     except InstallError as error:
         failed([tool, *plan.typed], options, error, chosen)
         raise
+    if result.said:
+        sys.stdout.buffer.write(result.said)
+        sys.stdout.buffer.flush()
     reports.write(result, options.reports, github=sys.stderr)
     return ended(result)
 

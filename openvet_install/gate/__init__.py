@@ -11,8 +11,8 @@
   content, got where a policy asks, `remembered`: what comparing them came to; `asking`: how all of it is asked for;
 - `local`, `named`, `projects`, `locked`, `remote`: inputs that no page lists: archives and folders of this
   machine, files by URL, entries of `uv.lock`, requirement files by URL;
-- `keepers`, `resolving`: what a command that writes a lock may see; `relocked`: what it wrote, judged; `project`: its
-  steps, and the files put back;
+- `keepers`, `resolving`: what a command that writes a lock may see; `relocked`, `compiled`: what it wrote, judged;
+  `project`: its steps, and the files put back;
 - `session`: one gated run; `after`, `outputs`: what lies on disk now against what was released; `rollback`: what does
   not belong goes; `journal`, `recovery`: a run that was killed is finished by the next one;
 - `wanted`, `outcome`: who asked for what, what was in the way, what the run came to;

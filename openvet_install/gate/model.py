@@ -164,7 +164,8 @@ class Run:
     gets; `unfit`: the tool wrote a lock that needs what is not approved; `kept` names the files of the project that
     are as they were before; `sboms` are those inside of wheels, by sha256, of wheels that were looked into;
     `installed` and `nothing_changed` are measured on the target. `troubles`
-    are logs and hosts that were invalid or out of reach.
+    are logs and hosts that were invalid or out of reach. `said`: what the tool wrote to its standard output, where that
+    had to wait until it was judged.
     """
 
     command: list[str]
@@ -206,4 +207,5 @@ class Run:
     skipped: int = 0
     interrupted: bool = False
     signal: int | None = None
+    said: bytes = b""
     child_seconds: float = 0.0

@@ -31,7 +31,13 @@ def tell(result: Run, plan: Plan, keeper: Keeper, before: bytes | None) -> dict[
     after = resolution.read()
     if plan.dry_run:
         result.unfit = not keeper.settled()
-    if resolution.lock is None or after is None or plan.dry_run or (after == before and not resolution.unchanged):
+    if (
+        resolution.lock is None
+        or resolution.choose is None
+        or after is None
+        or plan.dry_run
+        or (after == before and not resolution.unchanged)
+    ):
         return {}
     lock = read_lock(resolution.lock)
     selection = resolution.choose(lock)

@@ -139,7 +139,7 @@ class Resolver(Keeper):
 
     def _of_release(self, release: Sequence[Decision]) -> set[str]:
         fitting = [one for one in release if one.shown and one.file.is_wheel and self._view.fits(one.file)]
-        best = min(fitting, key=lambda one: self._rank(one.file), default=None)
+        best = min(fitting, key=lambda one: self.rank(one.file), default=None)
         listed = {one.file.url for one in release if one.shown or self._harmless(one, best)}
         wheels = {one.file.url for one in release if one.file.is_wheel and one.file.url in listed}
         with self._lock:
@@ -157,7 +157,7 @@ class Resolver(Keeper):
             return True
         if best is None or one.reason.klass is ReasonClass.NO:
             return False
-        return one.file.is_sdist or self._rank(one.file) > self._rank(best.file)
+        return one.file.is_sdist or self.rank(one.file) > self.rank(best.file)
 
     def _whole(self, project: str, releases: Iterable[Sequence[Decision]]) -> set[str]:
         clean = [some for some in releases if all(one.reason.klass is not ReasonClass.NO for one in some)]
@@ -167,7 +167,8 @@ class Resolver(Keeper):
             self._whole_ones |= {project} if listed else set()
         return listed
 
-    def _rank(self, file: File) -> int:
+    def rank(self, file: File) -> int:
+        """Say how this target likes a wheel, 0 for best."""
         pythons, abis, platforms = (part.split(".") for part in file.variant.split("-"))
         tags = (f"{p}-{a}-{f}" for p in pythons for a in abis for f in platforms)
         return min((self._ranks[tag] for tag in tags if tag in self._ranks), default=len(self._ranks))

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.commands import Plan
     from openvet_install.installers.environment import UpstreamSettings
+    from openvet_install.installers.mirror import Written
     from openvet_install.installers.sandbox import Ended
 
 SELECTING = ("no-binary", "exclude-newer", "uploaded-prior-to")
@@ -212,7 +213,7 @@ def _behind_the_gate(
         gateway = stack.enter_context(
             Gateway(keeper, blobs=blobs, upstream=upstream, folder=folder, inside=sandbox.listener)
         )
-        ended, cache, kept = None, None, Kept({}, {})
+        ended, cache, kept, mirrored = None, None, Kept({}, {}), None
         if _may_start(plan, keeper, folder):
             before = _with_environment(plan, before)
             if len(plan.indexes) == 1 and plan.locked is None:
@@ -225,12 +226,14 @@ def _behind_the_gate(
             kept = keep(before)
             with journal.open(before, kept, compiled=_compiles(plan), folder=folder):
                 began = time.perf_counter()
-                ended = sandbox.run(plan.command(folder), env=variables, cwd=plan.cwd)
+                ended = sandbox.run(
+                    plan.command(folder), env=variables, cwd=plan.place(folder), streams=plan.streams(folder)
+                )
                 result.child_seconds = time.perf_counter() - began
+            mirrored = plan.written_in(folder)
         stack.close()
         faults = list(gateway.faults)
-    from openvet_install.gate.forgiven import account  # noqa: PLC0415 - not before the tool starts
-    from openvet_install.gate.outcome import Fit, conclude  # noqa: PLC0415 - as above
+    from openvet_install.gate.outcome import Fit, conclude  # noqa: PLC0415 - not before the tool starts
 
     _note_end(result, plan, ended, digest=every)
     result.logs = knowledge.logs
@@ -243,15 +246,26 @@ def _behind_the_gate(
         keeper.read_all()
     else:
         keeper.read_above({**{one.file.name: one.file.version for one in sent}, **found.new})
-    written = _written(result, plan, keeper, lock_before)
+    written = _written(result, plan, keeper, lock_before, mirrored)
     sent += written.values()
     seen = seen_by(keeper, sent, faults)
     versions = {name: one.file.version for name, one in written.items()}
     conclude(result, seen, wanted_of(plan, keeper.read()), fits, {**found.new, **versions}, every=every)
     if cache is not None and result.outcome not in (Outcome.INVALID, Outcome.FAILED):
         cache.seal()
+    _settle(result, plan, chosen, mirrored)
+
+
+def _settle(result: Run, plan: Plan, chosen: Setting, mirrored: Written | None) -> None:
+    """Add what is counted when all is judged, and let go of what had to wait for that."""
+    from openvet_install.gate.forgiven import account  # noqa: PLC0415 - not before the tool starts
+
     locked.tell_places(result, plan)
     account(result, chosen)
+    if mirrored is not None:
+        from openvet_install.gate import compiled  # noqa: PLC0415 - for `uv pip compile`
+
+        compiled.deliver(result, plan, mirrored)
 
 
 def _look(
@@ -294,11 +308,15 @@ def _look(
     return found
 
 
-def _written(result: Run, plan: Plan, keeper: Keeper, before: bytes | None) -> dict[str, Decision]:
+def _written(
+    result: Run, plan: Plan, keeper: Keeper, before: bytes | None, mirrored: Written | None
+) -> dict[str, Decision]:
     if plan.resolution is None:
         return {}
-    from openvet_install.gate import relocked  # noqa: PLC0415 - for commands that write a lock
+    from openvet_install.gate import compiled, relocked  # noqa: PLC0415 - for commands that write a lock
 
+    if plan.compiled is not None:
+        return compiled.tell(result, plan, keeper, mirrored)
     return relocked.tell(result, plan, keeper, before)
 
 

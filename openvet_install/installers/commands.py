@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from openvet_install.errors import ConfigError
 from openvet_install.installers.choice import Program  # noqa: TC001 - part of the public value
+from openvet_install.installers.mirror import Mirrored, write_private
 from openvet_install.installers.projects import Project
 from openvet_install.installers.sources import Links, Source
 
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
     from openvet_install.installers.environment import UpstreamSettings
+    from openvet_install.installers.mirror import Written
     from openvet_install.installers.target import Target
+    from openvet_install.installers.uv_compile import Compiled
     from openvet_install.installers.uv_resolve import Resolution
     from openvet_install.installers.uv_sync import Locked
 
@@ -113,13 +116,28 @@ class PrivateLock(NamedTuple):
         return f"{self.flag}{'=' if self.flag else ''}{inside / self.name}{self.extras}"
 
 
+class Nested(NamedTuple):
+    """A line that names another file: its flag, what was written there, and which file that is."""
+
+    flag: str
+    written: str
+    path: str
+
+
+class Part(NamedTuple):
+    """One of the files that an input is made of: `path` as it was named, relative to the working folder, and lines."""
+
+    path: str
+    lines: tuple[str | Nested, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """A requirement-like file, read once with all that it names: `path` as typed, `kind` a key of `INPUT_FLAGS`.
 
     `lines` are its requirements and options in their order, flattened; options may hold logins: not in `repr()`.
     `indexes` are those that the options name, `links` what `--find-links` names, `projects` folders: words of
-    the whole command.
+    the whole command. `parts` are the same lines file by file, folders and links left out.
     """
 
     path: str
@@ -128,6 +146,7 @@ class Input:
     indexes: tuple[Index, ...] = ()
     links: tuple[Links, ...] = ()
     projects: tuple[Project, ...] = ()
+    parts: tuple[Part, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def requested(self) -> tuple[Requested, ...]:
@@ -156,8 +175,8 @@ class Plan:
     archives instead of the target, absolute. `bare_files`: requirement files
     stand without a flag. `written`: files that people told the tool to write, without links. `locked`: the lock that
     is worked from, `resolution` what a command writes. `builds_in`: the environment whose packages builds use.
-    `alone`: the target is of this run alone; `anew`: what lies in it is removed first. `argv` and `environment` may
-    hold logins: not in `repr()`.
+    `alone`: the target is of this run alone; `anew`: what lies in it is removed first. `compiled`: the tool works
+    in a mirror of the user's folders. `argv` and `environment` may hold logins: not in `repr()`.
     """
 
     tool: str
@@ -166,7 +185,7 @@ class Plan:
     typed: tuple[str, ...]
     program: tuple[str, ...]
     helper: Program | None
-    argv: tuple[str | Input | Links | PrivateLock | Project | Requested, ...] = field(repr=False)
+    argv: tuple[str | Input | Links | Mirrored | PrivateLock | Project | Requested, ...] = field(repr=False)
     cwd: str
     target: Target
     requested: tuple[Requested, ...]
@@ -188,15 +207,18 @@ class Plan:
     builds_in: Target | None = None
     alone: bool = False
     anew: bool = False
+    compiled: Compiled | None = None
 
     def command(self, folder: Path) -> tuple[str, ...]:
         """Write the private copies into `folder` (of this run, 0700) and return the whole command."""
         found = [*self.program]
+        if self.compiled is not None:
+            self.compiled.mirror.write(folder)
         for item in self.argv:
             if isinstance(item, str):
                 found.append(item)
                 continue
-            if isinstance(item, (Requested, PrivateLock)):
+            if isinstance(item, (Requested, PrivateLock, Mirrored)):
                 found.append(item.word(folder))
                 continue
             if isinstance(item, Project):
@@ -210,6 +232,18 @@ class Plan:
             bare = self.bare_files and item.kind == REQUIREMENTS
             found.append(str(path) if bare else f"{INPUT_FLAGS[self.tool][item.kind]}={path}")
         return tuple(found)
+
+    def place(self, folder: Path) -> str:
+        """Return where the tool works."""
+        return self.cwd if self.compiled is None else self.compiled.mirror.place(folder)
+
+    def written_in(self, folder: Path) -> Written | None:
+        """Return what the tool has written that only the user may get."""
+        return None if self.compiled is None else self.compiled.mirror.read(folder)
+
+    def streams(self, folder: Path) -> dict[str, str]:
+        """Return the files that stand for standard streams of the tool."""
+        return {} if self.compiled is None else self.compiled.mirror.streams(folder)
 
 
 @contextmanager
@@ -235,13 +269,6 @@ def _remove(folder: str) -> None:
         if not os.path.lexists(folder):
             return
         time.sleep(REMOVAL_PAUSE)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a new file that nobody else can read; an existing one, or a link, is never followed (FileExistsError)."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as stream:
-        stream.write(text)
 
 
 def default_index(origin: str) -> Index:

@@ -6,15 +6,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from openvet_install.errors import UsageError
 from openvet_install.installers.commands import Input, Requested
-from openvet_install.installers.projects import pyproject, refuse_sources
+from openvet_install.installers.projects import pyproject, refuse_sources, table_of
 from openvet_install.installers.requirements import by_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _FILE = "pyproject.toml"
 
@@ -35,17 +35,21 @@ def read_groups(values: Sequence[str], cwd: str, tool: str) -> tuple[Input, ...]
         origin = f"{named or _FILE}, group {name}"
         text = pyproject(path, origin)
         refuse_sources(text, tool, path)
-        groups = text.get("dependency-groups")
-        from packaging.dependency_groups import resolve_dependency_groups  # noqa: PLC0415 - for `--group` only
-
-        try:
-            lines = resolve_dependency_groups(groups if isinstance(groups, dict) else {}, name)
-        except Exception as error:
-            first = getattr(error, "exceptions", (error,))[0]
-            raise UsageError(f"`--group {value}`: {first}", where=path) from error
-        try:
-            found.append(Input(origin, tuple(Requested(by_name(line), origin) for line in lines)))
-        except UsageError as fault:
-            fault.where = origin
-            raise
+        found.append(Input(origin, group_in(text, value, path, origin)))
     return tuple(found)
+
+
+def group_in(text: Mapping[str, Any], value: str, path: str, origin: str) -> tuple[Requested, ...]:
+    """Return what a group of a `pyproject.toml` asks for; `value` is as people typed it. Raises as `read_groups`."""
+    from packaging.dependency_groups import resolve_dependency_groups  # noqa: PLC0415 - for `--group` only
+
+    try:
+        lines = resolve_dependency_groups(table_of(text, "dependency-groups"), value.rpartition(":")[2])
+    except Exception as error:
+        first = getattr(error, "exceptions", (error,))[0]
+        raise UsageError(f"`--group {value}`: {first}", where=path) from error
+    try:
+        return tuple(Requested(by_name(line), origin) for line in lines)
+    except UsageError as fault:
+        fault.where = origin
+        raise

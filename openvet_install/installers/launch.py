@@ -4,8 +4,8 @@ argv: the descriptor of a unix socket to our process, its pid, `namespace` or `p
 it is in one, waits for one byte that says its ids are mapped, and sends a socket that listens on the namespace's own
 127.0.0.1: whoever holds that socket serves inside; there is no other way out, and nothing to pump. Answers are JSON
 objects: `error` alone means that nothing has changed, with `ended` that this launcher is of no use any more.
-Then it reads one JSON object (argv, env, cwd, hide) to the end of the stream and becomes that program; the stream
-closes, or carries the reason why it could not.
+Then it reads one JSON object (argv, env, cwd, hide, streams) to the end of the stream and becomes that program; the
+stream closes, or carries the reason why it could not.
 """
 
 from __future__ import annotations
@@ -88,6 +88,14 @@ def _hide(libc: ctypes.CDLL, places: list[str]) -> None:
         _check(done, f"hide {place}")
 
 
+def _redirect(streams: dict[str, str]) -> None:
+    """Put files in the place of standard streams."""
+    if "stdin" in streams:
+        os.dup2(os.open(streams["stdin"], os.O_RDONLY | os.O_NOFOLLOW), 0)
+    if "stdout" in streams:
+        os.dup2(os.open(streams["stdout"], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), 1)
+
+
 def main() -> None:
     """Run the steps above; ends with 127 when the program cannot be started."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a job in the background keeps it ignored
@@ -107,6 +115,7 @@ def main() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         _hide(libc, order["hide"])
+        _redirect(order.get("streams", {}))
         os.chdir(order["cwd"])
         os.execve(order["argv"][0], order["argv"], order["env"])  # noqa: S606 - the tool itself, no shell
     except OSError as error:

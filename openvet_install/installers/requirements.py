@@ -28,6 +28,8 @@ from openvet_install.installers.commands import (
     REQUIREMENTS,
     Index,
     Input,
+    Nested,
+    Part,
     Requested,
     http_url,
     without_login,
@@ -150,12 +152,14 @@ class _Whole:
         self._indexes: list[Index] = []
         self._links: list[Links] = []
         self._projects: list[Project] = []
+        self._parts: dict[str, list[str | Nested]] = {}
 
     def inputs(self) -> tuple[Input, ...]:
         typed = without_login(self._typed)
-        named = (tuple(self._indexes), tuple(self._links), tuple(self._projects))
+        parts = tuple(Part(path, tuple(lines)) for path, lines in self._parts.items())
+        named = (tuple(self._indexes), tuple(self._links), tuple(self._projects), parts)
         return tuple(
-            Input(typed, tuple(lines), kind, *(named if kind == self._kind else ((), (), ())))
+            Input(typed, tuple(lines), kind, *(named if kind == self._kind else ((), (), (), ())))
             for kind, lines in self._lines.items()
         )
 
@@ -169,7 +173,8 @@ class _Whole:
                 fault.where = origin
             self._faults.append(fault)
             return
-        for number, joined in _lines(text):
+        self._parts[path] = []
+        for number, joined in lines_of(text):
             at = f"{without_login(path)}:{number}"
             try:
                 self._line(self._reader.expand(joined), path, kind, at, (*inside, path))
@@ -190,6 +195,7 @@ class _Whole:
             if found.source is not None and kind != REQUIREMENTS:
                 raise UsageError(f"`{without_login(line)}`: a direct reference in a {kind} file is refused", where=at)
             self._lines.setdefault(kind, []).append(found)
+            self._parts[path].append(found.line())
             return
         tokens = _options(line, at)
         nested = next((one for one in tokens if one.flag and one.flag.name in ("--requirement", "--constraint")), None)
@@ -202,7 +208,9 @@ class _Whole:
                     self._project(project, path, kind, at)
             rest = [one for one in tokens if one.flag and one.flag.name not in ("--find-links", "--editable")]
             if rest:
-                self._lines.setdefault(kind, []).append(" ".join(map(_written, rest)))
+                options = " ".join(map(_written, rest))
+                self._lines.setdefault(kind, []).append(options)
+                self._parts[path].append(options)
         elif len(tokens) == 1:
             self._nested(nested, path, kind, at, inside)
         else:
@@ -228,6 +236,7 @@ class _Whole:
         there = _relative(token.value or "", path)
         if is_http(path) and not is_http(there):
             raise UsageError(f"`{there}`: a file from elsewhere names one on this machine", where=at)
+        self._parts[path].append(Nested(token.flag.name if token.flag else "", token.value or "", there))
         self.read(there, CONSTRAINTS if constraint else kind, inside, at)
 
 
@@ -292,7 +301,7 @@ def _decode(raw: bytes, path: str, kind: str) -> str:
         raise UsageError(f"{kind} file `{path}`: no text in the encoding `{encoding}`") from error
 
 
-def _lines(text: str) -> Iterator[tuple[int, str]]:
+def lines_of(text: str) -> Iterator[tuple[int, str]]:
     """Join continued lines, drop comments and empty lines; the number is that of the first part."""
     parts: list[str] = []
     first = 0
@@ -309,6 +318,18 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
             yield number_of_first, stripped
     if parts and (stripped := _COMMENT.sub("", "".join(parts)).strip()):
         yield first, stripped
+
+
+def pins_in(text: str) -> Iterator[tuple[Requirement, str]]:
+    """Give the releases that a compiled file names by version, each with its line; the rest is left out."""
+    for _number, line in lines_of(text):
+        written, *options = _OPTIONS.split(line)
+        try:
+            found = by_name(written)
+        except UsageError:
+            continue
+        if [one.operator for one in found.specifier] in (["=="], ["==="]):
+            yield found, " ".join((str(found), *(one for one in options if _HASH.fullmatch(one))))
 
 
 def _options(line: str, at: str) -> list[Token]:

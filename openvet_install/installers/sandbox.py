@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.errors import ConfigError
@@ -132,8 +133,15 @@ class Sandbox:
             raise EOFError("the launcher ended")
         return json.loads(raw), socket.socket(fileno=descriptors[0]) if descriptors else None
 
-    def run(self, command: Sequence[str], *, env: Mapping[str, str], cwd: str) -> Ended:
-        """Become the tool and wait for it; once. stdin, stdout and stderr are ours.
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: str,
+        streams: Mapping[str, str] = MappingProxyType({}),
+    ) -> Ended:
+        """Become the tool and wait for it; once. stdin, stdout and stderr are ours, but for files in `streams`.
 
         Ctrl-C reaches the tool by itself (same process group): we wait for it. SIGTERM and SIGHUP are handed on.
         With `require`, runtime folders and the sockets of agents and engines are hidden from it (threat T50).
@@ -144,7 +152,7 @@ class Sandbox:
             for path in (cwd, env.get("TMPDIR", ""), command[0]):
                 if Path(os.path.realpath(path)).is_relative_to(place):
                     raise ConfigError(f'isolation = "require" hides {place}, and {path} is in it', hint="move it")
-        order = {"argv": list(command), "env": dict(env), "cwd": cwd, "hide": hide}
+        order = {"argv": list(command), "env": dict(env), "cwd": cwd, "hide": hide, "streams": dict(streams)}
         with self._signals() as received:
             answer = b""
             # A signal may end the launcher before it becomes the tool; how it ended says the rest.

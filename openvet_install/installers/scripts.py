@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import uv_config
-from openvet_install.installers.commands import Requested, write_private
+from openvet_install.installers.commands import Requested
+from openvet_install.installers.mirror import write_private
 from openvet_install.installers.projects import table_of
 from openvet_install.installers.requirements import MAX_FILE_BYTES, by_name
 

@@ -202,6 +202,7 @@ class Probe(NamedTuple):
 _MADE_OF = re.compile(r"^version(?:_info)?\s*=\s*(\d+)\.(\d+)", re.MULTILINE)
 _VERSION = re.compile(r"^(?:DEBUG )?uv (\d+\.\d+\.\d+)(?=[ \n+])", re.MULTILINE)
 _USING = re.compile(r"^(?:DEBUG )?Using Python (\d+\.\d+)\S* environment at: (.+)$", re.MULTILINE)
+_BUILDS_WITH = re.compile(r"^DEBUG Using Python \S+ interpreter at `?(.+?)`? for builds$", re.MULTILINE)
 _INTERPRETER = re.compile(r"^Using \S+ \S+ interpreter at: (.+)$", re.MULTILINE)
 
 
@@ -234,6 +235,31 @@ def uv_version(uv: str, environ: Mapping[str, str], cwd: str) -> str:
     version = said[1] if said else ""
     check_version(uv, version)
     return version
+
+
+def builds_with(uv: str, flags: Sequence[str], environ: Mapping[str, str], cwd: str, empty: Path) -> tuple[str, str]:
+    """Let uv look for the Python of `uv pip compile`, as `probe_uv` does; return uv's version and the Python's path."""
+    command = [
+        uv,
+        "pip",
+        "compile",
+        "-v",
+        "--color=never",
+        "--offline",
+        "--no-index",
+        "--no-header",
+        *flags,
+        str(empty),
+    ]
+    said = ask(command, environ, cwd).stderr.decode(errors="replace")
+    if _BUILDS_WITH.search(said) is None:
+        said = ask([*command, "--no-cache"], environ, cwd).stderr.decode(errors="replace")
+    version = _VERSION.search(said) or _VERSION.search(ask([uv, "--version"], environ, cwd).stdout.decode() + "\n")
+    check_version(uv, version[1] if version else "")
+    found = _BUILDS_WITH.search(said)  # said before anything is resolved
+    if found is None or version is None:
+        raise ToolStops(_plain(said), 2)
+    return version[1], str(Path(cwd, found[1]))
 
 
 def check_version(uv: str, version: str) -> None:

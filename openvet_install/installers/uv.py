@@ -83,6 +83,10 @@ def plan(
         return _plan_sync(argv, environ, cwd, command, tokens)
     if command.words in RESOLVING:
         return _plan_resolving(argv, environ, cwd, command=command, tokens=tokens, fetch=fetch)
+    if command.words == ("pip", "compile"):
+        from openvet_install.installers import uv_compile  # noqa: PLC0415 - it looks at us
+
+        return uv_compile.plan(argv, environ, cwd, command=command, tokens=tokens, fetch=fetch)
     if command.words == ("tool", "install"):
         from openvet_install.installers import uv_tool_install  # noqa: PLC0415 - it looks at us
 

@@ -11,6 +11,7 @@ from openvet_install.installers.uv_flags import DOWNLOADS, GLOBAL
 GATED: dict[tuple[str, ...], tuple[str, str]] = {
     ("pip", "install"): ("uv_flags", "PIP_INSTALL"),
     ("pip", "sync"): ("uv_flags", "PIP_SYNC"),
+    ("pip", "compile"): ("uv_flags_compile", "COMPILE"),
     ("sync",): ("uv_flags", "SYNC"),
     ("build",): ("uv_flags_make", "BUILD"),
     ("venv",): ("uv_flags_make", "VENV"),
@@ -95,7 +96,6 @@ VERSION_ONLY = (
 # Known commands that are neither: the answer in words. Everything else is unknown.
 NOT_YET = frozenset(
     {
-        ("pip", "compile"),
         ("tool", "upgrade"),
         ("tool", "update"),
         ("workspace", "metadata"),

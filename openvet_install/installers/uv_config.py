@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -42,7 +43,8 @@ class UvConfig(NamedTuple):
     """What the files say: `files` that were read, `indexes` in their order, whether indexes are switched off.
 
     `system_certs`: the user's or the machine's file asks for the system's trust store (for the way out only).
-    `selects`: some key says which files of a release to take.
+    `selects`: some key says which files of a release to take. `pip`: the table of that name, each key from the file
+    that is nearest. `texts`: the files of the project by path, as they were judged, those too that say nothing.
     """
 
     files: tuple[str, ...]
@@ -50,6 +52,8 @@ class UvConfig(NamedTuple):
     no_index: bool = False
     system_certs: bool = False
     selects: bool = False
+    pip: Mapping[str, Any] = MappingProxyType({})
+    texts: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -63,6 +67,7 @@ class _Reader:
     no_index: bool = False
     system_certs: bool = False
     selects: bool = False
+    pip: Mapping[str, Any] = field(default_factory=dict)
 
     def judge(self, table: Mapping[str, Any]) -> None:
         self._table(table, uv_keys.TOP, ())
@@ -105,6 +110,7 @@ class _Reader:
     def _value(self, key: str, value: Any, above: tuple[str, ...]) -> None:
         entries = value if isinstance(value, list) else [value]
         if key == "pip" and isinstance(value, dict):
+            self.pip = value
             self._table(value, uv_keys.PIP, ("pip",))
         elif key == "verify-hashes" and value is not True:
             self._fault(key, above, "hashes are always compared")
@@ -192,16 +198,19 @@ def _judged(
 ) -> UvConfig:
     faults: list[InstallError] = []
     readers: list[_Reader] = []
+    texts: dict[str, str] = {}
     for path, project in files:
         try:
             reader, table = _open(path, project=project, faults=faults, required=path == required)
         except ConfigError as fault:
             faults.append(fault)
             continue
+        if project:
+            texts[os.path.abspath(path)] = reader.text
         if table is not None:
             judge(reader, table)
             readers.append(reader)
-    return _told(readers, faults)
+    return _told(readers, faults)._replace(texts=texts)
 
 
 def read_table(path: str, text: str, table: Mapping[str, Any]) -> UvConfig:
@@ -221,6 +230,7 @@ def _told(readers: Sequence[_Reader], faults: list[InstallError]) -> UvConfig:
         no_index=any(reader.no_index for reader in readers),
         system_certs=any(reader.system_certs for reader in readers),
         selects=any(reader.selects for reader in readers),
+        pip={key: value for reader in reversed(readers) for key, value in reader.pip.items()},
     )
 
 

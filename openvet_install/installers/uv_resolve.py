@@ -13,6 +13,7 @@ import os
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.errors import DirectReferenceError, InstallError, UsageError
@@ -68,14 +69,14 @@ class Resolution(NamedTuple):
     it is is judged too. `then` plans the second step; None when there is none.
     """
 
-    lock: Path | None
     files: tuple[str, ...]
-    folders: frozenset[str]
-    local: Mapping[str, tuple[str, ...]]
     pinned: Mapping[str, frozenset[str]]
-    choose: Callable[[Lock], Selection]
-    unchanged: bool
-    then: Callable[[], Plan] | None
+    lock: Path | None = None
+    folders: frozenset[str] = frozenset()
+    local: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    choose: Callable[[Lock], Selection] | None = None
+    unchanged: bool = True
+    then: Callable[[], Plan] | None = None
 
     def read(self) -> bytes | None:
         """Return the lock as it lies there now; None when there is none."""

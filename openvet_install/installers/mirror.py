@@ -1,0 +1,95 @@
+"""A copy of the user's folders for tools that write down how the files they read are called (threat T03).
+
+The tool works below a private root at the same absolute place, so names that people typed lead to copies of what was
+read once, and what it writes lies there until it was judged.
+"""
+
+# Paths stay strings, as the tools read and print them.
+# ruff: noqa: PTH117, PTH118
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ROOT = "mirror"
+ROOT_MARK = "\0"
+"""Stands for the root of the mirror in files that are written there; no file that is understood has it."""
+
+
+class Mirrored(NamedTuple):
+    """A file as a word of the command: `flag` is empty for a bare word, `path` as typed."""
+
+    flag: str
+    path: str
+
+    def word(self, folder: Path) -> str:
+        """Return the word; a relative path is what was typed, as the tool works in the mirrored folder."""
+        named = self.path if not os.path.isabs(self.path) else root(folder) + self.path
+        return f"{self.flag}={named}" if self.flag else named
+
+
+class Mirror(NamedTuple):
+    """The folder `cwd` (absolute) with the files that are read, by absolute path; `called` maps paths to other names.
+
+    `stdin`: what was read from it. `output`: the absolute path of the file that is written, if one is.
+    """
+
+    cwd: str
+    files: Mapping[str, bytes]
+    stdin: bytes = b""
+    output: str | None = None
+    called: Mapping[str, str] = {}
+
+    def write(self, folder: Path) -> None:
+        """Make the copies in `folder` (of this run, 0700)."""
+        for path in (self.cwd, *map(os.path.dirname, self.files)):
+            os.makedirs(root(folder) + path, mode=0o700, exist_ok=True)  # noqa: PTH103 - a path as people write it
+        if self.output is not None and os.path.isdir(os.path.dirname(self.output)):  # noqa: PTH112, PTH120 - as above
+            os.makedirs(root(folder) + os.path.dirname(self.output), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+        for path, raw in self.files.items():
+            write_private(Path(root(folder) + path), raw.replace(ROOT_MARK.encode(), os.fsencode(root(folder))))
+        write_private(folder / "stdin", self.stdin)
+
+    def place(self, folder: Path) -> str:
+        """Return where the tool works."""
+        return root(folder) + self.cwd
+
+    def streams(self, folder: Path) -> dict[str, str]:
+        """Return the files that stand for its standard input and output."""
+        return {"stdin": str(folder / "stdin"), "stdout": str(folder / "stdout")}
+
+    def read(self, folder: Path) -> Written:
+        """Return what the tool has written, with the names that the user knows."""
+        path = root(folder) + (self.output or "")
+        file = self._named(Path(path).read_bytes(), folder) if os.path.isfile(path) else None  # noqa: PTH113
+        said = folder / "stdout"
+        return Written(self._named(said.read_bytes(), folder) if said.exists() else b"", file)
+
+    def _named(self, raw: bytes, folder: Path) -> bytes:
+        for path, name in self.called.items():
+            raw = raw.replace(os.fsencode(root(folder) + path), os.fsencode(name))
+        return raw.replace(os.fsencode(root(folder)), b"")
+
+
+class Written(NamedTuple):
+    """What a tool has written: to its standard output, and to the file of `Mirror.output`."""
+
+    said: bytes
+    file: bytes | None
+
+
+def root(folder: Path) -> str:
+    """Return the root of the mirror in a run's folder, links resolved: so the tool sees its own working folder."""
+    return os.path.join(os.path.realpath(folder), _ROOT)
+
+
+def write_private(path: Path, raw: str | bytes) -> None:
+    """Write a new file that nobody else can read; an existing one, or a link, is never followed (FileExistsError)."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(raw if isinstance(raw, bytes) else raw.encode())

@@ -1,0 +1,227 @@
+"""What `uv pip compile` reads: each file once, its copy for the tool, and what it asks for (threats T03, T05)."""
+
+# Paths stay strings, as the tools read and print them.
+# ruff: noqa: PTH100, PTH117, PTH118, PTH119, PTH120
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections import defaultdict
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from openvet_install.errors import DirectReferenceError, UsageError
+from openvet_install.installers import disk, scripts
+from openvet_install.installers.commands import COMMAND_LINE, REQUIREMENTS, Nested, Requested, requested_of
+from openvet_install.installers.groups import group_in
+from openvet_install.installers.mirror import ROOT_MARK, Mirror, Mirrored
+from openvet_install.installers.projects import Project, refuse_sources, refuse_sources_of, strings_of, table_of
+from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, is_http, pins_in
+from openvet_install.installers.sources import local_path, shown
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from openvet_install.installers.commands import Input, Part
+
+_PROJECT = "pyproject.toml"
+_FETCHED = "/openvet-fetched"
+_MAX_OUTPUT = 64 * 1024 * 1024
+_BUILT = frozenset({"dependencies", "optional-dependencies"})
+
+
+class Inputs:
+    """The files of one command; `requested` are what projects and scripts ask for, `inputs` files of requirements."""
+
+    def __init__(
+        self, reader: Reader, texts: Mapping[str, str], *, sources: bool, extras: frozenset[str] | None
+    ) -> None:
+        """Read nothing yet; `texts` are files that were read and judged before, by absolute path.
+
+        `sources`: `tool.uv.sources` count; `extras`: those that are asked for, None for all.
+        """
+        self._reader, self._sources, self._extras = reader, sources, extras
+        self._files = {path: text.encode() for path, text in texts.items()}
+        self._called: dict[str, str] = {}
+        self._stdin = b""
+        self.requested: list[Requested] = []
+        self.inputs: list[Input] = []
+
+    def read(self, typed: Sequence[str], kind: str, flag: str = "") -> list[Mirrored]:
+        """Read files of a kind and return them as words, each behind `flag`.
+
+        Raises `UsageError` for what is not understood, `DirectReferenceError` for archives and version control.
+        """
+        listed = []
+        for value in typed:
+            if kind == REQUIREMENTS and os.path.basename(value) == _PROJECT:
+                self._project(value)
+            elif kind == REQUIREMENTS and value.endswith(".py") and os.path.basename(value) != "setup.py":
+                self._script(value)
+            else:
+                listed.append(value)
+        for source in self._reader.read(listed, kind):
+            _check(source)
+            self.inputs.append(source)
+            for part in source.parts:
+                self._part(part)
+        return [Mirrored(flag, self._place(one) if is_http(one) else local_path(one)) for one in typed]
+
+    def groups(self, values: Sequence[str], project: str | None = None) -> tuple[Requested, ...]:
+        """Return what groups ask for, `NAME` (of the folder `project`) or `PATH:NAME`. Raises `UsageError`."""
+        found: list[Requested] = []
+        for value in values:
+            path = value.rpartition(":")[0] or os.path.join(project or "", _PROJECT)
+            if os.path.basename(path) != _PROJECT:
+                raise UsageError(f"`--group {value}`: the file must be a {_PROJECT}")
+            text = self._toml(path)
+            if self._sources:
+                refuse_sources(text, "uv", path)
+            found += group_in(text, value, path, f"{path}, group {value.rpartition(':')[2]}")
+        return tuple(found)
+
+    def output(self, typed: str) -> dict[str, frozenset[str]]:
+        """Read the file that is written again, for its versions; one that cannot be read has none."""
+        path = self._place(typed)
+        raw = disk.read(os.path.realpath(path), _MAX_OUTPUT)
+        if raw is None:
+            return {}
+        text = raw.decode(errors="replace")
+        if path.endswith(".toml"):
+            self._files.setdefault(path, raw)
+            return _pinned(_packages(text))
+        pins = list(pins_in(text))
+        copy = "".join(f"{line}\n" for _requirement, line in pins).encode()
+        self._files.setdefault(path, copy)
+        return _pinned((one.name, specifier.version) for one, _line in pins for specifier in one.specifier)
+
+    def mirror(self, output: str | None) -> Mirror:
+        """Return the copies of all that was read, with the place of the output."""
+        place = self._place(output) if output is not None else None
+        return Mirror(self._reader.cwd, self._files, self._stdin, place, self._called)
+
+    def _place(self, path: str) -> str:
+        """Say where the copy of a file lies below the mirror's root."""
+        if not is_http(path):
+            return os.path.abspath(os.path.join(self._reader.cwd, local_path(path)))
+        known = {url: place for place, url in self._called.items()}
+        place = known.get(path, f"{_FETCHED}/{len(known)}/{os.path.basename(path) or 'file'}")
+        self._called[place] = path
+        return place
+
+    def _part(self, part: Part) -> None:
+        lines = [self._nested(one, part.path) if isinstance(one, Nested) else one for one in part.lines]
+        raw = "".join(f"{line}\n" for line in lines).encode()
+        if part.path == "-":
+            self._stdin = raw
+        else:
+            self._files[self._place(part.path)] = raw
+
+    def _nested(self, nested: Nested, inside: str) -> str:
+        if re.search(r"\s", nested.path):
+            raise UsageError(f"`{nested.flag} {nested.written}`: a name with a space is not gated here", where=inside)
+        relative = not os.path.isabs(nested.written) and not any(":" in one[:6] for one in (nested.written, inside))
+        return f"{nested.flag} {nested.written if relative else ROOT_MARK + self._place(nested.path)}"
+
+    def _bytes(self, path: str) -> bytes:
+        """Read a file once; what is read again is the same copy."""
+        place = self._place(path)
+        if place not in self._files:
+            try:
+                with Path(place).open("rb") as stream:
+                    raw = stream.read(MAX_FILE_BYTES + 1)
+            except OSError as error:
+                raise UsageError(f"cannot read `{shown(path)}`: {error.strerror}") from error
+            if len(raw) > MAX_FILE_BYTES:
+                raise UsageError(f"`{shown(path)}` is larger than {MAX_FILE_BYTES} bytes")
+            self._files[place] = raw
+        return self._files[place]
+
+    def _toml(self, path: str) -> dict[str, Any]:
+        if is_http(path):
+            raise UsageError(f"`{shown(path)}`: a project by URL is refused", hint="fetch it, and look at it")
+        try:
+            return tomllib.loads(self._bytes(path).decode())
+        except (ValueError, RecursionError) as error:
+            raise UsageError(f"cannot read `{path}`: {error}", where=path) from error
+
+    def _project(self, path: str) -> None:
+        text = self._toml(path)
+        project = table_of(text, "project")
+        if not project or _BUILT.intersection(strings_of(project.get("dynamic"))):
+            raise UsageError(
+                f"`{path}` does not say by itself what the project needs: it would be built, which is not gated here",
+                hint="a list of `dependencies` in its [project] table",
+            )
+        if self._sources:
+            refuse_sources(text, "uv", path)
+            refuse_sources_of(Project(os.path.dirname(self._place(path)), False, "", COMMAND_LINE))
+        optional = {
+            str(canonicalize_name(name)): strings_of(lines)
+            for name, lines in table_of(project, "optional-dependencies").items()
+        }
+        wanted = optional if self._extras is None else self._extras
+        lists = [(True, strings_of(project.get("dependencies")))]
+        lists += [(name in wanted, lines) for name, lines in optional.items()]
+        for asked, lines in lists:
+            for line in lines:
+                with suppress(InvalidRequirement):  # the tool's to complain about
+                    found = Requirement(line)
+                    if found.url is not None:
+                        raise _direct(line, path)
+                    self.requested += [Requested(found, path)] if asked else []
+
+    def _script(self, path: str) -> None:
+        if is_http(path):
+            raise UsageError(f"`{shown(path)}`: a script by URL is refused", hint="fetch it, and look at it")
+        script = scripts.read_script(self._bytes(path), path)
+        self._files[self._place(path)] = b"" if script is None else script.block.encode()
+        self.requested += () if script is None else script.requirements
+
+
+def _check(source: Input) -> None:
+    """Raise for what a compiled file could not name, or only by the place of a copy of ours."""
+    if source.projects:
+        raise UsageError(
+            f"`{source.projects[0].path}`: folders are not gated here yet", where=source.projects[0].origin
+        )
+    for one in requested_of([source], source.kind):
+        if one.source is not None:
+            raise _direct(one.source.filename, one.origin)
+
+
+def _direct(text: str, where: str) -> DirectReferenceError:
+    return DirectReferenceError(
+        f"`{shown(text)}`: a direct reference is not compiled (direct-reference): no index lists it",
+        where=where,
+        hint="take a release from an index",
+    )
+
+
+def _packages(text: str) -> list[tuple[str, str]]:
+    try:
+        listed = tomllib.loads(text).get("packages")
+    except (ValueError, RecursionError):
+        return []
+    found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+    return [(str(one.get("name")), str(one.get("version"))) for one in found]
+
+
+def _pinned(releases: Any) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for name, version in releases:
+        with suppress(InvalidVersion):
+            found[str(canonicalize_name(name))].add(str(Version(version)))
+    return {name: frozenset(versions) for name, versions in found.items()}

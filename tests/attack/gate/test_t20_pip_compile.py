@@ -1,0 +1,255 @@
+"""T03, T05, T20: `uv pip compile` resolves, and may build: nothing unapproved gets into its output, or runs."""
+
+import os
+import threading
+
+import pytest
+
+from tests.support.attacks import evil_sdist
+from tests.support.projects import ELSEWHERE, HERE, WINDOWS, state, unchanged
+from tests.support.stage import BENIGN, NO, WARN, YES
+
+COMPILE = ("openvet-uv", "pip", "compile")
+INNER = "Metadata-Version: 2.1\nName: inner\nVersion: 1.0\nProvides-Extra: x\nRequires-Dist: bad ; extra == 'x'\n\n"
+DYNAMIC = 'dynamic = ["dependencies"]\n'
+FORMS = [[], ["-o", "out.txt"], ["-o", "pylock.toml"], ["--universal", "--generate-hashes", "-o", "new/out.txt"]]
+
+
+def write(stage, text, name="requirements.in"):
+    (stage.project / name).write_text(text)
+
+
+@pytest.mark.parametrize("words", FORMS, ids=" ".join)
+@pytest.mark.parametrize("claims", [None, NO], ids=["unaudited", "contradicted"])
+def test_what_nobody_audited_gets_into_no_output(stage, words, claims):
+    stage.wheel("bad", "1.0", claims)
+    stage.sdist("bad", "1.0", more_pyproject=DYNAMIC)
+    stage.policy(BENIGN if claims is None else WARN)
+    write(stage, "bad\n")
+    write(stage, "# mine\n", "out.txt")
+    before = state(stage)
+    ended = stage.run(*COMPILE, "requirements.in", *words)
+    unchanged(stage, ended, before, 77)
+    assert not ended.out
+    assert ("uv was shown no file of bad" if claims is None else "does not forgive a no") in ended.ours[0]
+    assert ("out.txt, environment unchanged" in ended.ours[0]) == ("out.txt" in " ".join(words))
+
+
+@pytest.mark.parametrize("words", FORMS, ids=" ".join)
+def test_a_package_that_turns_out_to_be_needed_after_all(stage, words):
+    """Two extras in a row hide from us that this target needs it: what was written is judged."""
+    stage.wheel("bad", "1.0")
+    stage.wheel("inner", "1.0", YES, metadata=INNER)
+    stage.wheel("last", "1.0", YES, requires=["inner[x]"])
+    stage.policy()
+    write(stage, "last\n")
+    before = state(stage)
+    ended = stage.run(*COMPILE, "requirements.in", *words)
+    unchanged(stage, ended, before, 77)
+    assert not ended.out
+    assert "1 of 3 packages in the new" in ended.ours[0]
+    assert "pypi:bad@1.0?py3-none-any" in ended.err
+
+
+def test_metadata_of_an_unapproved_neighbour_counts_for_nothing(stage):
+    stage.wheel("bad", "1.0", YES)
+    stage.wheel("nat", "1.0", YES, tag=HERE)
+    for tag in ELSEWHERE:
+        stage.wheel("nat", "1.0", tag=tag, requires=["bad"])
+    stage.policy()
+    write(stage, "nat\n")
+    for more in ([], ["--universal"], ["-o", "pylock.toml"]):
+        ended = stage.run(*COMPILE, "requirements.in", *more)
+        assert ended.code == 0, ended.err
+        assert "bad" not in ended.out
+
+
+def test_other_platforms(stage):
+    """What only Windows needs is listed for every platform, and judged where it is compiled for."""
+    stage.wheel("app", "1.0", YES, requires=[f"win; {WINDOWS}"])
+    stage.wheel("win", "1.0", tag="py3-none-win_amd64")
+    stage.policy()
+    write(stage, "app\n")
+    ended = stage.run(*COMPILE, "requirements.in", "--universal")
+    assert ended.code == 0, ended.err
+    assert "win==1.0 ; sys_platform == 'win32'" in ended.out
+    before = state(stage)
+    ended = stage.run(*COMPILE, "requirements.in", "--python-platform", "windows", "-o", "out.txt")
+    unchanged(stage, ended, before, 77)
+
+
+def test_no_backend_of_an_unapproved_sdist_runs(stage):
+    stage.sdist("source", "1.0", more_pyproject=DYNAMIC)
+    stage.policy()
+    write(stage, "source\n")
+    before = state(stage)
+    unchanged(stage, stage.run(*COMPILE, "requirements.in", "-o", "out.txt"), before, 77)
+
+
+REFERENCES = [
+    "evil @ {uri}",
+    "{path}",
+    "./evil-1.0.tar.gz",
+    "-e ./evil",
+    "./evil",
+    "evil @ git+file://{folder}",
+    "-r nested.in",
+    "-c limits.txt",
+    "evil @ http://127.0.0.1:9/evil-1.0.tar.gz",
+    "-f {folder}",
+]
+
+
+@pytest.mark.parametrize("mode", [BENIGN, WARN], ids=["block", "warn"])
+@pytest.mark.parametrize("line", REFERENCES)
+def test_references_past_the_index(stage, line, mode):
+    path = evil_sdist(stage)
+    evil_sdist(stage, stage.project)
+    folder = stage.project / "evil"
+    folder.mkdir()
+    (folder / "setup.py").write_text(f"open({str(stage.marker)!r}, 'w')")
+    write(stage, f"evil @ {path.as_uri()}\n", "nested.in")
+    write(stage, f"good @ {path.as_uri()}\n", "limits.txt")
+    stage.wheel("good", "1.0", YES)
+    stage.policy(mode)
+    asked = "evil" if line.startswith("-f") else "good"
+    write(stage, line.format(uri=path.as_uri(), path=path, folder=path.parent) + f"\n{asked}\n")
+    before = state(stage)
+    ended = stage.run(*COMPILE, "requirements.in", "-o", "out.txt")
+    if line.startswith("-f") and mode == WARN:  # it is silence about an archive that people named by its folder
+        assert ended.code in (0, 64)
+        return
+    unchanged(stage, ended, before, 64, 77)
+
+
+PROJECTS = {
+    "a direct reference": 'dependencies = ["evil @ {uri}"]',
+    "a repository": 'dependencies = ["evil @ git+file:///d"]',
+    "an extra": 'dependencies = []\n[project.optional-dependencies]\nx = ["evil @ {uri}"]',
+    "a group": 'dependencies = []\n[dependency-groups]\ndev = ["evil @ {uri}"]',
+    "a source": 'dependencies = ["evil"]\n[tool.uv.sources]\nevil = {{ path = "{path}" }}',
+    "a build": 'dynamic = ["dependencies"]',
+    "an index": 'dependencies = ["evil"]\n[[tool.uv.index]]\nurl = "{folder}"\nformat = "flat"',
+    "a proxy": 'dependencies = ["evil"]\n[tool.uv]\nhttp-proxy = "http://127.0.0.1:9"',
+}
+
+
+@pytest.mark.parametrize("kind", PROJECTS)
+def test_projects_that_lead_past_the_index(stage, kind):
+    path = evil_sdist(stage)
+    stage.wheel("evil", "1.0")
+    stage.policy()
+    (stage.project / "setup.py").write_text(f"open({str(stage.marker)!r}, 'w')")
+    text = PROJECTS[kind].format(uri=path.as_uri(), path=path, folder=path.parent)
+    write(stage, f'[project]\nname = "mine"\nversion = "1"\n{text}\n', "pyproject.toml")
+    before = state(stage)
+    for words in (["pyproject.toml", "--all-extras", "--group", "dev"], ["pyproject.toml", "-o", "out.txt"]):
+        if kind in ("an extra", "a group") and "-o" in words:
+            continue
+        unchanged(stage, stage.run(*COMPILE, *words), before, 64, 77, 78)
+    for name in ("setup.py", "setup.cfg"):
+        unchanged(stage, stage.run(*COMPILE, name), before, 64, 78)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "evil @ {uri}\n",
+        "-e ./evil\n",
+        "-r more.txt\n",
+        "good==1.0 --config-settings x=y\n",
+        "--index-url file://{folder}\ngood==1.0\n",
+        "--find-links {folder}\nevil==1.0\n",
+        "\x00\n",
+    ],
+)
+def test_what_was_written_before_is_no_input(stage, text):
+    """Of the file that is written again only pinned releases are read."""
+    path = evil_sdist(stage)
+    folder = stage.project / "evil"
+    folder.mkdir()
+    (folder / "setup.py").write_text(f"open({str(stage.marker)!r}, 'w')")
+    write(stage, f"evil @ {path.as_uri()}\n", "more.txt")
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    write(stage, "good\n")
+    write(stage, text.format(uri=path.as_uri(), folder=path.parent), "out.txt")
+    ended = stage.run(*COMPILE, "requirements.in", "-o", "out.txt")
+    assert ended.code == 0, ended.err
+    assert "good==1.0" in ended.out
+    assert "evil" not in ended.out
+    assert not stage.marker.exists()
+
+
+def test_files_are_read_once(stage):
+    """Two pipes, and a file and a configuration that are other ones when uv starts."""
+    path = evil_sdist(stage)
+    stage.wheel("good", "1.0", YES)
+    stage.wheel("good", "2.0", YES)
+    stage.policy()
+    pipe = stage.project / "pipe.in"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_text("good<2\n"))
+    writer.start()
+    ended = stage.run(*COMPILE, "pipe.in")
+    writer.join()
+    assert "good==1.0" in ended.out, ended.err
+    write(stage, "good\n")
+    write(stage, "[project]\nname = 'mine'\nversion = '1'\ndependencies = ['good']\n", "pyproject.toml")
+    evil = f"evil @ {path.as_uri()}"
+
+    def swap(_number, asked):
+        if asked.endswith("/simple/good/"):
+            write(stage, f"{evil}\n")
+            write(stage, f"[project]\nname = 'mine'\nversion = '1'\ndependencies = ['{evil}']\n", "pyproject.toml")
+
+    stage.index.lies.at_request = swap
+    ended = stage.run(*COMPILE, "requirements.in", "pyproject.toml")
+    assert ended.code == 0, ended.err
+    assert "evil" not in ended.out
+    assert not stage.marker.exists()
+
+
+def test_scripts_whose_metadata_leads_past_the_index(stage):
+    path = evil_sdist(stage)
+    stage.policy(WARN)
+    before = state(stage)
+    for text in (f'dependencies = ["evil @ {path.as_uri()}"]', '[tool.uv]\nhttp-proxy = "http://127.0.0.1:9"'):
+        body = "".join(f"# {line}\n" for line in text.splitlines())
+        write(stage, f"# /// script\n{body}# ///\n", "job.py")
+        before = state(stage)
+        unchanged(stage, stage.run(*COMPILE, "job.py"), before, 64, 78)
+
+
+FLAGS = ("--cache-dir=c", "--offline", "--preview", "--isolated", "--trusted-host=h", "--config=f", "--pip-args=x")
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_flags_that_lead_past_the_gate(stage, flag):
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    write(stage, "good\n")
+    before = state(stage)
+    unchanged(stage, stage.run(*COMPILE, "requirements.in", flag), before, 64)
+
+
+def test_nobody_elses_python(stage):
+    """uv looks for an environment from its working folder on: the mirror lies in a folder where others may write."""
+    planted = stage.folder / "tmp" / ".venv" / "bin"
+    planted.mkdir(parents=True)
+    (planted / "python").write_text(f"#!/bin/sh\ntouch {stage.marker}\nexit 1\n")
+    (planted / "python").chmod(0o755)
+    (planted.parent / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.11.7\n")
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    write(stage, "good\n")
+    ended = stage.run(*COMPILE, "requirements.in", env={"VIRTUAL_ENV": ""})
+    assert ended.code == 0, ended.err
+    assert not stage.marker.exists()
+
+
+def test_standard_input_leads_nowhere_else(stage):
+    path = evil_sdist(stage)
+    stage.policy(WARN)
+    before = state(stage)
+    unchanged(stage, stage.run(*COMPILE, "-", stdin=f"evil @ {path.as_uri()}\n"), before, 64, 77)
