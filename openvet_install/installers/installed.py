@@ -133,9 +133,19 @@ def compare(
 class _Comparison:
     def __init__(self, before: Snapshot, after: Snapshot, *, compiled: bool, thorough: bool) -> None:
         self.before, self.after, self.compiled, self.thorough = before.stamps, after.stamps, compiled, thorough
-        self.places = after.places
+        self.roots = after.places.roots
+        self.command_folder = after.places.command_folder
+        self.data = os.path.realpath(after.places.data)
+        self.watched = (*(f"{root}/" for root in self.roots), f"{self.command_folder}/")
         self.folders = after.places.python_folders
         self.configuration = after.places.configuration
+        self.inside: dict[str, list[str]] = {}
+        for root in self.roots:
+            for path in self.after:
+                if path.startswith(root + os.sep):
+                    top, below, _ = path[len(root) + 1 :].partition(os.sep)
+                    if below and top.endswith(".dist-info"):
+                        self.inside.setdefault(f"{root}{os.sep}{top}", []).append(path)
         self.moved = {path for path, stamp in self.after.items() if self.before.get(path) != stamp}
         moved_infos = {path.rpartition("/")[0] for path in self.moved if ".dist-info/" in path}
         self.changed: list[_Installed] = []
@@ -173,13 +183,12 @@ class _Comparison:
             path = self._place(one, member)
             expected[path] = member
             yield from self._member(one, release, member, path)
-        wrappers = {f"{self.places.command_folder}/{name}": target for name, target in self._commands(one, release)}
+        wrappers = {f"{self.command_folder}/{name}": target for name, target in self._commands(one, release)}
         own = {f"{one.info}/{name}" for name in _INSTALLERS_OWN}
         for path, target in wrappers.items():
             if path in self.after and not self._is_wrapper(path, target):
                 yield self._finding(one, path, "hash-mismatch", f"{_in(path)} does more than start `{target}`")
-        inside = (path for path in self.after if path.startswith(one.info + "/"))
-        for path in {row.path for row in one.rows} | set(inside):
+        for path in {*(row.path for row in one.rows), *self.inside.get(one.info, ())}:
             if path in expected or path in own or path in wrappers or self._is_bytecode(path, expected):
                 continue
             yield self._finding(one, path, "unexpected-file", f"{_in(path)} is not in the released file")
@@ -190,7 +199,7 @@ class _Comparison:
         plain = {"pip": "pip", "setuptools": "easy_install"}.get(one.name, "")
         for row in one.rows if pattern and plain in release.scripts else ():
             folder, _, name = row.path.rpartition("/")
-            if folder == self.places.command_folder and pattern and pattern.fullmatch(name):
+            if folder == self.command_folder and pattern and pattern.fullmatch(name):
                 yield name, release.scripts[plain]
 
     def _place(self, one: _Installed, member: str) -> str:
@@ -200,23 +209,22 @@ class _Comparison:
             return f"{one.root}/{member}"
         scheme, _, at = rest.partition("/")
         if scheme == "scripts":
-            return f"{self.places.command_folder}/{at}"
+            return f"{self.command_folder}/{at}"
         if scheme == "data":
-            return os.path.realpath(self.places.data) + f"/{at}"
+            return self.data + f"/{at}"
         if scheme == "headers":
             # tools differ in the folder, so it is the one that they wrote down
             ends = f"/{at}"
             found = (row.path for row in one.rows if "/include/" in row.path and row.path.endswith(ends))
             return min(found, key=len, default=f"{one.root}/{member}")
-        return next((p for r in self.places.roots if (p := f"{r}/{at}") in self.after), f"{one.root}/{at}")
+        return next((p for r in self.roots if (p := f"{r}/{at}") in self.after), f"{one.root}/{at}")
 
     def _member(self, one: _Installed, release: Release, member: str, path: str) -> Iterator[Finding]:
         top, _, name = member.partition("/")
         if name in _MAY_BE_LEFT_OUT and top.endswith(".dist-info"):
             return
-        watched = path.startswith((*(f"{root}/" for root in self.places.roots), f"{self.places.command_folder}/"))
         stamp = self.after.get(path)
-        if watched and (stamp is None or not stamp.regular):
+        if path.startswith(self.watched) and (stamp is None or not stamp.regular):
             what = "is missing" if stamp is None else "is a link"
             yield self._finding(one, path, "hash-mismatch", f"{_in(member)} {what}")
             return
@@ -245,7 +253,7 @@ class _Comparison:
     def rest(self) -> Iterator[Finding]:
         """Judge changed files that no distribution of this run accounts for."""
         created = not self.before
-        lock = os.path.realpath(self.places.data) + "/.lock"
+        lock = self.data + "/.lock"
         for path in self.moved:
             if path in self.configuration:
                 if not (created and path.endswith(disk.VENV_CONFIGURATION)):
@@ -301,9 +309,9 @@ class _Comparison:
     def _of_venv(self, path: str) -> bool:
         """Whether it is a file of a new environment itself."""
         folder, _, name = path.rpartition("/")
-        if folder == self.places.command_folder:
+        if folder == self.command_folder:
             return _VENV_COMMANDS.fullmatch(name) is not None
-        return folder in self.places.roots and name in _VENV_SITE
+        return folder in self.roots and name in _VENV_SITE
 
     def _finding(self, one: _Installed, path: str, reason: Reason, text: str) -> Finding:
         return Finding(one.name, one.version, path, reason, text)
