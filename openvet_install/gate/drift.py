@@ -22,7 +22,7 @@ from openvet_install.archive import ArchiveError, open_archive
 from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken
 from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK, EXIT_UNDECIDED, InstallError, UndecidedError
 from openvet_install.files import File
-from openvet_install.gate.after import release_of
+from openvet_install.gate.after import foreign, release_of
 from openvet_install.gate.browse import Place, browsing
 from openvet_install.gate.forgiven import account
 from openvet_install.gate.judge import conclude, judge_files
@@ -35,6 +35,7 @@ from openvet_install.gateway.blobs import BlobStore
 from openvet_install.installers import disk
 from openvet_install.installers.bytecode import unfaithful
 from openvet_install.installers.installed import Places, Release, compare, nothing, snapshot, source_of
+from openvet_install.installers.projects import Project, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 AT_ONCE = 8
 DIRECT_URL_BYTES = 64 * 1024
 _STARTUP = (".pth", ".start")
+_PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
 def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
@@ -76,7 +78,7 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
             return stopped(result, error)
         result.logs, result.warnings = knowledge.logs, [*result.warnings, *knowledge.warnings]
         infos = {disk.identity(info): info for _root, info in after.infos()}
-        local = {found for found, info in infos.items() if _is_ours(info, chosen)}
+        local = _ours(infos, chosen)
         result.skipped = len(local)
         fits, browser = Fit.of(target), stack.enter_context(browsing(plan, chosen.watch))
         deciding = Place(environ, folders, stack, fits.__call__).deciding(knowledge, chosen, browser.upstream)
@@ -92,6 +94,7 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
         unfaithful=partial(unfaithful, target.python),
     )  # fmt: skip
     _tell(result, judged, findings, places)
+    result.strays += foreign(nothing(after), after, local)
     _end(result)
     account(result, chosen)
     return result
@@ -228,17 +231,39 @@ def _end(result: Run) -> None:
         result.outcome, result.exit_code = Outcome.UNDECIDED, EXIT_UNDECIDED
 
 
-def _is_ours(info: str, chosen: Setting) -> bool:
-    """Tell whether a distribution is installed from a folder that every policy names in `local-projects`."""
+def _ours(infos: Mapping[tuple[str, str], str], chosen: Setting) -> set[tuple[str, str]]:
+    """Return the distributions of folders that every policy names in `local-projects`.
+
+    `direct_url.json` is the suspect's own statement: one of each folder is believed, if the project there has its name.
+    """
+    found: dict[Path, list[tuple[str, str]]] = defaultdict(list)
+    for one, info in infos.items():
+        if (folder := _folder_of(info, chosen)) is not None:
+            found[folder].append(one)
+    return {ones[0] for folder, ones in found.items() if len(ones) == 1 and _is_project(folder, ones[0][0])}
+
+
+def _is_project(folder: Path, name: str) -> bool:
+    if not any((folder / one).is_file() for one in _PROJECT_FILES):
+        return False
+    try:
+        return name_of(Project(str(folder), editable=False, extras="", origin=str(folder))) in (None, name)
+    except InstallError:
+        return False
+
+
+def _folder_of(info: str, chosen: Setting) -> Path | None:
+    """Return the folder of ours that a distribution says it was installed from."""
     raw = disk.read(f"{info}/direct_url.json", DIRECT_URL_BYTES)
     try:
         said = json.loads(raw or b"{}")
         parts = urlsplit(said["url"])
         if "dir_info" not in said or parts.scheme != "file":
-            return False
-    except (ValueError, KeyError, TypeError):
-        return False
-    return opponents(Path(unquote(parts.path)).resolve(), chosen.policies) == []
+            return None
+        folder = Path(unquote(parts.path)).resolve()
+    except (ValueError, KeyError, TypeError, OSError, RuntimeError):  # the last one for loops of links
+        return None
+    return folder if opponents(folder, chosen.policies) == [] else None
 
 
 def _unknown(name: str, version: str, detail: str) -> Decision:

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from openvet_install.installers import disk
 from openvet_install.installers.commands import without_login
@@ -17,13 +18,16 @@ MAX_BYTES = 64 * 1024
 
 
 def url_of(info: str) -> str | None:
-    """Return the address in a `.dist-info` folder, without login and fragment; None when there is none to read."""
+    """Return the address in a `.dist-info` folder, without login and fragment; None when there is none to read.
+
+    Tools quote more or fewer characters of a path; returned is the one spelling of `Path.as_uri`.
+    """
     raw = disk.read(f"{info}/{NAME}", MAX_BYTES)
     try:
-        url = json.loads(raw or b"")["url"]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        url = without_login(json.loads(raw or b"")["url"].partition("#")[0])
+        return Path(unquote(urlsplit(url).path)).as_uri() if url.startswith("file:///") else url
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return without_login(url.partition("#")[0]) if isinstance(url, str) else None
 
 
 def put_back(info: str, url: str) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 4 * 1024 * 1024
 _NAMED = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*@\s*(\S.*)")
 _EXTRAS = re.compile(r"(.+?)(\[[^\]/\\]*\])")
+_MORE = re.compile(r"[;\[\]$]")
+"""In a path: tools read a marker behind it, extras between, or the name of a variable."""
 
 
 class Project(NamedTuple):
@@ -43,8 +45,9 @@ class Project(NamedTuple):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """What the tool gets among its options."""
-        return (f"--editable={self.path}{self.extras}",) if self.editable else (f"{self.path}{self.extras}",)
+        """What the tool gets among its options: an address where it would find more in a path than that."""
+        place = f"{self.url if _MORE.search(self.path) else self.path}{self.extras}"
+        return (f"--editable={place}",) if self.editable else (place,)
 
     @property
     def url(self) -> str:
@@ -68,6 +71,8 @@ def read_project(text: str, cwd: str, origin: str, *, editable: bool = False) ->
         path = os.path.abspath(os.path.join(cwd, local_path(place)))
         looks = editable or os.sep in place or place.startswith(".") or place[:5].lower() == "file:"
         if looks and os.path.isdir(path):
+            if extras and not editable and _MORE.search(path):
+                raise UsageError(f"`{shown(text)}`: extras of a folder with such a name are not gated", where=origin)
             return Project(path, editable, extras.replace(" ", ""), origin)
     if editable:
         raise UsageError(f"`{shown(text)}` is no folder: only folders can be installed as editable", where=origin)

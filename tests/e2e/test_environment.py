@@ -107,6 +107,7 @@ def test_a_local_project_is_skipped_and_a_foreign_folder_is_not(stage):
         (folder / folder.name / "__init__.py").write_text("")
         info = site(stage) / f"{folder.name}-1.0.dist-info"
         info.mkdir()
+        (folder / "pyproject.toml").write_text(f'[project]\nname = "{folder.name}"\nversion = "1.0"\n')
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {folder.name}\nVersion: 1.0\n")
         (info / "RECORD").write_text(f"{folder.name}-1.0.dist-info/METADATA,,\n{folder.name}-1.0.dist-info/RECORD,,\n"
                                      f"{folder.name}-1.0.dist-info/direct_url.json,,\n")  # fmt: skip

@@ -1,12 +1,14 @@
 """T01, T04, T05, T60: folders are installed under `local-projects` only, and nothing comes in through them unjudged."""
 
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 
 from tests.support.attacks import BOTH, PIP, UV, backend, everything, evil_sdist, plain, site, stopped
 from tests.support.stage import BENIGN, WARN, YES
-from tests.support.wheels import make_sdist
+from tests.support.wheels import make_sdist, make_wheel, wheel_name
 
 
 def folder(stage, where="project", name="mine", *, code="", more="", build=(), requires=()):
@@ -150,3 +152,48 @@ def test_an_unaudited_sdist_beside_a_folder_stays_out(stage):
     stage.policy(BENIGN)
     before = everything(stage)
     stopped(stage, stage.run(*PIP, ".", str(path)), 77, before=before)
+
+
+@pytest.mark.parametrize("words", [(), ("-r", "r.txt")], ids=["typed", "file"])
+@pytest.mark.parametrize("name", ["evil-1.0.tar.gz", wheel_name("evil", "1.0")])
+@BOTH
+def test_a_folder_with_a_name_that_tools_read_as_an_archive_with_a_marker(stage, tool, words, name):
+    stage.policy()
+    odd = f"{name};python_version>'2'"
+    folder(stage, f"project/{odd}")
+    whole = stage.project / name
+    marker = stage.folder / "ran"
+    whole.write_bytes(make_wheel("evil", "1.0") if name.endswith(".whl") else make_sdist("evil", "1.0", marker=marker))
+    (stage.project / "r.txt").write_text(f"./{odd}\n")
+    ended = stage.run(*tool, *(words or (f"./{odd}",)))
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"mine": "1.0"}
+    assert not marker.exists()
+
+
+LIES = ("no project", "another name", "twice", "foreign file")
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_what_says_that_it_is_a_project_of_ours(stage, lie):
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    place = folder(stage, name="good" if lie in ("twice", "foreign file") else "mine")
+    if lie == "no project":
+        (place / "pyproject.toml").unlink()
+    assert stage.run(*PIP, "good").code == 0
+    infos = [next(site(stage).glob("good-*.dist-info"))]
+    if lie == "twice":
+        infos.append(Path(shutil.copytree(infos[0], infos[0].with_name("mine-1.0.dist-info"))))
+        text = (infos[1] / "METADATA").read_text()
+        (infos[1] / "METADATA").write_text(text.replace("Name: good", "Name: mine"))
+    for info in infos:
+        (info / "direct_url.json").write_text(json.dumps({"url": place.as_uri(), "dir_info": {}}))
+    if lie == "foreign file":
+        (site(stage) / "sitecustomize.py").write_text("evil = 1\n")
+        with (infos[0] / "RECORD").open("a") as file:
+            file.write("sitecustomize.py,,\n")
+    else:
+        (site(stage) / "good.py").write_text("evil = 1\n")
+    ended = stage.run("openvet-install", "check", "--environment")
+    assert ended.code in (65, 77), ended.err
