@@ -115,6 +115,8 @@ def read_links(values: Sequence[str], cwd: str, origin: str, base: str | None = 
     found: list[Links] = []
     for value in values:
         if value[:8].lower().startswith(("http://", "https://")):
+            if not _is_web(value):
+                raise UsageError(f"`--find-links`: `{shown(value)}` is not an http or https URL")
             found.append(Links(origin, url=value))
             continue
         path = local_path(value)
@@ -156,15 +158,19 @@ def _from_url(url: str, text: str, fragment: str) -> Source:
     scheme = url.partition(":")[0].lower()
     if scheme == "file":
         return _on_disk(local_path(url), text, sha256)
+    if scheme not in ("http", "https") or not _is_web(url):
+        raise UsageError(f"`{shown(text)}` is not an http, https or file URL")
+    clean = urlunsplit((*urlsplit(url)[:4], ""))
+    return Source(filename_of(url), url=clean + (f"#sha256={sha256}" if sha256 else ""), sha256=sha256)
+
+
+def _is_web(url: str) -> bool:
+    """Tell whether a URL has a proper host and port, and no characters that tools read in several ways."""
     try:
         parts = urlsplit(url)
-        good = scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        return bool(parts.hostname) and parts.port != 0 and url.isascii() and url.isprintable() and "\\" not in url
     except ValueError:
-        good = False
-    if not good or not url.isascii() or not url.isprintable() or "\\" in url:
-        raise UsageError(f"`{shown(text)}` is not an http, https or file URL")
-    clean = urlunsplit((*parts[:4], ""))
-    return Source(filename_of(url), url=clean + (f"#sha256={sha256}" if sha256 else ""), sha256=sha256)
+        return False
 
 
 def _from_path(path: str, text: str, cwd: str) -> Source:

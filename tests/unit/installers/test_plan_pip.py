@@ -121,6 +121,8 @@ def test_unusable_variables_are_dropped_and_named(plan):
         ("install x --use-deprecated legacy-resolver", "`--use-deprecated` is refused", None),
         ("install -e none", "`none` is no folder: only folders can be installed as editable", None),
         ("install x -f d", "`--find-links`: `d` is neither a folder nor an http or https page", None),
+        ("install x -f http://[::1", "`--find-links`: `http://[::1` is not an http or https URL", None),
+        ("install x -f http://h:99999/", "`--find-links`: `http://h:99999/` is not an http or https URL", None),
         ("install x --use-feature new", "`--use-feature=new` is not known for pip 26.3", None),
         ("install x --python-version x --target d", "`--python-version=x` is no version like 3, 3.12 or 3.12.1", None),
         (

@@ -76,6 +76,7 @@ def test_a_pipe_is_read_once(project):
     ("line", "words"),
     [
         ("-f none", "`--find-links`: `none` is neither a folder nor an http or https page"),
+        ("-f http://[::1", "`--find-links`: `http://[::1` is not an http or https URL"),
         ("-e none", "`none` is no folder: only folders can be installed as editable"),
         ("-i file:///d", "`-i`: `file:///d` is not an http or https URL"),
         ("--extra-index-url=./d", "`--extra-index-url`: `./d` is not an http or https URL"),
