@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from openvet_install import errors
 from openvet_install.cli import exempt, gated, manage, options, reports, wrap
 from openvet_install.cli.config import toml
-from openvet_install.config import Settings, keys
+from openvet_install.config import Settings, keys, revision
 from openvet_install.config.publishers import KINDS, PUBLISHER_KEYS
 from openvet_install.decide import Reason
 from openvet_install.gate import model
@@ -31,6 +31,7 @@ VARIABLES = {
     f"{options.VARIABLE}REPORT": "`--openvet-report`, several with spaces between",
     f"{options.VARIABLE}OFFLINE": "`--openvet-offline`: 1, true, yes, on; 0, false, no, off",
     f"{options.VARIABLE}BUNDLE": "`--openvet-bundle`; with it a run is offline",
+    revision.VARIABLE: "the project's policy, pins and baseline are read from this branch, tag or commit",
     exempt.OWNER: "`--owner` of `baseline` and `exempt`",
     environment.THROUGH: "set by `exec`: the gate around a gate",
     model.TOLD: "set by `exec`: where gates inside say what they told",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from openvet_install.cli import check, reports
 from openvet_install.cli.exempt import end_of, owner_of, put
+from openvet_install.cli.options import refuse_revision
 from openvet_install.cli.policy import read_setting
 from openvet_install.config import LogSettings
 from openvet_install.config.baseline import BASELINE_TOML, grown, render, shrunk
@@ -36,6 +37,7 @@ def baseline(options: WrapperOptions, *, owner: str | None, until: str | None, g
     Ends as `check` then would.
     """
     reports.check(options.reports)
+    refuse_revision("baseline", options)
     chosen, policy = _project(options)
     last = end_of(until, chosen) if until else None
     paths, target = check.locks_of(chosen.policies), check.target_of(python)

@@ -13,7 +13,7 @@ from openvet_install.config import Settings, read_guard, user_folder
 from openvet_install.config.baseline import BASELINE_TOML
 from openvet_install.config.guard import CONFIG_TOML
 from openvet_install.config.model import length
-from openvet_install.config.reader import documents_of
+from openvet_install.config.reader import MAX_FILE_BYTES, documents_of, shown_in
 from openvet_install.config.toml import spell
 from openvet_install.gate.heads import INSTALL_LOCK, OPENVET_LOCK
 from openvet_install.installers.commands import without_login
@@ -58,13 +58,16 @@ def _files(policy: PolicyFile) -> Iterator[str]:
     )
     for name in names:
         path = policy.folder / name
-        if path.exists():
+        if policy.files is not None:
+            if policy.files.read(path, MAX_FILE_BYTES) is not None:
+                yield shown_in(policy.files, name)
+        elif path.exists():
             yield name if policy.scope == "project" else str(path)
 
 
 def _keys(policy: PolicyFile, chosen: Setting) -> Iterator[tuple[str, str]]:
     """Yield `key = value` and the place, install keys with those that no file gives last."""
-    documents = [document for _raw, document in documents_of(policy.scope, policy.path).values()]
+    documents = [document for _raw, document in documents_of(policy.scope, policy.path, policy.files).values()]
     first = documents[0].name if documents else ""
     said: set[str] = set()
     for document in documents:

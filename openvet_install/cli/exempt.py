@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from openvet_install.cli import check
+from openvet_install.cli.options import refuse_revision
 from openvet_install.cli.policy import now, read_setting
 from openvet_install.config import read_policy, user_folder
 from openvet_install.config.reader import AUDIT_DIGITS, EXEMPT_LIMIT, INSTALL_TOML, LIFT_LIMIT, OPENVET_TOML, duration
@@ -73,6 +74,7 @@ def exempt(
     Raises `UsageError` for what may not be forgiven.
     """
     name, version = _release(what)
+    refuse_revision("exempt", options)
     chosen = read_setting(options)
     if not reason.strip():
         raise UsageError("`--reason` is empty")

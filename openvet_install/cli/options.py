@@ -33,7 +33,7 @@ class ReportTo(NamedTuple):
 class WrapperOptions(NamedTuple):
     """What the wrapper was told. None: not said. `variables` names the environment variables that counted.
 
-    With a `bundle` it is `offline`.
+    With a `bundle` it is `offline`. `policy_ref` is the revision that the project's policy is read from.
     """
 
     project: str | None = None
@@ -43,6 +43,14 @@ class WrapperOptions(NamedTuple):
     help: bool = False
     variables: tuple[str, ...] = ()
     bundle: str | None = None
+    policy_ref: str | None = None
+
+
+def refuse_revision(command: str, options: WrapperOptions) -> None:
+    """Raise `UsageError` for a command that writes a project's policy while that is read from a revision."""
+    if options.policy_ref is not None:
+        what = f"`{command}` writes the files of the project, but {VARIABLE}POLICY_REF names another revision"
+        raise UsageError(what, hint=f"env -u {VARIABLE}POLICY_REF openvet-install {command} …")
 
 
 def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[WrapperOptions, tuple[str, ...]]:
@@ -96,6 +104,7 @@ def _read(found: Mapping[str, list[str]], environ: Mapping[str, str]) -> Wrapper
     mode = said("mode", lambda value: [value])
     reports = said("report", str.split)
     bundle = said("bundle", lambda value: [value])
+    policy_ref = said("policy_ref", lambda value: [value])
     offline = "offline" in found
     for value, variable in [] if offline else said("offline", lambda value: [value]):
         offline = _truth(value, variable)
@@ -110,6 +119,7 @@ def _read(found: Mapping[str, list[str]], environ: Mapping[str, str]) -> Wrapper
         help="help" in found,
         variables=tuple(used),
         bundle=bundle[-1][0] if bundle else None,
+        policy_ref=policy_ref[-1][0] if policy_ref else None,
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from openvet_install.cli import check
+from openvet_install.cli.options import refuse_revision
 from openvet_install.cli.policy import now
 from openvet_install.cli.progress import Progress
 from openvet_install.config import LogSettings, discover, policies, read_policy
@@ -50,6 +51,7 @@ def init(urls: list[str], operators: list[str], options: WrapperOptions) -> int:
     `operators` are the first keys of the log's generations, if people know them; only with a single log.
     """
     refuse_offline("init", options)
+    refuse_revision("init", options)
     _check_operators(urls, operators)
     folder = Path(options.project or ".").resolve()
     install, openvet = folder / "openvet-install.toml", folder / "openvet.toml"
@@ -102,6 +104,7 @@ def _check_operators(urls: list[str], operators: list[str]) -> None:
 def update(name: str | None, options: WrapperOptions) -> int:
     """Move the pins of the project's logs forward; a log that does not verify moves nothing."""
     refuse_offline("update", options)
+    refuse_revision("update", options)
     project = Path(options.project) if options.project else None
     found = policies(Path.cwd(), os.environ, now().date(), project=project, owner=None)
     policy = next((one for one in found if one.scope == "project"), None)

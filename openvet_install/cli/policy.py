@@ -41,7 +41,7 @@ def read_setting(options: WrapperOptions) -> Setting:
     if bundle is not None and not bundle.is_file():
         raise UsageError(f"no bundle `{plain(options.bundle or '', MAX_SHOWN)}`", hint="openvet-install bundle")
     project = Path(options.project) if options.project else None
-    found = policies(Path.cwd(), os.environ, moment.date(), project=project, owner=None)
+    found = policies(Path.cwd(), os.environ, moment.date(), project=project, owner=None, revision=options.policy_ref)
     return setting(
         found, mode=options.mode, variables=options.variables, now=moment, offline=options.offline,
         watch=Progress(sys.stderr, Terminal.of(sys.stderr, os.environ)) if sys.stderr.isatty() else None,
@@ -57,7 +57,7 @@ def introduce(chosen: Setting, environ: Mapping[str, str]) -> list[str]:
     if [one.scope for one in chosen.judging] != ["project"]:
         return []
     (policy,) = chosen.judging
-    told = [f"openvet: note: first use of {plain(str(policy.path), 1000)}, the only policy here"]
+    told = [f"openvet: note: first use of {plain(policy.shown, 1000)}, the only policy here"]
     for settings, _pin, walked in pinned(policy):
         operators = ", ".join(walked.operators if walked is not None else settings.operators) or "not yet known"
         where = plain(without_login(settings.url), 300)

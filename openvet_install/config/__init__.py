@@ -6,6 +6,7 @@
 - `reader`: text to `PolicyFile`, unknown keys refused with the nearest known one;
 - `baseline`: the generated file beside a policy;
 - `guard`: OpenVet's own user file, of which `[guard]` holds in shells;
+- `revision`: a project's files in another revision of its repository;
 - `places`: where policies lie, and who may have written them.
 """
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from openvet_install.config.reader import EXEMPT_LIMIT, SHA256, read_bytes
+from openvet_install.config.reader import EXEMPT_LIMIT, MAX_FILE_BYTES, SHA256, read_bytes, shown_in
 from openvet_install.config.toml import Document, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
+
+    from openvet_install.config.model import Files
 
 BASELINE_TOML = "openvet.baseline.toml"
 VERSION = 1
@@ -52,12 +54,15 @@ class Silent(NamedTuple):
     sdist: bool = False
 
 
-def read_baseline(folder: Path, today: date) -> tuple[tuple[Known, ...], bytes]:
-    """Return the entries of the file in a policy's folder and its bytes; nothing where there is none.
+def read_baseline(folder: Path, today: date, files: Files | None = None) -> tuple[tuple[Known, ...], bytes]:
+    """Return the entries of the file in a policy's folder (from `files`, if given) and its bytes; nothing without it.
 
     Raises `ConfigError` or `FaultsError`.
     """
     path = folder / BASELINE_TOML
+    if files is not None:
+        found = files.read(path, MAX_FILE_BYTES)
+        return ((), b"") if found is None else (parse_baseline(found, shown_in(files, path.name), today), found)
     if not path.exists() and not path.is_symlink():
         return (), b""
     raw = read_bytes(path)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import Enum
 from pathlib import Path  # noqa: TC003 - as above
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from openvet_install.openvet.verdict import Policy
 
@@ -135,11 +135,21 @@ class Settings:
     said: Mapping[str, str] = field(default_factory=dict)
 
 
+class Files(Protocol):
+    """Files of a project that do not lie in its folder; `name` is where they do."""
+
+    name: str
+
+    def read(self, path: Path, limit: int) -> bytes | None:
+        """Return what stands for a path, None for nothing. Raises `ConfigError`, also beyond `limit` bytes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyFile:
     """One policy, whole: of the machine, the user or the project.
 
-    `path` is the file that people name, `folder` where its pins lie; `sha256` covers every file read.
+    `path` is the file that people name, `folder` where its pins lie; `sha256` covers every file read. With `files` it
+    is a revision's: policy, pins, baseline and bundle are read from there, whatever lies in `folder`.
     """
 
     scope: str
@@ -152,6 +162,12 @@ class PolicyFile:
     sha256: str = ""
     warnings: tuple[str, ...] = ()
     baseline: tuple[Known, ...] = ()
+    files: Files | None = None
+
+    @property
+    def shown(self) -> str:
+        """What people call it: `path`, or `REVISION:NAME`."""
+        return str(self.path) if self.files is None else f"{self.files.name}:{self.path.name}"
 
     @property
     def judges(self) -> bool:

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.config.baseline import read_baseline
-from openvet_install.config.reader import INSTALL_TOML, OPENVET_TOML, read_policy
+from openvet_install.config.reader import INSTALL_TOML, MAX_FILE_BYTES, OPENVET_TOML, read_policy
 from openvet_install.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
-    from openvet_install.config.model import PolicyFile
+    from openvet_install.config.model import Files, PolicyFile
 
 MACHINE_FOLDER = Path("/etc/openvet")
 
@@ -57,10 +57,12 @@ def policies(
     project: Path | None = None,
     machine: Path = MACHINE_FOLDER,
     owner: str | None = None,
+    revision: str | None = None,
 ) -> tuple[PolicyFile, ...]:
     """Read the policies that apply, machine first; empty when there is none at all.
 
-    `project` names the project's folder instead of looking upwards. Raises `ConfigError`: faults in a
+    `project` names the project's folder instead of looking upwards. With `revision` the project's policy is that of a
+    branch, tag or commit, and which folder it is in is looked for there too. Raises `ConfigError`: faults in a
     file, a machine or user policy that others can write, a named project without a policy.
     """
     found = []
@@ -68,6 +70,9 @@ def policies(
         if (path := _policy_in(folder, user=scope == "user")) is not None:
             _refuse_writable(path)
             found.append(_whole(scope, path, today, owner))
+    if revision is not None:
+        found.append(_of_revision(revision, project, start, environ, today=today, owner=owner))
+        return tuple(found)
     home = Path(environ["HOME"]) if environ.get("HOME") else None
     path = _policy_in(project) if project is not None else discover(start, home)
     if project is not None and path is None:
@@ -78,10 +83,24 @@ def policies(
     return tuple(found)
 
 
-def _whole(scope: str, path: Path, today: date, owner: str | None) -> PolicyFile:
+def _of_revision(
+    name: str, project: Path | None, start: Path, environ: Mapping[str, str], *, today: date, owner: str | None
+) -> PolicyFile:
+    from openvet_install.config.revision import VARIABLE, Revision, chain  # noqa: PLC0415 - only where it is asked for
+
+    folder = (project if project is not None else start).resolve()
+    revision = Revision(name, folder, environ)
+    for one in [folder] if project is not None else chain(folder, revision.top):
+        for file in (OPENVET_TOML, INSTALL_TOML):
+            if revision.read(one / file, MAX_FILE_BYTES) is not None:
+                return _whole("project", one / file, today, owner, revision)
+    raise ConfigError(f"no {OPENVET_TOML} in {name}", where=VARIABLE, hint="what the change itself says does not count")
+
+
+def _whole(scope: str, path: Path, today: date, owner: str | None, files: Files | None = None) -> PolicyFile:
     """Read a policy with the baseline beside it; the digest covers both."""
-    policy = read_policy(scope, path, today, owner)
-    baseline, raw = read_baseline(path.parent, today)
+    policy = read_policy(scope, path, today, owner, files)
+    baseline, raw = read_baseline(path.parent, today, files)
     if not raw:
         return policy
     digest = hashlib.sha256(bytes.fromhex(policy.sha256) + raw).hexdigest()

@@ -25,6 +25,8 @@ from openvet_install.openvet.verdict import Override, Policy, Requirement
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from openvet_install.config.model import Files
+
 OPENVET_TOML = "openvet.toml"
 INSTALL_TOML = "openvet-install.toml"
 
@@ -65,15 +67,17 @@ def parse_policy(text: str) -> Policy:
     return policy
 
 
-def read_policy(scope: str, path: Path, today: date, owner: str | None = None) -> PolicyFile:
-    """Read `openvet.toml` or `openvet-install.toml` at `path`, and the other one beside it.
+def read_policy(
+    scope: str, path: Path, today: date, owner: str | None = None, files: Files | None = None
+) -> PolicyFile:
+    """Read `openvet.toml` or `openvet-install.toml` at `path`, and the other one beside it; from `files`, if given.
 
     All faults are told at once. A table that stands in both files is a fault.
     Raises `ConfigError` or `FaultsError`.
     """
     digest = hashlib.sha256()
     documents = {}
-    for name, (raw, document) in documents_of(scope, path).items():
+    for name, (raw, document) in documents_of(scope, path, files).items():
         digest.update(hashlib.sha256(raw).digest())
         documents[name] = document
     tables: dict[str, Table] = {}
@@ -103,18 +107,28 @@ def read_policy(scope: str, path: Path, today: date, owner: str | None = None) -
         settings=settings,
         requirement_places=places,
         sha256=digest.hexdigest(),
+        files=files,
     )
 
 
-def documents_of(scope: str, path: Path) -> dict[str, tuple[bytes, Document]]:
+def documents_of(scope: str, path: Path, files: Files | None = None) -> dict[str, tuple[bytes, Document]]:
     """Read the one or two files of a policy, by name, without looking at what they say. Raises `ConfigError`."""
     found = {}
     for name in (OPENVET_TOML, INSTALL_TOML):
         candidate = path.parent / name
-        if candidate.exists():
+        if files is not None:
+            raw = files.read(candidate, MAX_FILE_BYTES)
+            if raw is not None:
+                found[name] = (raw, Document.parse(raw, shown_in(files, name)))
+        elif candidate.exists():
             raw = read_bytes(candidate)
             found[name] = (raw, Document.parse(raw, _shown(candidate, scope)))
     return found
+
+
+def shown_in(files: Files | None, name: str) -> str:
+    """Return what people call a file of a project."""
+    return name if files is None else f"{files.name}:{name}"
 
 
 def _shown(path: Path, scope: str) -> str:

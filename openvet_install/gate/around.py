@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from openvet_install.config import revision
 from openvet_install.errors import EXIT_BLOCKED, EXIT_BUG, EXIT_INVALID, EXIT_OK, EXIT_UNDECIDED
 from openvet_install.gate.forgiven import account
 from openvet_install.gate.keeper import Keeper, origin_of
@@ -145,6 +146,8 @@ def _inherited(chosen: Setting) -> dict[str, str]:
     """Say to the gates inside what this one was told: they judge by the same policies."""
     project = next((one.path.parent for one in chosen.policies if one.scope == "project"), None)
     found = {"OPENVET_INSTALL_PROJECT": str(project)} if project is not None else {}
+    files = next((one.files for one in chosen.policies if one.files is not None), None)
+    found |= {revision.VARIABLE: files.name} if files is not None else {}
     found |= {"OPENVET_INSTALL_MODE": chosen.said_mode} if chosen.said_mode else {}
     found |= {"OPENVET_INSTALL_BUNDLE": str(chosen.bundle)} if chosen.bundle is not None else {}
     return found | ({"OPENVET_INSTALL_OFFLINE": "1"} if chosen.offline else {})

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from openvet_install.config import PolicyFile
+    from openvet_install.config.model import Files
     from openvet_install.openvet.bundle import Bundle
 
 BUNDLE = "openvet.bundle"
@@ -45,14 +46,25 @@ class Bundles:
         """Take the one that a person named."""
         self._named = named
         self._read: Once[Bundle] = Once()
+        self._kept: Once[Bundle | None] = Once()
 
     def of(self, policy: PolicyFile) -> Bundle | None:
         """Return the bundle of a policy, None if it has none. Raises `InvalidError` and `UndecidedError`."""
         path = policy.folder / BUNDLE
         if self._named is not None and policy.scope != "machine":
             path = self._named
+        elif policy.files is not None:
+            return self._kept.get(path, lambda: _of(policy.files, path))
         elif not path.exists():
             return None
         from openvet_install.openvet.bundle import read_bundle  # noqa: PLC0415 - only where there is one
 
         return self._read.get(path, lambda: read_bundle(path))
+
+
+def _of(files: Files | None, path: Path) -> Bundle | None:
+    """Read the bundle that a revision holds beside its policy: it goes with the pins of that day."""
+    from openvet_install.openvet.bundle import MAX_BYTES, parse_bundle  # noqa: PLC0415 - only where it is needed
+
+    raw = None if files is None else files.read(path, MAX_BYTES)
+    return None if raw is None else parse_bundle(path.name, raw)

@@ -39,7 +39,9 @@ def account(result: Run, chosen: Setting) -> None:
 def _ending(kind: str, one: Exemption | Known, today: date, policies: tuple[PolicyFile, ...]) -> Ending:
     release = f"{one.package} {one.version}" if one.version else one.package
     name, _, line = one.where.rpartition(":")
-    folder = next((each.folder for each in policies if each.scope == "project"), None)
-    path = str(folder / name) if folder is not None else name
+    project = next((each for each in policies if each.scope == "project"), None)
+    if project is not None and project.files is not None:
+        name = name.removeprefix(f"{project.files.name}:")
+    path = str(project.folder / name) if project is not None else name
     spot = Spot(path, int(line)) if line.isdecimal() else Spot(one.where)
     return Ending(kind=kind, release=release, until=one.until, days=(one.until - today).days, spot=spot)

@@ -334,8 +334,9 @@ def pinned(policy: PolicyFile) -> list[tuple[LogSettings, Pin, Walked | None]]:
     """Match the logs of a policy with its pins. Raises `ConfigError`."""
     if not policy.logs:
         return []
-    pins = read_pins(policy.folder / OPENVET_LOCK)
-    walked = read_walked(policy.folder / INSTALL_LOCK)
+    read = policy.files.read if policy.files is not None else None
+    pins = read_pins(policy.folder / OPENVET_LOCK, read)
+    walked = read_walked(policy.folder / INSTALL_LOCK, read)
     _refuse_unknown(pins, policy)
     found = []
     for name, settings in policy.logs.items():

@@ -111,7 +111,7 @@ class Setting(NamedTuple):
         return tuple(
             PolicySeen(
                 scope=one.scope,
-                file=str(one.path),
+                file=one.shown,
                 sha256=one.sha256,
                 mode=self.modes[one.scope].value,
                 mode_place=self.mode_places[one.scope],

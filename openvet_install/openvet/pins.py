@@ -24,12 +24,14 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from openvet_install.openvet.log import Log, Progress, Verified
 
+    Read = Callable[[Path, int], bytes | None]
+
 CLOCK_SLACK_SECONDS = 24 * 3600
-_LOCK_MAX_BYTES = 4 * 1024 * 1024
+LOCK_MAX_BYTES = 4 * 1024 * 1024
 _BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _HEAD = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 
@@ -169,11 +171,14 @@ def _result(
     )
 
 
-def read_pins(path: Path) -> dict[str, Pin]:
-    """Read `openvet.lock` as OpenVet 0.6 does; a file that is not there holds no pin. Raises `ConfigError`."""
+def read_pins(path: Path, read: Read | None = None) -> dict[str, Pin]:
+    """Read `openvet.lock` as OpenVet 0.6 does; a file that is not there holds no pin. Raises `ConfigError`.
+
+    `read` brings the bytes from elsewhere, None for nothing.
+    """
     return {
         name: Pin(_text(path, name, table, "url"), _head(path, name, table, "head"))
-        for name, table in _logs(path, {"url", "head"}).items()
+        for name, table in _logs(path, {"url", "head"}, read).items()
     }
 
 
@@ -182,10 +187,10 @@ def write_pins(path: Path, pins: Mapping[str, Pin]) -> None:
     _write(path, {name: {"url": pin.url, "head": pin.head} for name, pin in pins.items()})
 
 
-def read_walked(path: Path) -> dict[str, Walked]:
-    """Read `openvet-install.lock`; a file that is not there holds nothing. Raises `ConfigError`."""
+def read_walked(path: Path, read: Read | None = None) -> dict[str, Walked]:
+    """Read `openvet-install.lock`; a file that is not there holds nothing. `read` as above. Raises `ConfigError`."""
     found = {}
-    for name, table in _logs(path, {"operators", "walked"}).items():
+    for name, table in _logs(path, {"operators", "walked"}, read).items():
         operators = table.get("operators")
         if not isinstance(operators, list) or not operators or not all(_is_fingerprint(one) for one in operators):
             raise _error(path, f"log.{name}.operators", "is no list of fingerprints such as `SHA256:…`")
@@ -206,16 +211,22 @@ def _error(path: Path, key: str, what: str) -> ConfigError:
     return ConfigError(f"`{key}` {what}", where=str(path))
 
 
-def _logs(path: Path, allowed: set[str]) -> dict[str, dict[str, Any]]:
+def _bytes(path: Path) -> bytes | None:
     try:
         with path.open("rb") as file:
-            raw = file.read(_LOCK_MAX_BYTES + 1)
+            return file.read(LOCK_MAX_BYTES + 1)
     except FileNotFoundError:
-        return {}
+        return None
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def _logs(path: Path, allowed: set[str], read: Read | None) -> dict[str, dict[str, Any]]:
+    raw = _bytes(path) if read is None else read(path, LOCK_MAX_BYTES)
+    if raw is None:
+        return {}
     try:
-        table = tomllib.loads(raw.decode()) if len(raw) <= _LOCK_MAX_BYTES else {}
+        table = tomllib.loads(raw.decode()) if len(raw) <= LOCK_MAX_BYTES else {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"not TOML: {error}", where=str(path)) from error
     version = table.pop("version", None)

@@ -1,19 +1,23 @@
-"""`examples/ci`: the script as a service runs it, with a change that approves itself; and the hook for pre-commit."""
+"""`examples/ci`: their commands as a service runs them, with a change that approves itself; and the pre-commit hook."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
+import re
+import shlex
 import subprocess
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.test_commands import write_lock
-from tests.support.stage import BENIGN, NO, PROGRAMS, YES
+from tests.support.stage import BENIGN, NO, YES
 
 ROOT = Path(__file__).resolve().parents[2]
-CHECK = ROOT / "examples" / "ci" / "check.sh"
+REF = "OPENVET_INSTALL_POLICY_REF"
+SOON = date.today() + timedelta(days=90)  # noqa: DTZ011 - a day of this machine
 
 
 @pytest.fixture
@@ -26,6 +30,7 @@ def repository(stage):
     git(stage, "init", "-q", "-b", "main")
     git(stage, "add", "-A")
     git(stage, "commit", "-qm", "base")
+    git(stage, "update-ref", "refs/remotes/origin/main", "main")
     git(stage, "switch", "-qc", "change")
     return stage
 
@@ -35,44 +40,54 @@ def git(stage, *argv):
     subprocess.run(["git", *who, *argv], cwd=stage.project, check=True, timeout=60)
 
 
-def check(stage, base="main", *argv):
-    path = f"{PROGRAMS}{os.pathsep}{stage.variables['PATH']}"
-    return subprocess.run(
-        [str(CHECK), base, *argv], cwd=stage.project, env=stage.variables | {"PATH": path}, capture_output=True,
-        text=True, timeout=200, check=False,
-    )  # fmt: skip
+def digest(stage):
+    return hashlib.sha256(stage.index.entries["silent-1.0-py3-none-any.whl"].body).hexdigest()
 
 
-@pytest.mark.parametrize(
-    "loosened", [BENIGN + 'mode = "warn"\n', '[requirement]\nbenign = "is-benign or not is-benign"\n']
-)
-def test_a_change_does_not_approve_itself(repository, loosened):
+def command(service):
+    """Return the argv of the check in an example, and the revision that it names."""
+    text = (ROOT / "examples" / "ci" / f"{service}.yml").read_text("utf-8")
+    (line,) = re.findall(r"^ +- (?:run: )?(openvet-install check .+)$", text, re.MULTILINE)
+    (ref,) = re.findall(rf"^ +{REF}: (.+)$", text, re.MULTILINE)
+    expressions = {"${{ github.base_ref || 'main' }}": "main", "$CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main"}
+    for expression, value in expressions.items():
+        ref = ref.replace(expression, value)
+    return shlex.split(line), ref
+
+
+@pytest.mark.parametrize("service", ["github", "gitlab"])
+@pytest.mark.parametrize("loosened", ["mode", "exemption", "baseline"])
+def test_a_change_does_not_approve_itself(repository, service, loosened):
     write_lock(repository, "goodlib", "silent")
     policy = repository.project / "openvet.toml"
-    policy.write_text(policy.read_text().replace(BENIGN, loosened))
-    git(repository, "commit", "-qam", "change")
-    ended = check(repository, "main", "--report=github", "--report=sarif:s.sarif")
-    assert ended.returncode == 77, ended.stdout + ended.stderr
-    assert "::error file=uv.lock,line=" in ended.stdout
-    results = json.loads((repository.project / "s.sarif").read_text())["runs"][0]["results"]
+    entry = f'package = "silent"\nuntil = {SOON}\nowner = "o"\nhashes = ["sha256:{digest(repository)}"]\n'
+    if loosened == "mode":
+        policy.write_text(policy.read_text().replace(BENIGN, BENIGN + 'mode = "warn"\n'))
+    elif loosened == "exemption":
+        policy.write_text(policy.read_text() + f'[[install.exempt]]\nreason = "r"\n{entry}')
+    else:
+        text = f'version = 1\n[[release]]\nversion = "1.0"\n{entry}'
+        (repository.project / "openvet.baseline.toml").write_text(text)
+    git(repository, "add", "-A")
+    git(repository, "commit", "-qm", "change")
+    argv, ref = command(service)
+    assert repository.run(*argv).code == 0  # by its own policy it passes
+    ended = repository.run(*argv, env={REF: ref})
+    assert ended.code == 77, ended.out + ended.err
+    assert service != "github" or "::error file=uv.lock,line=" in ended.out
+    results = json.loads((repository.project / "openvet.sarif").read_text())["runs"][0]["results"]
     assert results[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "uv.lock"
 
 
-def test_what_is_approved_passes_and_nothing_is_left(repository):
-    ended = check(repository)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+@pytest.mark.parametrize("service", ["github", "gitlab"])
+def test_what_is_approved_passes_and_nothing_is_left(repository, service):
+    argv, ref = command(service)
+    ended = repository.run(*argv, env={REF: ref})
+    assert ended.code == 0, ended.out + ended.err
     assert repository.leftovers == []
 
 
-def test_without_the_base_it_stops(repository):
-    ended = check(repository, "origin/main")
-    assert ended.returncode == 78
-    assert "no commit origin/main" in ended.stderr
-
-
 def test_the_hook_names_a_command_and_files_that_exist(repository):
-    import re
-
     text = (ROOT / ".pre-commit-hooks.yaml").read_text("utf-8")
     (entry,) = re.findall(r"^  entry: (.+)$", text, re.MULTILINE)
     (pattern,) = re.findall(r"^  files: (.+)$", text, re.MULTILINE)

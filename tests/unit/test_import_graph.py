@@ -51,6 +51,7 @@ IO_MODULES = {"os", "socket", "ssl", "subprocess", "sqlite3", "requests", "urlli
 PROCESS_DOORS = {
     *(
         "openvet.attestors",
+        "config.revision",
         "installers.sandbox",
         "installers.target",
         "installers.passing",
