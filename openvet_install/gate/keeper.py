@@ -103,6 +103,7 @@ class Keeper:
         self._demands = demands
         self._by_url: dict[str, Decision] = {}
         self._opened: Once[Contents] = Once() if originals is None else originals.opened
+        self._seen: dict[tuple[str, str], Contents] = {}
         self._assumed: set[str] = set()
         self._unread: dict[str, set[str]] = {}
         self._left: dict[str, list[Unread]] = {}
@@ -204,7 +205,7 @@ class Keeper:
     def _settle(self, project: str, decisions: Sequence[Decision]) -> list[Decision]:
         @functools.cache
         def demands() -> SpecifierSet:
-            return self._demands(project, self.read())
+            return self._demands(project, self.seen())
 
         def takes(file: File) -> bool:
             return self._fits(file) and demands().contains(file.version, prereleases=True)
@@ -239,7 +240,15 @@ class Keeper:
 
     def contents(self, blob: Blob, filename: str) -> Contents:
         """Open a whole local copy, once in a run; raises `ArchiveError` for what must not be released."""
-        return self._opened.get((blob.sha256, filename), lambda: open_archive(Path(blob.path), filename))
+        found = self._opened.get((blob.sha256, filename), lambda: open_archive(Path(blob.path), filename))
+        with self._lock:
+            self._seen[found.name, found.version] = found
+        return found
+
+    def seen(self) -> list[Contents]:
+        """Return every archive that was opened, those too that only gave their METADATA, or were looked into ahead."""
+        with self._lock:
+            return list(self._seen.values())
 
     def _note(self, project: str, decisions: Iterable[Decision]) -> None:
         known = self.pages.setdefault(project, {})

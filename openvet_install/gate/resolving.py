@@ -80,7 +80,6 @@ class Resolver(Keeper):
         self._ranks = {tag: rank for rank, tag in reversed(list(enumerate(view.tags)))}
         self._instead: dict[str, str] = {}
         self._readable: set[str] = set()
-        self._read: dict[tuple[str, str], Contents] = {}
         self._whole_ones: set[str] = set()
 
     def wanted(self, project: str) -> None:
@@ -94,15 +93,7 @@ class Resolver(Keeper):
 
     def read(self) -> list[Contents]:
         """Return every archive that was opened, those too that only gave their METADATA."""
-        with self._lock:
-            return list(self._read.values())
-
-    def contents(self, blob: Blob, filename: str) -> Contents:
-        """Open a whole local copy and note what it asks for."""
-        found = super().contents(blob, filename)
-        with self._lock:
-            self._read[found.name, found.version] = found
-        return found
+        return self.seen()
 
     def elsewhere(self) -> frozenset[str]:
         """Look again, now that more is known of who needs what."""

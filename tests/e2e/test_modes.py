@@ -82,7 +82,7 @@ def test_what_was_asked_for_to_be_old_is_no_silent_fall(stage, tool):
     stage.wheel("modern", "2.0", offered=aged(1) | {"requires_python": ">=4"})
     stage.policy()
     (stage.project / "c.txt").write_text("lib<2\n")
-    for words in (["lib<2"], ["lib", "-c", "c.txt"], ["uses"], ["modern"]):
+    for words in (["lib<2"], ["lib", "-c", "c.txt"], ["uses"], ["uses"], ["modern"]):  # the second time from our store
         ended = stage.run(*tool.split(), "--dry-run", *words)
         assert ended.code == 0, ended.err
     for words in (["lib>=1"], ["any"]):
