@@ -7,10 +7,17 @@ its PEP 440 normal form. The variant is taken from the file name (protocol, sect
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_version,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
 
 from openvet_install.errors import InvalidError
 from openvet_install.openvet.subject import PYPI, Coordinate, Subject, TaggedHash
@@ -99,6 +106,12 @@ def parse_filename(filename: str) -> tuple[str, str, frozenset[Tag]]:
     except (InvalidWheelFilename, InvalidSdistFilename) as error:
         raise FilenameError(str(error)) from error
     return str(name), str(version), frozenset()
+
+
+@lru_cache(maxsize=8192)
+def release_of(version: str) -> str:
+    """Return the one spelling of all versions that are equal (PEP 440): `1.0` and `1.0.0` are one release."""
+    return canonicalize_version(version)
 
 
 def filename_of(url: str) -> str:

@@ -13,6 +13,7 @@ from packaging.version import Version
 
 from openvet_install.config.model import length
 from openvet_install.decide import Action, Decision, Reason, ReasonClass
+from openvet_install.files import release_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -37,17 +38,18 @@ def settle(
 
 
 def _siblings(decisions: Sequence[Decision]) -> list[Decision]:
-    tainted = {one.file.version: one for one in decisions if _is_no(one)}
+    tainted = {release_of(one.file.version): one for one in decisions if _is_no(one)}
     return [
         one._replace(
             action=Action.BLOCK,
-            reason=tainted[one.file.version].reason,
-            requirements=tainted[one.file.version].requirements,
-            detail=f"another file of this release is: {tainted[one.file.version].file.filename}",
+            reason=no.reason,
+            requirements=no.requirements,
+            detail=f"another file of this release is: {no.file.filename}",
             exemption=None,
             known=None,
         )
-        if one.file.version in tainted
+        if tainted
+        and (no := tainted.get(release_of(one.file.version))) is not None
         and (one.reason.klass is ReasonClass.SILENCE or one.exemption is not None or one.known is not None)
         else one
         for one in decisions

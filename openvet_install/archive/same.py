@@ -14,6 +14,7 @@ from packaging.version import Version
 from openvet_install.archive.contents import Contents, shown
 from openvet_install.archive.metadata import promises, values_of
 from openvet_install.archive.stated import declared, points_of, promised, promised_points, said_in
+from openvet_install.files import release_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -41,7 +42,7 @@ def compare(wheel: Contents, original: Contents) -> Comparison:
 
 
 def _release(contents: Contents) -> tuple[str, str]:
-    return contents.name, Version(contents.version).public
+    return contents.name, release_of(Version(contents.version).public)
 
 
 def _promised(wheel: Contents, original: Contents) -> Iterator[str]:

@@ -21,7 +21,7 @@ from packaging.version import Version
 from openvet_install.archive import ArchiveError, open_archive
 from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken
 from openvet_install.errors import InvalidError, UndecidedError
-from openvet_install.files import File, FilenameError, filename_of, parse_filename
+from openvet_install.files import File, FilenameError, filename_of, parse_filename, release_of
 from openvet_install.gate.deciding import Deciding, carrying_of
 from openvet_install.gate.model import Trouble
 from openvet_install.gate.once import Once
@@ -417,7 +417,8 @@ class Keeper:
         if known is not None and known.file.sha256 == file.sha256:
             return known
         (decision,) = self._deciding([file])
-        siblings = [one for one in others if one.file.version == file.version and one.file.url != url]
+        here = release_of(file.version)
+        siblings = [one for one in others if release_of(one.file.version) == here and one.file.url != url]
         return settle([decision, *siblings], self._rules)[0]
 
     def _unlisted(self, url: str) -> File:

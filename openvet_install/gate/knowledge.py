@@ -16,6 +16,7 @@ from packaging.version import InvalidVersion, Version
 
 from openvet_install.carry import Original, comparable, named
 from openvet_install.decide import Evidence
+from openvet_install.files import release_of
 from openvet_install.gate.bundles import NotHeldError
 from openvet_install.gate.heads import Heads
 from openvet_install.gate.model import LogSeen
@@ -43,7 +44,7 @@ SPELLINGS_MIXED = 3
 
 
 class _Package(NamedTuple):
-    """The audits of one package in one log at one head."""
+    """The audits of one package in one log at one head; `by_version` has equal versions under one spelling."""
 
     by_subject: dict[Subject, Audit]
     by_version: dict[str, tuple[Audit, ...]]
@@ -55,7 +56,8 @@ class _Package(NamedTuple):
         by_version: dict[str, tuple[Audit, ...]] = {}
         by_sha256: dict[str, tuple[Audit, ...]] = {}
         for audit in found:
-            by_version[audit.subject.version] = (*by_version.get(audit.subject.version, ()), audit)
+            release = release_of(audit.subject.version)
+            by_version[release] = (*by_version.get(release, ()), audit)
             if (digest := audit.subject.sha256) is not None:
                 by_sha256[digest] = (*by_sha256.get(digest, ()), audit)
         return cls({audit.subject: audit for audit in found}, by_version, by_sha256)
@@ -170,7 +172,7 @@ class Knowledge:
         """Return the other audited files of a file's public version that policies which carry know, in order."""
         carrying = {one.scope for one in self._policies if one.settings.carry == "content"}
         sources = [source for source in self._sources if source.scope in carrying]
-        release = Version(file.version).public
+        release = _public(file.version)
         found: dict[Subject, set[str]] = {}
         for source in sources:
             for head in source.heads:
@@ -241,10 +243,10 @@ class Knowledge:
     def versions(self, name: str) -> tuple[str, ...]:
         """Return the versions of a package that any log has an approving audit of, at its pinned head."""
         found = {
-            version
+            audit.subject.version
             for source in self._sources
-            for version, audits in self._package(source, source.pin, name).by_version.items()
-            if any(audit.approves for audit in audits)
+            for audit in self._package(source, source.pin, name).by_subject.values()
+            if audit.approves
         }
         return tuple(sorted(found))
 
@@ -289,7 +291,8 @@ class Knowledge:
     def _told(self, source: Source, file: File, sha256: str) -> list[Audit] | None:
         """Return the audits of a file's bytes at either head; None if the log says nothing of its release either."""
         same = [audit for head in source.heads for audit in self._same_bytes(source, head, file, sha256)]
-        if same or any(file.version in self._package(source, head, file.name).by_version for head in source.heads):
+        release = release_of(file.version)
+        if same or any(release in self._package(source, head, file.name).by_version for head in source.heads):
             return same
         return None
 
@@ -315,7 +318,7 @@ class Knowledge:
         return [
             audit
             for head in source.heads
-            for audit in self._package(source, head, file.name).by_version.get(file.version, ())
+            for audit in self._package(source, head, file.name).by_version.get(release_of(file.version), ())
         ]
 
     def _package(self, source: Source, head: str, name: str) -> _Package:
@@ -328,12 +331,12 @@ class Knowledge:
 
 @lru_cache(maxsize=4096)
 def _public(version: str) -> str | None:
-    """Return a version without its local part; None for what is not written in the normal form."""
+    """Return the release of a version without its local part; None for what is not written in the normal form."""
     try:
         read = Version(version)
     except InvalidVersion:
         return None
-    return read.public if str(read) == version else None
+    return release_of(read.public) if str(read) == version else None
 
 
 def spellings(name: str, filename: str) -> tuple[str, ...]:

@@ -273,3 +273,20 @@ def test_an_sdist_of_a_wheels_name(stage, tool):
     stage.policy(WARN)
     before = everything(stage)
     stopped(stage, stage.run(*tool, "evil"), 65, before=before)
+
+
+@BOTH
+@pytest.mark.parametrize(("bad", "silent"), [("1.0", "1.0.0"), ("1.0.0", "1.0"), ("1!2.0rc1", "1!2rc1")])
+def test_the_sibling_of_a_no_whose_version_is_spelled_otherwise(stage, tool, bad, silent):
+    """T44: for resolvers `1.0` and `1.0.0` are one release; in warn mode the silent sdist would be taken, and run."""
+    stage.wheel("acme", bad, NO)
+    stage.sdist("acme", silent)
+    stage.policy(WARN)
+    ended = stage.run(*tool, *(("--pre",) if tool[0] == "openvet-pip" else ("--prerelease=allow",)), "acme")
+    assert ended.code == 77, ended.err
+    assert {one["reason"] for one in ended.report["withheld"]} == {"contradicted"}
+    assert not stage.marker.exists()
+    stage.index.entries.pop(wheel_name("acme", bad))
+    ended = stage.run(*tool, *(("--pre",) if tool[0] == "openvet-pip" else ("--prerelease=allow",)), "acme")
+    assert ended.code == 77, ended.err
+    assert not stage.marker.exists()
