@@ -39,8 +39,9 @@ class Carrying:
     def compared(
         self, cases: Sequence[Case], rules: Sequence[Rules], fits: Callable[[File], bool], first: Container[str]
     ) -> list[Case]:
-        """Return the cases with what is said of the same content; the versions that come `first` are never left out.
+        """Return the cases with what is said of the same content.
 
+        Never left out are the versions that come `first`, and what would be let through although a no may carry to it.
         Raises `UpstreamError` where a no may be hidden.
         """
         self._originals.listed(case.file for case in cases)
@@ -55,12 +56,13 @@ class Carrying:
         found, weight = list(cases), 0
         chosen: list[tuple[int, Questions]] = []
         for number, one in asked:
-            weight += cases[number].file.size or 0
-            version = cases[number].file.version
-            if one.noes or version in first or not chosen or (len(chosen) < MAX_FILES and weight <= MAX_BYTES):
+            case = cases[number]
+            weight += case.file.size or 0
+            needed = case.file.version in first or (bool(one.noes) and self._shown(case, rules))
+            if needed or not chosen or (len(chosen) < MAX_FILES and weight <= MAX_BYTES):
                 chosen.append((number, one))
             else:
-                found[number] = cases[number]._replace(problem="not compared with audited files: enough newer ones are")
+                found[number] = case._replace(problem="not compared with audited files: enough newer ones are")
         with ThreadPoolExecutor(AT_ONCE) as pool:
             done = pool.map(lambda pair: self._case(cases[pair[0]], pair[1], rules), chosen)
             for (number, _), case in zip(chosen, done, strict=True):
@@ -75,7 +77,7 @@ class Carrying:
             compared = self._originals.compare(case.file, one.subject)
             if compared.members is not None:
                 return case._replace(evidence=with_same(case.evidence, [(one, compared.members)]))
-            if compared.unreachable and self._action(case, case.evidence, rules) is not Action.BLOCK:
+            if compared.unreachable and self._shown(case, rules):
                 raise UpstreamError(f"whether a no carries to {case.file.filename} is not known: {compared.problem}")
             if not compared.known:
                 doubt, unreachable = _told(one, compared), unreachable or compared.unreachable
@@ -92,6 +94,10 @@ class Carrying:
             if self._action(case, evidence, rules) is Action.ALLOW:
                 return case._replace(evidence=evidence)
         return case._replace(evidence=with_same(case.evidence, same), problem=problem, unreachable=unreachable)
+
+    def _shown(self, case: Case, rules: Sequence[Rules]) -> bool:
+        """Tell whether a file is let through by audits alone unless a no carries to it."""
+        return self._action(case, case.evidence, rules) is not Action.BLOCK
 
     def _action(self, case: Case, evidence: Mapping[str, Evidence], rules: Sequence[Rules]) -> Action:
         """Say what is done with a file by audits alone."""

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from openvet_install.openvet.subject import Subject
 
 
+MAX_PLACES = 4
+"""Of those that pages name for one audited file."""
+
+
 class Compared(NamedTuple):
     """What comparing came to: how many members are equal, or why it is not known or not so.
 
@@ -65,6 +69,7 @@ class Originals:
         self._gate = threading.BoundedSemaphore(AT_ONCE)
         self._listed: dict[str, dict[str, File]] = {}
         self._pages: Once[None] = Once()
+        self._got: Once[Blob] = Once()
         self._compared: Once[Compared] = Once()
         self.opened: Once[Contents] = Once()
 
@@ -91,8 +96,8 @@ class Originals:
             return _told(known)
         original = named(subject)
         try:
-            theirs = self._open(original, lambda: self._places(original, file))
-            ours = self._open(file, lambda: [file])
+            theirs = self._open(original, file.index, lambda: self._places(original, file))
+            ours = self._open(file, file.url, lambda: [file])
         except UndecidedError as error:
             return Compared(problem=f"out of reach: {error.what}", known=False, unreachable=True)
         except (InvalidError, OSError) as error:
@@ -102,8 +107,11 @@ class Originals:
         self._remembered.put(file, subject, found)
         return _told(found)
 
-    def _open(self, file: File, places: Callable[[], Sequence[File]]) -> Contents:
-        blob = self._blobs.find(file.sha256 or "") or self._fetch(file, places())
+    def _open(self, file: File, where: str, places: Callable[[], Sequence[File]]) -> Contents:
+        """Open a file of the store; what is not there is got from its `places`, once for each `where`."""
+        blob = self._blobs.find(file.sha256 or "")
+        if blob is None:
+            blob = self._got.get((file.sha256, where), lambda: self._fetch(file, places()))
         contents = self.opened.get((blob.sha256, file.filename), lambda: open_archive(Path(blob.path), file.filename))
         if not self._blobs.intact(blob):
             raise ArchiveError("its copy was changed on disk while it was read")
@@ -111,7 +119,7 @@ class Originals:
 
     def _fetch(self, file: File, places: Sequence[File]) -> Blob:
         trouble: UndecidedError | None = None
-        for place in places:
+        for place in places[:MAX_PLACES]:
             try:
                 address = parse_target(place.url)
                 allowed = origins_of([place.url, place.index, *self._indexes])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -137,6 +138,42 @@ def test_a_no_carries_over_local_versions_and_in_warn_mode(stage, twins):
     twins.twin("1.0+cgr.1")
     stage.policy(WARN)
     assert withheld(carried(stage, code=77)) == {"1.0+cgr.1?py3-none-any": "contradicted"}
+
+
+@pytest.mark.parametrize(("bad", "twin"), [("1.0", "1.0.0+cgr.1"), ("1.0.0", "1.0+cgr.1")])
+def test_a_no_carries_however_the_version_is_spelled(stage, twins, bad, twin):
+    twins.original(bad, claims=NO)
+    twins.twin(twin)
+    stage.policy(WARN)
+    assert withheld(carried(stage, code=77)) == {f"{twin}?py3-none-any": "contradicted"}
+
+
+def test_an_index_that_lists_one_file_at_many_places(stage, twins):
+    """Each place is the page's word, and none has the bytes: it is asked for a few times, then it has gone."""
+    original = twins.original()
+    twins.twin()
+    name = wheel_name("acme", "1.0", OLD)
+    page = stage.index.entries[name]
+    for number in range(40):
+        stage.index.entries[f"{name}-{number}"] = replace(page, url=f"{stage.index.origin}/files/{number}/{name}")
+    stage.index.lies.at_request = lambda _number, asked: (
+        Reply(200, {}, b"other") if asked.endswith(f"/{name}") else None
+    )
+    stage.policy(CARRY)
+    assert withheld(carried(stage, code=77)) == {"1.0?py3-none-any": "unaudited"}
+    assert len([one for one in stage.index.requests if one.path.endswith(f"/{name}")]) <= 4
+    assert original.sha256
+
+
+def test_a_release_of_many_files_of_which_one_is_contradicted(stage, twins):
+    """What is not shown anyway is not fetched without end to say why."""
+    twins.original(claims=NO)
+    for number in range(40):
+        body = make_wheel("acme", "1.0+cgr.1", files=MODULES | {"acme/guard.py": f"SAFE = {number}\n"})
+        stage.index.add(body, filename=f"acme-1.0+cgr.1-{number}-py3-none-any.whl")
+    stage.policy(CARRY)
+    carried(stage, code=77)
+    assert len(twins.fetched()) <= 13
 
 
 def test_a_no_about_other_content_does_not_carry(stage, twins):
