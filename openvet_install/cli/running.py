@@ -1,4 +1,4 @@
-"""`uv run` and `uvx` from argv to the user's program: installed and checked under the gate, started outside of it."""
+"""`uv run`, `uvx` and other commands in steps: installed and checked under the gate, programs started outside of it."""
 
 from __future__ import annotations
 
@@ -33,17 +33,21 @@ if TYPE_CHECKING:
     from openvet_install.installers.program import Program
 
     class Running(Protocol):
-        """A command that ends in a program of the user's."""
+        """A command of several steps, after which a program of the user's may start."""
 
         def plans(self) -> Iterator[Plan]:
             """Yield what is to be installed first."""
 
-        def program(self) -> Program:
+        def program(self) -> Program | None:
             """Return what starts then."""
 
 
+_UPGRADE = ("uv_tool_upgrade", "UvToolUpgrade")
+_KINDS = {("run",): ("uv_run", "UvRun"), ("tool", "upgrade"): _UPGRADE, ("tool", "update"): _UPGRADE}
+
+
 def run(command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:
-    """Become the program that `uv run` or `uvx` is asked for, or return the exit code of what stopped it.
+    """Become the program that `uv run` or `uvx` is asked for, or return the exit code of what it came to before.
 
     Raises `InstallError` before anything of the user's starts.
     """
@@ -54,7 +58,7 @@ def run(command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:
     try:
         chosen = meanwhile.setting()
         with room(_folder()) as mine:
-            name, kind = ("uv_run", "UvRun") if command.words == ("run",) else ("uv_tool", "UvTool")
+            name, kind = _KINDS.get(command.words, ("uv_tool", "UvTool"))
             running: Running = getattr(importlib.import_module(f"openvet_install.installers.{name}"), kind)(
                 argv, os.environ, str(Path.cwd()), command=command, fetch=gated.fetch, started=started, room=mine.path
             )
@@ -65,6 +69,8 @@ def run(command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:
             if runs and (runs[-1].exit_code or runs[-1].signal):
                 return gated.ended(runs[-1])
             program = running.program()
+            if program is None:
+                return 0
             if mine.is_used:
                 program.start(mine.path, mine.lock)
         program.start()

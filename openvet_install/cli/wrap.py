@@ -62,7 +62,7 @@ def _main(tool: str, argv: Sequence[str]) -> int:
     command = passing.classify(tool, rest)
     if command.kind == passing.PASS:
         passing.run_through(tool, command, os.environ, str(Path.cwd()))
-    if tool == "uv" and command.words in uv_commands.STARTING:
+    if tool == "uv" and command.words in uv_commands.IN_STEPS:
         from openvet_install.cli import running  # noqa: PLC0415 - only what is gated pays for it
 
         return running.run(command, options, rest)

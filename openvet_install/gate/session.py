@@ -134,7 +134,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
             every=every,
         )
         journal.close()
-        if plan.words == ("tool", "install"):
+        if plan.words in (("tool", "install"), ("tool", "upgrade")):
             receipts.put_back(plan.target.prefix)
     return result
 

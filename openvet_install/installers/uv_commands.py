@@ -25,6 +25,8 @@ GATED: dict[tuple[str, ...], tuple[str, str]] = {
     ("export",): ("uv_flags_project", "EXPORT"),
     ("tree",): ("uv_flags_project", "TREE"),
     ("tool", "install"): ("uv_flags_run", "TOOL_INSTALL"),
+    ("tool", "upgrade"): ("uv_flags_run", "TOOL_UPGRADE"),
+    ("tool", "update"): ("uv_flags_run", "TOOL_UPGRADE"),
 }
 
 
@@ -37,6 +39,9 @@ def options_of(words: tuple[str, ...]) -> tuple[Flag, ...]:
 
 # Those that end in a program of the user's: its words, `--help` among them, are its own.
 STARTING = frozenset({("run",), ("tool", "run"), ("tool", "uvx")})
+
+# Those that are carried out in several runs.
+IN_STEPS = STARTING | {("tool", "upgrade"), ("tool", "update")}
 
 # Commands that pass without a gate (threats 3.1), by their words.
 PASSING = frozenset(
@@ -96,8 +101,6 @@ VERSION_ONLY = (
 # Known commands that are neither: the answer in words. Everything else is unknown.
 NOT_YET = frozenset(
     {
-        ("tool", "upgrade"),
-        ("tool", "update"),
         ("workspace", "metadata"),
     }
 )

@@ -213,10 +213,10 @@ def _judged(
     return _told(readers, faults)._replace(texts=texts)
 
 
-def read_table(path: str, text: str, table: Mapping[str, Any]) -> UvConfig:
-    """Judge the `[tool.uv]` of a script, whose metadata `text` is. Errors: `read`."""
+def read_table(path: str, text: str, table: Mapping[str, Any], *, top: str = "tool.uv") -> UvConfig:
+    """Judge the `[tool.uv]` of a script, whose metadata `text` is, or the options of a receipt. Errors: `read`."""
     faults: list[InstallError] = []
-    reader = _Reader(path, text, project=True, top="tool.uv", faults=faults, indexes=[])
+    reader = _Reader(path, text, project=True, top=top, faults=faults, indexes=[])
     reader.judge(table)
     return _told([reader], faults)
 

@@ -84,6 +84,6 @@ _NOT_OF_UPGRADE = frozenset(
 
 TOOL_UPGRADE = (
     *(flag for flag in _TOOL if flag.name not in _NOT_OF_UPGRADE),
-    Flag(("--config-setting-package", "--config-settings-package"), True, LATER, "settings for build backends"),
+    Flag(("--config-setting-package",), True, LATER, "settings for build backends"),
     Flag(("--all",), False, JUDGE),
 )

@@ -200,7 +200,7 @@ def test_what_passes_installs_nothing(stage):
     refused = [
         ("openvet-pip", "list", "--outdated"),
         ("openvet-pip", "list", "--outd"), ("openvet-pip", "inst", "evil"), ("openvet-pip", "--", "install", "evil"),
-        ("openvet-uv", "tool", "upgrade", "evil"), ("openvet-uv", "workspace", "metadata"),
+        ("openvet-uv", "publish"), ("openvet-uv", "workspace", "metadata"),
         ("openvet-uv", "pip", "list", "--outdated"), ("openvet-uv", "--", "pip", "install", "evil"),
         ("openvet-uv", "self", "update"), ("openvet-uv", "python", "install", "3.12"),
     ]  # fmt: skip

@@ -86,7 +86,6 @@ def test_gated(tool, line, words, rest):
         ("pip", "config", "`pip config` is refused: only list, get, debug pass"),
         ("pip", "-- install x", "`--` in front of pip's command is refused"),
         ("uv", "run --no-such-flag x", "`--no-such-flag` is not known for uv 0.13.9"),
-        ("uv", "tool upgrade x", "`uv tool upgrade` is not gated yet"),
         ("uv", "publish", "`uv publish` is refused: it uploads, and the gateway takes nothing out"),
         ("uv", "self update", "`uv self update` is refused: it replaces uv without an audit"),
         (

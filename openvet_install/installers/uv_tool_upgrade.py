@@ -1,0 +1,205 @@
+"""`uv tool upgrade` under the gate: tool by tool what a receipt asks for, in the environment that uv keeps for it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from openvet_install.errors import DirectReferenceError, UsageError
+from openvet_install.installers import disk, receipts, starting, uv_config
+from openvet_install.installers.commands import COMMAND_LINE, Plan, Requested, private_folder, without_login
+from openvet_install.installers.passing import flag_table
+from openvet_install.installers.projects import table_of
+from openvet_install.installers.requirements import by_name
+from openvet_install.installers.target import ToolStops, ask, find_python, inspect, uv_version
+from openvet_install.installers.tokens import Token, Tokeniser, has, refuse
+from openvet_install.installers.uv_around import handed_on
+from openvet_install.installers.uv_tool import outside_of_projects
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from openvet_install.installers.passing import Command
+    from openvet_install.installers.requirements import FetchOutside
+    from openvet_install.installers.target import Target
+    from openvet_install.installers.uv_config import UvConfig
+
+_BY_NAME = frozenset({"name", "specifier", "extras", "marker", "index"})
+_DERIVED = "exclude-newer-span"
+"""Of the options the one that stands in receipts only: from what `exclude-newer` was reckoned."""
+_LISTS = ("requirements", "constraints", "overrides", "build-constraint-dependencies")
+
+
+class UvToolUpgrade:
+    """One `uv tool upgrade`: `plans` are carried out one after the other, one for each tool. Errors: `uv.plan`."""
+
+    def __init__(
+        self,
+        argv: Sequence[str],
+        environ: Mapping[str, str],
+        cwd: str,
+        *,
+        command: Command,
+        fetch: FetchOutside,
+        started: Mapping[bytes, bytes],
+        room: Path,
+    ) -> None:
+        """Read what is asked for; `room` as for `UvRun`, no program is started."""
+        del fetch, started
+        self._typed = tuple(map(without_login, argv))
+        reader = Tokeniser(command.argv, tool="uv", equals_in_short=True)
+        tokens = [*command.before, *reader.all(flag_table("uv", command.words))]
+        for token in tokens:
+            refuse(token, tool="uv", command="uv tool upgrade")
+        if has(tokens, "--find-links"):
+            raise UsageError("`uv tool upgrade`: only packages of an index are gated yet")
+        self._names = [_named(token.spelled) for token in tokens if token.flag is None]
+        if not self._names and not has(tokens, "--all"):
+            raise UsageError("`uv tool upgrade` needs a tool", hint="openvet-uv tool upgrade NAME    or --all")
+        self._given = [token for token in tokens if token.flag is not None]
+        self._tokens = outside_of_projects(self._given, command.words, room / "tmp" / "nowhere")
+        self._around = starting.look_around_in(room, self._tokens, environ, cwd, command.words)
+
+    def plans(self) -> Iterator[Plan]:
+        """Yield the upgrade of each tool."""
+        with private_folder() as folder:
+            quiet = self._around.quiet(folder)
+            version = uv_version(self._around.helper.path, quiet, self._around.cwd)
+            told = ask([self._around.helper.path, "tool", "dir", "--color=never"], quiet, self._around.cwd)
+            if told.returncode != 0:
+                raise ToolStops(told.stderr.decode(errors="replace"), told.returncode)
+            place = Path(self._around.cwd, told.stdout.decode("utf-8", "surrogateescape").strip())
+            wanted = self._names or [Requested(Requirement(one), COMMAND_LINE) for one in _installed(place)]
+        if not wanted:
+            sys.stderr.write("Nothing to upgrade\n")
+        for one in wanted:
+            yield self._plan(one, place / canonicalize_name(one.requirement.name), version)
+
+    def program(self) -> None:
+        """Return nothing: when all are upgraded that is all."""
+
+    def _plan(self, asked: Requested, prefix: Path, version: str) -> Plan:
+        name = asked.requirement.name
+        raw = disk.read(str(prefix / receipts.NAME), receipts.MAX_BYTES)
+        python = prefix / "bin" / "python"
+        if raw is None or not python.exists():
+            raise ToolStops(
+                f"error: Failed to upgrade {name}\n  Caused by: `{name}` is not installed; "
+                f"run `uv tool install {name}` to install\n",
+                1,
+            )
+        requested, limits, settings = _read(raw, str(prefix / receipts.NAME))
+        around, target = self._around, inspect(str(python), self._around.child)
+        self._check_python(target, name)
+        words = [token for token in self._given if handed_on(token)]
+        where = [one for one in around.where if one.flag is not None and one.flag.name != "--project"]
+        return Plan(
+            tool="uv",
+            version=version,
+            words=("tool", "upgrade"),
+            typed=self._typed,
+            program=(around.helper.path,),
+            helper=around.helper,
+            argv=(
+                *("tool", "upgrade"),
+                *(part for token in (*words, *where, *self._python()) for part in token.canonical()),
+                "--",
+                str(asked.requirement),
+            ),
+            cwd=around.cwd,
+            target=target,
+            requested=(*requested, asked),
+            limits=limits,
+            inputs=(),
+            indexes=() if has(self._tokens, "--no-index") else (*settings.indexes, *around.indexes),
+            environment=around.child,
+            upstream=around.upstream,
+            dropped=around.dropped,
+            selects=around.config.selects or settings.selects,
+        )
+
+    def _python(self) -> list[Token]:
+        """Return the interpreter that was asked for."""
+        found = [token for token in self._given if token.flag is not None and token.flag.name == "--python"]
+        if not found and self._around.judged.get("UV_PYTHON"):
+            flag = flag_table("uv", ("tool", "upgrade"))["--python"]
+            found = [Token(flag, "UV_PYTHON", self._around.judged["UV_PYTHON"])]
+        return found
+
+    def _check_python(self, target: Target, name: str) -> None:
+        """Raise `UsageError` where uv would make the environment anew: nothing in it could be compared."""
+        if not self._python():
+            return
+        flags = ["--system", "--no-project", *starting.request(self._tokens, self._around)]
+        child = self._around.child
+        if (
+            inspect(find_python(self._around.helper.path, flags, child, self._around.cwd), child).version
+            != target.version
+        ):
+            raise UsageError(
+                f"uv would make `{target.prefix}` anew, with another Python, which is not gated yet",
+                hint=f"uv tool uninstall {name}    and openvet-uv tool install {name}",
+            )
+
+
+def _named(text: str) -> Requested:
+    return Requested(by_name(text), COMMAND_LINE)
+
+
+def _installed(place: Path) -> list[str]:
+    """Return the names of the tools that uv keeps."""
+    try:
+        return sorted(one.name for one in place.iterdir() if (one / receipts.NAME).is_file())
+    except OSError:
+        return []
+
+
+def _read(raw: bytes, path: str) -> tuple[tuple[Requested, ...], tuple[Requested, ...], UvConfig]:
+    """Read a receipt: what it asks for, what limits that, and its settings.
+
+    Raises `UsageError` for one that cannot be read, `DirectReferenceError` for what no index lists, `ConfigError` for
+    settings that lead past the gateway.
+    """
+    try:
+        text = raw.decode()
+        tool = table_of(tomllib.loads(text), "tool")
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"cannot read `{path}`: {error}", where=path) from error
+    options = {key: value for key, value in table_of(tool, "options").items() if key != _DERIVED}
+    settings = uv_config.read_table(path, text, options, top="tool.options")
+    found = {key: tuple(_requested(one, path) for one in _entries(tool.get(key))) for key in _LISTS}
+    return found["requirements"], found["constraints"], settings
+
+
+def _entries(value: object) -> list[Any]:
+    return list(value) if isinstance(value, list) else []
+
+
+def _requested(entry: object, path: str) -> Requested:
+    """Read a requirement as uv keeps it: a table, or a text."""
+    if isinstance(entry, str):
+        return Requested(by_name(entry), path)
+    table = entry if isinstance(entry, dict) else {}
+    name = str(table.get("name", ""))
+    if not table or not table.keys() <= _BY_NAME:
+        kind = next(iter(sorted(table.keys() - _BY_NAME)), "something unknown")
+        raise DirectReferenceError(
+            f"`{name}`: {kind} as a source of a tool is refused (direct-reference): no index lists it",
+            where=path,
+            hint=f"openvet-uv tool install --force {name}",
+        )
+    extras = ",".join(map(str, _entries(table.get("extras"))))
+    marker = f"; {table['marker']}" if table.get("marker") else ""
+    try:
+        return Requested(Requirement(f"{name}[{extras}]{table.get('specifier', '')}{marker}"), path)
+    except InvalidRequirement as error:
+        raise UsageError(f"`{name}` in `{path}` is no requirement: {error}", where=path) from error
