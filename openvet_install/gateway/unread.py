@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.version import InvalidVersion, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
     from openvet_install.files import File
 
@@ -16,13 +16,16 @@ if TYPE_CHECKING:
 class Unread:
     """Raw entries of one page with their file names, and how to read them as that page's.
 
-    They are kept as one string of bytes: a run may see a hundred thousand, and most of them never again.
+    They are kept as bytes, one string a version: a run may see a hundred thousand, and most of them never again.
     """
 
-    def __init__(self, entries: Sequence[tuple[str, Any]], read: Callable[[list[Any]], tuple[File, ...]]) -> None:
+    def __init__(self, entries: Iterable[tuple[str, Any]], read: Callable[[list[Any]], tuple[File, ...]]) -> None:
         """`entries` are (file name as the source wrote it, raw entry)."""
-        self._packed = marshal.dumps(list(entries))
-        self._count = len(entries)
+        versions: dict[str, list[Any]] = {}
+        for filename, entry in entries:
+            versions.setdefault(_version_text(filename), []).append(entry)
+        self._packed = {text: marshal.dumps(some) for text, some in versions.items()}
+        self._count = sum(map(len, versions.values()))
         self._read = read
 
     def __len__(self) -> int:
@@ -31,23 +34,15 @@ class Unread:
 
     def files(self) -> tuple[File, ...]:
         """Read all of them."""
-        return self._read([entry for _filename, entry in self._entries()])
+        return self._of(self._packed)
 
     def above(self, version: Version) -> tuple[File, ...]:
         """Read those of later versions; a version that cannot be read counts as later."""
-        later: dict[str, bool] = {}
-        chosen = []
-        for filename, entry in self._entries():
-            text = _version_text(filename)
-            if text not in later:
-                later[text] = _is_later(text, version)
-            if later[text]:
-                chosen.append(entry)
-        return self._read(chosen) if chosen else ()
+        return self._of(text for text in self._packed if _is_later(text, version))
 
-    def _entries(self) -> list[tuple[str, Any]]:
-        found: list[tuple[str, Any]] = marshal.loads(self._packed)  # noqa: S302 - written by this object
-        return found
+    def _of(self, versions: Iterable[str]) -> tuple[File, ...]:
+        entries = [entry for text in versions for entry in marshal.loads(self._packed[text])]  # noqa: S302 - our own
+        return self._read(entries) if entries else ()
 
 
 def _version_text(filename: str) -> str:
