@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,6 +12,8 @@ from packaging.utils import canonicalize_name
 from openvet_install.config.model import Publisher
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from openvet_install.config.toml import Table
 
 PUBLISHER_KEYS = (
@@ -43,11 +45,11 @@ def trust_root(table: Table, scope: str, folder: Path) -> Path | None:
     named = table.get("trust-root", str, "")
     if not named:
         return None
-    path = folder / Path(named).expanduser()
+    path = folder / os.path.expanduser(named)  # noqa: PTH111 - the other one raises for a user who is not there
     if scope not in WIDE_SCOPES:
         hint = "a project could vouch for itself; put it into the machine's or the user's policy"
         table.document.fault(table.at("trust-root"), "`trust-root` is for machine and user policies", hint)
-    elif not path.is_file():
+    elif not os.path.isfile(path):  # noqa: PTH113 - False for what is no path at all
         table.document.fault(table.at("trust-root"), f"`trust-root`: no such file: {path}")
     return path
 
@@ -60,7 +62,7 @@ def publisher(table: Table, scope: str, folder: Path) -> Publisher:
     needed, known = KINDS[kind]
     if "kind" not in table.data:
         fault(table.path, "`kind` is missing", f"one of {', '.join(KINDS)}")
-    elif table.data["kind"] in KINDS:
+    elif table.data["kind"] == kind:
         for key in needed:
             if not table.get(key, str, ""):
                 fault(table.at(key) if key in table.data else table.path, f'kind = "{kind}" needs `{key}`')
@@ -116,8 +118,12 @@ def _number(table: Table, key: str) -> str | None:
 def _index(table: Table) -> str | None:
     text = _text(table, "index")
     if text is not None:
-        parts = urlsplit(text)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        try:
+            parts = urlsplit(text)
+            good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            good = False
+        if not good:
             table.document.fault(table.at("index"), "`index` is the http(s) address of an index")
         elif parts.username or parts.password:
             table.document.fault(table.at("index"), "`index` holds a login", "netrc and keyring are asked as always")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -213,7 +214,10 @@ def _error(path: Path, key: str, what: str) -> ConfigError:
 
 def _bytes(path: Path) -> bytes | None:
     try:
-        with path.open("rb") as file:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is never waited for
+        with os.fdopen(handle, "rb") as file:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise ConfigError("no ordinary file", where=str(path))
             return file.read(LOCK_MAX_BYTES + 1)
     except FileNotFoundError:
         return None
@@ -227,7 +231,7 @@ def _logs(path: Path, allowed: set[str], read: Read | None) -> dict[str, dict[st
         return {}
     try:
         table = tomllib.loads(raw.decode()) if len(raw) <= LOCK_MAX_BYTES else {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(f"not TOML: {error}", where=str(path)) from error
     version = table.pop("version", None)
     if not isinstance(version, int) or isinstance(version, bool):

@@ -59,6 +59,9 @@ def test_each_kind_needs_its_keys(tmp_path, kind):
         ('package = "x"\nref = "refs/tags/v[0-9]"\n' + GITHUB, "`ref` is written"),
         ('package = "x"\nowner-id = "acme"\n' + GITHUB, "as digits"),
         ('package = "x"\nindex = "file:///d"\n' + GITHUB, "http(s) address"),
+        ('package = "x"\nindex = "http://[::1"\n' + GITHUB, "http(s) address"),
+        ('package = "x"\nindex = "https://h:99999/"\n' + GITHUB, "http(s) address"),
+        ('package = "x"\nkind = []\n', "`kind`"),
         ('package = "x"\nindex = "https://me:secret@index.example/simple"\n' + GITHUB, "holds a login"),
         ('package = "x"\nrequired = "yes"\n' + GITHUB, "true or false"),
         (
@@ -81,6 +84,12 @@ def test_a_project_has_no_trust_root_of_its_own(tmp_path):
     line = 'trust-root = "root.json"\n'
     assert "machine and user policies" in faults(tmp_path, 'package = "x"\n' + line + GITHUB)
     assert "machine and user policies" in faults(tmp_path, 'package = "x"\n' + GITHUB, install=line)
+
+
+@pytest.mark.parametrize("place", ["n" * 300, "~nobody-here/root.json", "none.json", "."])
+def test_a_trust_root_that_is_no_file(tmp_path, place):
+    line = f'trust-root = "{place}"\n'
+    assert "no such file" in faults(tmp_path, 'package = "x"\n' + GITHUB, install=line, scope="machine")
 
 
 def test_the_machine_names_a_trust_root_beside_its_policy(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import sys
 
@@ -48,6 +49,15 @@ def test_openvet_lock_as_openvet_reads_it(tmp_path, case):
     with pytest.raises(ConfigError) as caught:
         read_pins(path)
     assert caught.value.where == str(path)
+
+
+@pytest.mark.parametrize("read", [read_pins, read_walked])
+def test_what_is_no_lock_file_is_refused_at_once(tmp_path, read):
+    for name in ("pipe", "deep"):
+        path = tmp_path / name
+        os.mkfifo(path) if name == "pipe" else path.write_text("a = " + "[" * 100_000)
+        with pytest.raises(ConfigError):
+            read(path)
 
 
 @pytest.mark.parametrize(
