@@ -1,5 +1,6 @@
 """The journeys, word for word, on a real pseudo-terminal; `journeys/*.txt` are what people see."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -10,12 +11,22 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from openvet_install.gateway.blobs import BlobStore
 from tests.e2e.test_commands import write_lock
+from tests.support.attestations import SigstoreSimulator, github, provenance
 from tests.support.journeys import on_terminal, play
 from tests.support.logkeys import SimKey
 from tests.support.logsim import write_project
 from tests.support.stage import BENIGN, NO, WARN, YES, make_environment, validator
+from tests.support.wheels import make_wheel, wheel_name
 
+PUBLISHER = """
+[[install.publisher]]
+package = "acme-sign"
+kind = "GitHub"
+repository = "acme-org/acme-sign"
+workflow = "release.yml"
+"""
 ENDS = '\n[[release]]\npackage = "{}"\nversion = "{}"\nuntil = {}\nowner = "o"\nhashes = ["sha256:{}"]\n'
 
 
@@ -288,23 +299,40 @@ def test_11_a_log_host_that_lies_or_is_away(home):
     })  # fmt: skip
 
 
-def test_12_the_whole_evidence(home):
+def test_12_provenance_and_the_whole_evidence(home):
+    """One wheel was read, another one with its content is offered: by whom it was built is asked of that one."""
     acme, alice = home.logs.log("acme"), home.log
+    sigstore = SigstoreSimulator()
     sbom = json.dumps({"spdxVersion": "SPDX-2.3", "packages": [{}] * 14})
-    files = {"acme_sign/__init__.py": "", "acme_sign-2.0.3.dist-info/sboms/build.spdx.json": sbom}
-    digest = home.wheel("acme-sign", "2.0.3", files=files, offered=aged(30))
-    acme.publish("acme-sign", "2.0.3", sha256=digest, claims=YES)
+    modules = {f"acme_sign/m{number}.py": "" for number in range(22)} | {"acme_sign/__init__.py": ""}
+
+    def offer(version, repository, **files):
+        body = make_wheel("acme-sign", version, files=modules | files)
+        name = wheel_name("acme-sign", version)
+        digest = hashlib.sha256(body).hexdigest()
+        signed = sigstore.attest(name, digest, **github(repository, "release.yml", f"refs/tags/v{version}"))
+        document = provenance(signed) if repository else None
+        home.wheel("acme-sign", version, body=body, offered={**aged(30), "provenance": document})
+        return digest
+
+    digest = offer("2.0.3", "acme-org/acme-sign", **{"acme_sign-2.0.3.dist-info/sboms/build.spdx.json": sbom})
     alice.publish("acme-sign", "2.0.3", sha256=digest, claims={"reads-files": True})
+    for version, repository in (("2.0.4", "acme-fork/acme-sign"), ("2.1.0", "")):
+        acme.publish("acme-sign", version, sha256=offer(version, repository), claims=YES)
+    read = make_wheel("acme-sign", "2.0.3", tag="py2.py3-none-any", files=modules)
+    audited = BlobStore(home.folder / "cache" / "openvet-install" / "files").add([read]).sha256
+    acme.publish("acme-sign", "2.0.3", variant="py2.py3-none-any", sha256=audited, claims=YES)
     user = home.folder / "config" / "openvet"
-    write_project(user, [acme], BENIGN)
+    write_project(user, [acme], BENIGN + 'carry = "content"\ntrust-root = "root.json"\n')
+    sigstore.write_root(user / "root.json")
     for name in ("openvet.toml", "openvet.lock", "openvet-install.lock"):
         (user / name).rename(user / name.replace("openvet.toml", "openvet-install.toml"))
-    introduced(home, logs=["acme"])
-    assert home.run("openvet-pip", "install", "acme-sign").code == 0
+    introduced(home, BENIGN + 'carry = "content"\n' + PUBLISHER, logs=["acme"])
+    assert home.run("openvet-pip", "install", "acme-sign==2.0.3").code == 0
     acme.publish("other", "1", claims=YES)
     for path in (home.folder / "state" / "openvet-install").glob("*.json"):
         path.unlink()
-    play(home, "12-explain")
+    play(home, "12-provenance")
 
 
 def test_13_drift(home):

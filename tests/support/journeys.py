@@ -20,6 +20,7 @@ SECONDS = 120
 MARKS = {
     "hash": "[0-9a-f]{12}",
     "hex": "[0-9a-f]{64}",
+    "commit": "[0-9a-f]{40}",
     "date": r"\d{4}-\d\d-\d\d",
     "time": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ",
     "n": r"\d+",
