@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from packaging.requirements import InvalidRequirement, Requirement
+
 from openvet_install.installers import disk, fresh
 from openvet_install.installers.target import ask, new_environment
 from openvet_install.installers.tokens import has, values_of
@@ -49,9 +51,11 @@ class Overlay:
         if any(has(self._tokens, name) for name in (*_WITH[1:], "--reinstall", "--reinstall-package")):
             return True
         words = [word for word in fresh.separated(values_of(self._tokens, "--with")) if word]
+        if not all(map(_by_name, words)):
+            return True  # of an archive or folder uv would run the build, to know what it is
         command = [self._uv, "pip", "install", "--dry-run", "--offline", "--no-index", "--no-cache", "--no-config"]
-        command += ["--color=never", "--break-system-packages", f"--python={self._base.python}", "--", *words]
-        ended = ask(command, self._child, self._cwd)
+        command += ["--no-build", "--color=never", "--break-system-packages", f"--python={self._base.python}"]
+        ended = ask([*command, "--", *words], self._child, self._cwd)
         return ended.returncode != 0 or _SATISFIED not in ended.stderr.decode(errors="replace")
 
     def plan(self, environ: Mapping[str, str], *, typed: tuple[str, ...], fetch: FetchOutside) -> Plan:
@@ -83,6 +87,13 @@ class Overlay:
             if raw is not None and raw.startswith(starts):
                 place.write_bytes(b"#!" + os.fsencode(target.python) + raw[raw.index(b"\n") :])
                 place.chmod(entry.stat().st_mode & 0o777)
+
+
+def _by_name(word: str) -> bool:
+    try:
+        return Requirement(word).url is None
+    except InvalidRequirement:
+        return False
 
 
 def _pythons(target: Target) -> tuple[str, ...]:

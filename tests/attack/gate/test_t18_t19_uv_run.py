@@ -203,6 +203,24 @@ def test_a_lock_that_is_not_approved_starts_nothing(stage):
     assert not stage.environment.exists()
 
 
+@pytest.mark.parametrize("kind", ["path", "reference", "folder", "several", "git"])
+def test_what_is_added_is_not_even_asked_what_it_is(stage, kind):
+    """uv runs the build of what it is given by a place, to see whether the environment has it."""
+    stage.policy()
+    project(stage)
+    place = evil_sdist(stage)
+    place.write_bytes(make_sdist("evil", "1.0", marker=stage.marker, more_pyproject='dynamic = ["dependencies"]\n'))
+    subprocess.run(["tar", "xf", place, "-C", place.parent], check=True)
+    words = {
+        "path": str(place), "reference": f"evil @ {place.as_uri()}", "folder": str(place.parent / "evil-1.0"),
+        "several": f"good,{place}", "git": f"git+file://{place.parent / 'evil-1.0'}",
+    }[kind]  # fmt: skip
+    did_not_run(stage, stage.run(*RUN, "--with", words, *program(stage)), 64, 77)
+    if kind in ("path", "reference", "folder"):
+        plain(stage, "run", "--with", words, *program(stage))
+        assert stage.marker.exists()
+
+
 @pytest.mark.parametrize("name", ["UV_FIND_LINKS", "UV_INDEX", "UV_WITH", "UV_OVERRIDE", "UV_CONSTRAINT"])
 def test_variables_bring_nothing_in(stage, name):
     stage.wheel("good", "1.0", YES, requires=["evil"])
