@@ -1,7 +1,7 @@
 """Folders that people install as they are (`.`, `-e DIR`), and what their `pyproject.toml` asks for (T04, T05)."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH112, PTH113, PTH118
+# ruff: noqa: PTH100, PTH112, PTH113, PTH118, PTH202
 
 from __future__ import annotations
 
@@ -138,12 +138,13 @@ def name_of(project: Project) -> str | None:
 
 def pyproject(path: str, origin: str) -> dict[str, Any]:
     """Return a `pyproject.toml`, empty when there is none. Raises `UsageError` for one that cannot be read."""
-    if not os.path.isfile(path):
+    if not os.path.lexists(path):
         return {}
+    if not os.path.isfile(path) or os.path.getsize(path) > MAX_BYTES:
+        raise UsageError(f"`{path}` is no file of at most {MAX_BYTES} bytes", where=origin)
     try:
         with open(path, "rb") as stream:  # noqa: PTH123 - a path as people write it
-            raw = stream.read(MAX_BYTES + 1)
-        return tomllib.loads(raw.decode()) if len(raw) <= MAX_BYTES else {}
+            return tomllib.loads(stream.read().decode())
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"cannot read `{path}`: {error}", where=origin) from error
 

@@ -60,6 +60,12 @@ class Around:
         """Tell whether a variable of ours to judge is switched on."""
         return self.judged.get(name, "").lower() in TRUE
 
+    def with_members(self, indexes: Sequence[Index]) -> tuple[Index, ...]:
+        """Return the indexes of the command with those that only folders of the project name; none if it has none."""
+        known = {one.url for one in self.indexes}
+        more = {one.url: one for one in indexes if one.url not in known}
+        return (*self.indexes, *more.values()) if self.indexes else ()
+
     def quiet(self, folder: Path) -> dict[str, str]:
         """Return the variables for asking uv something before the run; `folder` takes what it leaves."""
         return {**self.child, "UV_PYTHON_DOWNLOADS": "never", "TMPDIR": str(folder)}

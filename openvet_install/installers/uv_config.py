@@ -5,12 +5,13 @@ key. Where uv's search for a project could end in one of several folders, all of
 """
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH111, PTH117, PTH118, PTH119, PTH120, PTH123
+# ruff: noqa: PTH100, PTH111, PTH116, PTH117, PTH118, PTH119, PTH120, PTH123
 
 from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -186,6 +187,14 @@ def read(
     return _judged(files, _Reader.judge, required=config_file)
 
 
+def of_project(folder: str) -> UvConfig:
+    """Judge what uv reads in a project's pyproject.toml whatever configuration it was told to use; raises as `read`."""
+    faults: list[InstallError] = []
+    reader, table = _open(os.path.join(folder, "pyproject.toml"), project=True, faults=faults, required=False)
+    reader.judge({key: value for key, value in (table or {}).items() if key in uv_keys.PROJECT})
+    return _told([reader], faults)
+
+
 def detours(start: str, environ: Mapping[str, str]) -> UvConfig:
     """Judge only what would lead uv around the gateway, for commands that may never start uv; raises as `read`."""
     named = environ.get("UV_CONFIG_FILE") or None
@@ -297,6 +306,8 @@ def _open(
 
 def _parse(path: str) -> tuple[str, dict[str, Any]]:
     try:
+        if stat.S_ISFIFO(os.stat(path).st_mode):
+            raise ConfigError(f"`{path}` is a pipe: it can be read only once", where=path)
         with open(path, "rb") as stream:
             raw = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:

@@ -46,6 +46,14 @@ TOP: dict[str, str] = {
     ),
 }
 
+# What uv reads in the pyproject.toml of each folder of a project, also where it was told to read no configuration.
+PROJECT = frozenset(
+    {
+        *("index", "constraint-dependencies", "override-dependencies", "exclude-dependencies"),
+        "build-constraint-dependencies",
+    }
+)
+
 # `[tool.uv.pip]`, or `[pip]` of a uv.toml. `index` stands only where uv takes it.
 PIP: dict[str, str] = {
     **dict.fromkeys(

@@ -156,7 +156,7 @@ def plan(
         requested=(*requested, *_needed(workspace, second)),
         limits=requested_of(inputs, CONSTRAINTS),
         inputs=inputs,
-        indexes=around.indexes,
+        indexes=around.with_members(workspace.indexes),
         environment=around.child,
         upstream=around.upstream,
         dropped=around.dropped,

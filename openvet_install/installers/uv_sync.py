@@ -16,6 +16,7 @@ from packaging.tags import Tag
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import ConfigError, UsageError
+from openvet_install.installers import uv_config
 from openvet_install.installers.commands import Plan, private_folder, without_login
 from openvet_install.installers.locks import Wanted, read_lock, select
 from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, Selection
@@ -24,11 +25,13 @@ from openvet_install.installers.target import ToolStops, ask, inspect, new_envir
 from openvet_install.installers.tokens import Token, has, values_of
 from openvet_install.installers.uv_around import TRUE, handed_on, look_around
 from openvet_install.installers.uv_probe import to_be_made
+from openvet_install.installers.uv_sources import Surroundings, place_of, ways_out
 from openvet_install.installers.uv_workspace import Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from openvet_install.installers.commands import Index
     from openvet_install.installers.passing import Command
     from openvet_install.installers.target import Target
 
@@ -87,7 +90,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         target, root, base = looked
         lock = read_lock(Path(root, "uv.lock"))
         members = tuple(_members(lock, root))
-        _check_sources(lock, root, members)
+        indexes = _check_sources(lock, root, members)
         selection = selected(lock, tokens=tokens, child=child, member=probe.member, target=target)
         if not frozen and not (_is_static(lock, root) and probe.is_current(tokens)):
             return resolve()
@@ -103,7 +106,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         target=target,
         requested=(),
         inputs=(),
-        indexes=around.indexes,
+        indexes=around.with_members(indexes),
         environment=child,
         upstream=around.upstream,
         dropped=around.dropped,
@@ -217,12 +220,19 @@ def _tables(path: str, origin: str) -> tuple[dict[str, Any], dict[str, Any], tup
     return table_of(text, "project"), table_of(uv, "sources"), requires
 
 
-def _check_sources(lock: Lock, root: str, members: Sequence[Member]) -> None:
-    """Raise `UsageError` for what would lead a build past the gateway: nothing of it stands in the lock."""
+def _check_sources(lock: Lock, root: str, members: Sequence[Member]) -> list[Index]:
+    """Raise `UsageError` for what would lead a build past the gateway: nothing of it stands in the lock.
+
+    Returned are the indexes that the folders name.
+    """
     told = {one.name for one in lock.packages if one.source.kind != "registry" and not one.is_local}
     own = {os.path.realpath(one.path) for one in members}
+    indexes: list[Index] = []
+    surroundings = Surroundings(root)
     for path in dict.fromkeys((root, *(one.path for one in members))):
         where = os.path.join(path, "pyproject.toml")
+        indexes += uv_config.of_project(path).indexes
+        surroundings.check(path)
         _project, sources, requires = _tables(path, lock.path.name)
         for line in requires:
             try:
@@ -235,10 +245,13 @@ def _check_sources(lock: Lock, root: str, members: Sequence[Member]) -> None:
                 )
         for name, entries in sources.items():
             for entry in entries if isinstance(entries, list) else [entries]:
-                named = entry.keys() & {"git", "url", "path"} if isinstance(entry, dict) else {"?"}
-                mine = named == {"path"} and os.path.realpath(os.path.join(path, str(entry["path"]))) in own
-                if named and not mine and canonicalize_name(name) not in told:
+                ways = ways_out(entry)
+                place = place_of(path, entry) if ways == {"path"} else None
+                if place is not None and os.path.realpath(place) in own:
+                    surroundings.check(place)
+                elif ways and canonicalize_name(name) not in told:
                     raise UsageError(f"`tool.uv.sources`: `{name}` leads past the gateway", where=where)
+    return indexes
 
 
 def _is_static(lock: Lock, root: str) -> bool:

@@ -4,7 +4,7 @@ uv reads them again by itself, so what would lead past the gateway stops the run
 """
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH112, PTH118, PTH120
+# ruff: noqa: PTH112, PTH113, PTH118, PTH120
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import DirectReferenceError, UsageError
+from openvet_install.installers import uv_config
 from openvet_install.installers.commands import Requested
 from openvet_install.installers.locks_values import DEFAULT_GROUPS
 from openvet_install.installers.projects import Project, pyproject, strings_of, table_of
 from openvet_install.installers.sources import VCS, refused_vcs, shown
 from openvet_install.installers.target import ToolStops, ask
 from openvet_install.installers.tokens import last_of
+from openvet_install.installers.uv_sources import Surroundings, place_of, ways_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from openvet_install.installers.commands import Index
     from openvet_install.installers.uv_around import Around
 
 FILE = "pyproject.toml"
@@ -91,12 +94,14 @@ class Workspace(NamedTuple):
     """A uv project or workspace. `folders` are its members and the folders that `tool.uv.sources` names.
 
     `here` is the folder of the project that the command is about; None in a workspace whose root is no project.
+    `indexes` are those that any of the folders names.
     """
 
     root: str
     folders: tuple[Folder, ...]
     members: tuple[Folder, ...]
     here: Folder | None
+    indexes: tuple[Index, ...]
 
     @property
     def lock(self) -> str:
@@ -136,27 +141,34 @@ def read_workspace(
         ended = ask([around.helper.path, "workspace", *words, "--color=never", *where], environ, around.cwd)
         if ended.returncode != 0:
             raise ToolStops(ended.stderr.decode(errors="replace"), ended.returncode)
-        return ended.stdout.decode(errors="surrogateescape").splitlines()
+        return ended.stdout.decode(errors="surrogateescape").rstrip("\n").split("\n")
 
-    root = told("dir")[0]
-    paths = list(dict.fromkeys((root, *told("list", "--paths"))))
-    members = tuple(_read(Member(path, editable=True, extras="", origin=FILE)) for path in paths)
+    root, paths = told("dir")[0], told("list", "--paths")
+    if len(paths) != len(told("list")):
+        raise UsageError("a folder of the workspace has a line break in its name", where=root)
+    members = tuple(map(_member, dict.fromkeys((root, *paths))))
     folders = {os.path.realpath(one.path): one for one in members}
     waiting = [*members, *(_read(one) for one in more)]
+    indexes: list[Index] = []
+    surroundings = Surroundings(root)
     while waiting:
         one = waiting.pop()
         folders.setdefault(os.path.realpath(one.path), one)
         _check(one)
+        indexes += uv_config.of_project(one.path).indexes
+        if sources:
+            surroundings.check(one.path)
         waiting += [
             _read(Member(path, editable=False, extras="", origin=one.file))
             for path in (_sources(one) if sources else ())
             if os.path.realpath(path) not in folders
         ]
-    own = {os.path.realpath(one.path) for one in members}
-    for path in folders.keys() - own:
-        _outside(path, root)
     return Workspace(
-        root=root, folders=tuple(folders.values()), members=members, here=_here(members, around, root, package)
+        root=root,
+        folders=tuple(folders.values()),
+        members=members,
+        here=_here(members, around, root, package),
+        indexes=tuple(indexes),
     )
 
 
@@ -169,6 +181,13 @@ def _here(members: Sequence[Folder], around: Around, root: str, package: str | N
         folder = os.path.dirname(folder)
     found = by_path.get(folder, by_path[os.path.realpath(root)])
     return found if found.name else None
+
+
+def _member(path: str) -> Folder:
+    """Read a folder that uv named: if its file is not there, we did not understand the name."""
+    if not os.path.isfile(os.path.join(path, FILE)):
+        raise UsageError(f"no `{FILE}` in `{path}`, which uv names as a folder of the workspace")
+    return _read(Member(path, editable=True, extras="", origin=FILE))
 
 
 def _read(member: Member) -> Folder:
@@ -210,26 +229,13 @@ def _sources(folder: Folder) -> Iterator[str]:
     """Give the folders that `tool.uv.sources` names; raises for everything else that is no index."""
     for name, entries in table_of(folder.uv, "sources").items():
         for entry in entries if isinstance(entries, list) else [entries]:
-            table = entry if isinstance(entry, dict) else {}
-            named = table.keys() & {"git", "url", "path"}
-            path = os.path.join(folder.path, str(table.get("path")))
-            if named == {"path"} and os.path.isdir(path):
-                yield os.path.abspath(path)
-            elif named or not table.keys() & {"workspace", "index"}:
-                said = next((f"{kind} {table[kind]}" for kind in sorted(named)), "no index")
-                raise _direct(f"{name}: {said}", folder.file, vcs="git" in named)
-
-
-def _outside(path: str, root: str) -> None:
-    """Raise `UsageError` when another workspace would have a say about a folder that `tool.uv.sources` names."""
-    folder = path
-    while folder != os.path.dirname(folder):
-        folder = os.path.dirname(folder)
-        uv = table_of(table_of(pyproject(os.path.join(folder, FILE), FILE), "tool"), "uv")
-        if "workspace" in uv and uv.get("sources") and folder != os.path.realpath(root):
-            raise UsageError(
-                f"`{path}` lies in another workspace, whose `tool.uv.sources` are not gated", where=f"{folder}/{FILE}"
-            )
+            ways = ways_out(entry)
+            path = place_of(folder.path, entry) if ways == {"path"} else ""
+            if os.path.isdir(path):
+                yield path
+            elif ways:
+                said = next((f"{kind} {entry[kind]}" for kind in sorted(ways) if kind != "?"), "no index")
+                raise _direct(f"{name}: {said}", folder.file, vcs="git" in ways)
 
 
 def _direct(text: str, where: str, *, vcs: bool = False) -> UsageError:
