@@ -123,6 +123,8 @@ def compare(
     installer wrote down, and returns those whose bytecode is not what the source compiles to. With `thorough` it gets
     what an installer wrote down too: who could change the bytecode since could change RECORD as well.
     """
+    if all(before.stamps.get(path) == stamp for path, stamp in after.stamps.items()):
+        return ()
     comparison = _Comparison(before, after, compiled=compiled, thorough=thorough)
     judged = (one for one in comparison.changed if one.name not in local)
     checked = [comparison.against(one, released.get((one.name, one.version), ())) for one in judged]
