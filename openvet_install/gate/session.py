@@ -87,6 +87,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
     With `every` the report lists withheld releases of all packages. Raises `ConfigError` before the child
     starts; logs that are invalid or out of reach and everything later is in the `Run`.
     """
+    chosen = chosen._replace(offline=chosen.offline or plan.upstream.offline)
     check_projects(plan, chosen.policies)
     if plan.builds_in is not None:
         importlib.import_module("openvet_install.gate.drift").require_clean(plan, chosen, environ)
@@ -375,6 +376,7 @@ def outside_of(settings: UpstreamSettings) -> Outside:
         client_certificate=settings.client_cert,
         proxies={scheme: check_proxy(url) for scheme, url in settings.proxies.items()},
         no_proxy=settings.no_proxy or "",
+        offline=settings.offline,
     )
 
 

@@ -23,7 +23,8 @@ class Outside:
 
     `bundle` and `folder` replace the system's trust store as `SSL_CERT_FILE` and `SSL_CERT_DIR` do;
     `client_certificate` is a PEM file with certificate and key; `proxies` maps `http` and `https` to
-    proxy URLs, which may hold a login; `no_proxy` is a comma-separated list as curl reads it.
+    proxy URLs, which may hold a login; `no_proxy` is a comma-separated list as curl reads it. `offline`: nobody is
+    asked at all.
     """
 
     bundle: str | None = None
@@ -31,6 +32,7 @@ class Outside:
     client_certificate: str | None = None
     proxies: Mapping[str, str] = field(default_factory=dict)
     no_proxy: str = ""
+    offline: bool = False
 
     @classmethod
     def from_environment(

@@ -138,6 +138,8 @@ class Upstream:
         `packed` asks for gzip and unpacks it. `login` is a value for `Authorization`. Raises `UpstreamError`,
         `LoginError` and `HostRefusedError`.
         """
+        if self._outside.offline:
+            raise UpstreamError(f"{target.origin} is not asked: offline")
         headers = {
             "Accept": accept,
             "Accept-Encoding": "gzip" if packed else "identity",

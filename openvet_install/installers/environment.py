@@ -119,7 +119,7 @@ class UpstreamSettings:
 
     `ca_file`, `ca_dir` and `client_cert` are paths as the user wrote them, relative to the working folder; `proxies`
     by scheme; `no_proxy` the user's list, or None; `insecure_hosts` are `host` or `host:port` that the user trusts
-    without a check. Proxy URLs may hold a login and are kept out of `repr()`.
+    without a check. Proxy URLs may hold a login and are kept out of `repr()`. `offline`: nobody is asked at all.
     """
 
     ca_file: str | None = None
@@ -129,6 +129,7 @@ class UpstreamSettings:
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     no_proxy: str | None = None
     insecure_hosts: tuple[str, ...] = ()
+    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +202,7 @@ def upstream_settings(
     proxy: str | None = None,
     insecure_hosts: tuple[str, ...] = (),
     system_certs: bool = False,
+    offline: bool = False,
 ) -> UpstreamSettings:
     """Read how the user goes out, before the child's environment hides it (T42).
 
@@ -216,7 +218,8 @@ def upstream_settings(
     truth = {environ.get(name, "").lower() for name in ("UV_SYSTEM_CERTS", "UV_NATIVE_TLS")} if tool == "uv" else set()
     no_proxy = _either(environ, "no_proxy", tool)
     if around := environ.get(THROUGH):
-        return UpstreamSettings(ca_file=environ.get("SSL_CERT_FILE"), proxies={"http": around, "https": around})
+        proxies = {"http": around, "https": around}
+        return UpstreamSettings(ca_file=environ.get("SSL_CERT_FILE"), proxies=proxies, offline=offline)
     return UpstreamSettings(
         ca_file=next((value for value in first if value), None),
         ca_dir=environ.get("SSL_CERT_DIR") or None,
@@ -225,6 +228,7 @@ def upstream_settings(
         proxies=_proxies(tool, environ, proxy),
         no_proxy=None if proxy else no_proxy,
         insecure_hosts=tuple(dict.fromkeys((*insecure_hosts, *hosts))),
+        offline=offline,
     )
 
 

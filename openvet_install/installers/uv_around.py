@@ -97,7 +97,9 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
         where=tuple(where),
         config=config,
         indexes=_indexes_of(tokens, named, child, config),
-        upstream=upstream_settings("uv", environ, cert=last_of(tokens, "--cert"), system_certs=system_certs),
+        upstream=upstream_settings(
+            "uv", environ, cert=last_of(tokens, "--cert"), system_certs=system_certs, offline=_is_offline(tokens)
+        ),
         helper=find_uv(environ, cwd),
     )
 
@@ -107,6 +109,12 @@ def _working_folder(tokens: Sequence[Token], judged: Mapping[str, str], cwd: str
     if not os.path.isdir(found):
         raise UsageError(f"`--directory`: no folder `{found}`")
     return found
+
+
+def _is_offline(tokens: Sequence[Token]) -> bool:
+    """Tell whether `--offline` was typed; it is for our way out: uv itself has the gateway only."""
+    named = [token.flag.name for token in tokens if token.flag and token.flag.name in ("--offline", "--no-offline")]
+    return named[-1:] == ["--offline"]
 
 
 def handed_on(token: Token) -> bool:

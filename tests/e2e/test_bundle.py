@@ -210,3 +210,69 @@ def test_a_place_that_cannot_be_written_is_told(stage):
     ended = stage.run("openvet-install", "bundle", "-o", "nowhere/openvet.bundle")
     assert ended.code == 64
     assert "`nowhere/openvet.bundle` cannot be written: No such file or directory" in ended.err
+
+
+# pip's and uv's own ways of being offline.
+
+
+def test_uv_offline_asks_nobody_and_takes_from_here(stage):
+    stage.wheel("goodlib", "1.0", YES)
+    stage.wheel("other", "1.0", YES)
+    write_lock(stage, "goodlib")
+    stage.policy()
+    stage.environment = stage.project / ".venv"
+    assert stage.run("openvet-uv", "sync", "--locked").code == 0
+    shutil.rmtree(stage.environment)
+    stage.logs.requests.clear()
+    stage.index.requests.clear()
+    for words in (
+        ("--offline", "sync", "--locked"),
+        ("sync", "--locked", "--offline"),
+        ("sync", "--frozen", "--offline"),
+    ):
+        ended = stage.run("openvet-uv", *words)
+        assert ended.code == 0, ended.err
+        assert stage.installed["goodlib"] == "1.0"
+        shutil.rmtree(stage.environment)
+    assert stage.run("openvet-uv", "run", "--offline", "python", "-c", "import goodlib").code == 0
+    make_environment(stage.environment)
+    ended = stage.run("openvet-uv", "pip", "install", "other", "--offline")
+    assert ended.code == 69, ended.err
+    assert "is not asked: offline" in ended.err
+    assert stage.logs.requests == []
+    assert stage.index.requests == []
+    assert stage.run("openvet-uv", "pip", "install", "other", "--offline", "--no-offline").code == 0
+
+
+def test_uv_offline_judges_by_the_bundle(away):
+    """A machine that never saw anything: the wheelhouse has the files, the bundle the answers."""
+    house = away.project / "wheels"
+    house.mkdir()
+    for name in ("goodlib", "bad"):
+        filename = f"{name}-1.0-py3-none-any.whl"
+        (house / filename).write_bytes(away.index.entries[filename].body)
+    away.index.requests.clear()
+    asked = len(away.logs.requests)
+    for name, code in (("bad", 77), ("goodlib", 0)):
+        ended = away.run("openvet-uv", "pip", "install", "--offline", "--no-index", "-f", "wheels", name)
+        assert ended.code == code, ended.err
+    assert away.installed["goodlib"] == "1.0"
+    assert away.index.requests == []
+    assert len(away.logs.requests) == asked
+
+
+def test_pip_without_an_index_uses_the_bundle_where_no_log_answers(away):
+    house = away.project / "wheels"
+    house.mkdir()
+    filename = "goodlib-1.0-py3-none-any.whl"
+    (house / filename).write_bytes(away.index.entries[filename].body)
+    away.index.requests.clear()
+    ended = away.run("openvet-pip", "install", "--no-index", "--find-links", "wheels", "goodlib")
+    assert ended.code == 0, ended.err
+    assert "openvet: warning: alice out of reach, using openvet.bundle, made less than a minute ago" in ended.err
+    (away.project / "openvet.bundle").unlink()
+    forget(away)
+    ended = away.run("openvet-pip", "install", "--no-index", "--find-links", "wheels", "--force-reinstall", "goodlib")
+    assert ended.code == 69
+    assert "alice was never seen from here" in ended.err
+    assert away.index.requests == []

@@ -98,7 +98,7 @@ DISGUISED = {
     ],
     UV: [
         ["--allow-insecure-host", "h"], ["--trusted-host", "h"], ["--no-verify-hashes"], ["--cache-dir", "d"],
-        ["-fd"], ["-qfd"], ["--offline"], ["--no-build-isol"], ["--targ", "d"], ["--pref", "d"],
+        ["-fd"], ["-qfd"], ["--no-build-isol"], ["--targ", "d"], ["--pref", "d"],
         ["--no-config-file"], ["--preview"], ["-ed"], ["-cd"], ["-bd"], ["--overrides", "d"],
         ["--build-constraints", "d"], ["--group", "d"], ["--torch-backen", "x"],
     ],

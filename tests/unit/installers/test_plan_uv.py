@@ -94,7 +94,6 @@ def test_indexes(plan, write):
         ("pip install x --cache-dir d", "`--cache-dir` is refused"),
         ("pip install x --allow-python-downloads", "`--allow-python-downloads` is refused"),
         ("pip install -e none", "`none` is no folder: only folders can be installed as editable"),
-        ("pip install x --offline", "`--offline` is not gated yet"),
         ("pip install x --find-links d", "`--find-links`: `d` is neither a folder nor an http or https page"),
         ("pip install x --index ./w", "`--index`: `./w` is not an http or https URL"),
         ("pip install x --index-url file:///d", "`--index-url`: `file:///d` is not an http or https URL"),
