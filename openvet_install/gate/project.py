@@ -6,7 +6,9 @@ What an interruption leaves is as it was, byte for byte.
 from __future__ import annotations
 
 import os
+import signal
 import stat
+import threading
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -66,12 +68,16 @@ def _joined(first: Run, second: Run, chosen: Setting) -> Run:
 
 
 class _Copy(NamedTuple):
-    """A file before the run: its bytes and mode, None for none; `place` is where they lie, links resolved."""
+    """A file before the run: its bytes and mode, None for none; `place` is where they lie, links resolved.
+
+    `shared`: it has other names or another owner, which a new file in its place would not have.
+    """
 
     path: str
     place: str
     raw: bytes | None
     mode: int
+    shared: bool = False
 
 
 class Kept:
@@ -92,14 +98,18 @@ class Kept:
         self._stay = True
 
     def put_back(self) -> None:
-        """Make each what it was, if it is not. Raises `ConfigError` for what cannot be written."""
+        """Make each what it was, if it is not; no signal comes between. Raises `ConfigError` for what cannot be."""
         if self._stay:
             return
-        for one in self._copies:
-            try:
-                _put_back(one)
-            except OSError as error:
-                raise ConfigError(f"`{one.path}` cannot be put back: {error.strerror}", where=one.path) from error
+        failed: list[tuple[str, OSError]] = []
+        with _undisturbed():
+            for one in self._copies:
+                try:
+                    _put_back(one)
+                except OSError as error:
+                    failed.append((one.path, error))
+        for path, fault in failed:
+            raise ConfigError(f"`{path}` cannot be put back: {fault.strerror}", where=path) from fault
 
 
 @contextmanager
@@ -121,7 +131,8 @@ def _copy(path: str) -> _Copy:
     if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_BYTES:
         raise UsageError(f"`{path}` is no file that can be put back")
     try:
-        return _Copy(path, place, Path(place).read_bytes(), stat.S_IMODE(found.st_mode))
+        shared = found.st_nlink > 1 or (found.st_uid, found.st_gid) != (os.geteuid(), os.getegid())
+        return _Copy(path, place, Path(place).read_bytes(), stat.S_IMODE(found.st_mode), shared)
     except OSError as error:
         raise ConfigError(f"cannot read `{path}`: {error.strerror}") from error
 
@@ -134,4 +145,27 @@ def _put_back(one: _Copy) -> None:
     with suppress(FileNotFoundError):
         if not place.is_symlink() and place.read_bytes() == one.raw:
             return
-    replace_file(place, one.raw, mode=one.mode)
+    if not one.shared:
+        with suppress(OSError):  # a folder that is not ours to write, a file that is a mount of its own
+            replace_file(place, one.raw, mode=one.mode)
+            return
+    place.write_bytes(one.raw)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let signals that would end us wait for the end of the block."""
+    received: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    caught = {number: one for number, one in handlers.items() if callable(one)}
+    if threading.current_thread() is not threading.main_thread():
+        caught = {}
+    for number in caught:
+        signal.signal(number, lambda number, _frame: received.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in caught.items():
+            signal.signal(number, handler)
+        if received:
+            os.kill(os.getpid(), received[-1])
