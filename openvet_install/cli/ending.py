@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from openvet_install.errors import EXIT_BUG, InstallError
+from openvet_install.errors import EXIT_BUG, InstallError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +69,7 @@ def guarded(command: Callable[[], int]) -> int:
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, *((_AGAIN,) if _AGAIN is not None else ())):
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 signal.signal(number, _raise)
+        _stand_somewhere()
         return command()
     except InstallError as error:
         _tell(error)
@@ -83,6 +84,14 @@ def guarded(command: Callable[[], int]) -> int:
         return EXIT_BUG
     except Exception as error:  # noqa: BLE001 - our bug must never look like the tool's success
         return _bug(error)
+
+
+def _stand_somewhere() -> None:
+    """Raise `UsageError` where the working folder has been removed."""
+    try:
+        os.getcwd()  # noqa: PTH109 - as it is, no object of it
+    except FileNotFoundError as error:
+        raise UsageError("the folder that this was started in is not there any more") from error
 
 
 def _fill_streams() -> None:

@@ -32,3 +32,12 @@ def test_an_interruption_is_raised_at_once():
 def test_in_the_middle_of_an_import_it_is_raised_a_moment_later():
     found = ended("<frozen importlib._bootstrap>")
     assert (found.returncode, found.stdout) == (-2, "went on\n")
+
+
+def test_a_folder_that_is_gone_is_told(tmp_path):
+    program = "from openvet_install.cli import ending; raise SystemExit(ending.guarded(lambda: 0))"
+    command = ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", sys.executable, "-c", program]
+    found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=20, check=False)
+    assert found.returncode == 64
+    assert "is not there any more" in found.stderr
+    assert "Traceback" not in found.stderr
