@@ -196,7 +196,7 @@ def place(path: Path, line: int | None) -> str:
 def load_toml(text: str, path: Path) -> dict[str, Any]:
     """Parse TOML; a fault is a `LockError` with its line."""
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as error:
         line = getattr(error, "lineno", None)
         found = re.search(r"at line (\d+)", str(error))

@@ -144,7 +144,7 @@ def pyproject(path: str, origin: str) -> dict[str, Any]:
         raise UsageError(f"`{path}` is no file of at most {MAX_BYTES} bytes", where=origin)
     try:
         with open(path, "rb") as stream:  # noqa: PTH123 - a path as people write it
-            return tomllib.loads(stream.read().decode())
+            return tomllib.loads(stream.read().decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"cannot read `{path}`: {error}", where=origin) from error
 

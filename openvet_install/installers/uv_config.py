@@ -315,7 +315,7 @@ def _parse(path: str) -> tuple[str, dict[str, Any]]:
     if len(raw) > MAX_FILE_BYTES:
         raise ConfigError(f"larger than {MAX_FILE_BYTES} bytes", where=path)
     try:
-        text = raw.decode()
+        text = raw.decode("utf-8-sig")
         return text, tomllib.loads(text)
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(f"not TOML: {error}", where=path) from error

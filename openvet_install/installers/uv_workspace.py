@@ -4,7 +4,7 @@ uv reads them again by itself, so what would lead past the gateway stops the run
 """
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH112, PTH113, PTH118, PTH120
+# ruff: noqa: PTH100, PTH112, PTH113, PTH118, PTH120
 
 from __future__ import annotations
 
@@ -143,9 +143,12 @@ def read_workspace(
             raise ToolStops(ended.stderr.decode(errors="replace"), ended.returncode)
         return ended.stdout.decode(errors="surrogateescape").rstrip("\n").split("\n")
 
-    root, paths = told("dir")[0], told("list", "--paths")
-    if len(paths) != len(told("list")):
-        raise UsageError("a folder of the workspace has a line break in its name", where=root)
+    root = _without_project(around)
+    paths = [root] if root is not None else told("list", "--paths")
+    if root is None:
+        root = told("dir")[0]
+        if len(paths) != len(told("list")):
+            raise UsageError("a folder of the workspace has a line break in its name", where=root)
     members = tuple(map(_member, dict.fromkeys((root, *paths))))
     folders = {os.path.realpath(one.path): one for one in members}
     waiting = [*members, *(_read(one) for one in more)]
@@ -170,6 +173,17 @@ def read_workspace(
         here=_here(members, around, root, package),
         indexes=tuple(indexes),
     )
+
+
+def _without_project(around: Around) -> str | None:
+    """Return the next folder with a pyproject.toml where that is of no project or workspace: uv locks its groups."""
+    folder = os.path.abspath(os.path.join(around.cwd, last_of(around.where, "--project") or ""))
+    while not os.path.isfile(os.path.join(folder, FILE)):
+        if folder == os.path.dirname(folder):
+            return None
+        folder = os.path.dirname(folder)
+    text = pyproject(os.path.join(folder, FILE), FILE)
+    return None if "project" in text or "workspace" in table_of(table_of(text, "tool"), "uv") else folder
 
 
 def _here(members: Sequence[Folder], around: Around, root: str, package: str | None) -> Folder | None:

@@ -151,3 +151,44 @@ def test_run_resolves_first(stage):
     assert ended.code == 0, ended.err
     assert ended.out == "nat\n"
     assert (stage.project / "uv.lock").exists()
+
+
+def test_a_mark_of_the_order_of_bytes(stage):
+    """Some editors write it; uv reads such a file, and leaves it in."""
+    offer(stage)
+    stage.policy()
+    mark = b"\xef\xbb\xbf"
+    text = mark + HEAD.replace("\n", "\r\n").encode() + b'dependencies = ["nat"]\r\n'
+    for words in (["add", "plain"], ["lock"], ["sync", "--frozen"]):
+        if words[0] != "sync":
+            (stage.project / "pyproject.toml").write_bytes(text)
+            plain_uv(stage, *words, *(["--no-sync"] if words[0] == "add" else []))
+            wanted = (stage.project / "pyproject.toml").read_bytes(), lock_of(stage)
+            (stage.project / "pyproject.toml").write_bytes(text)
+            (stage.project / "uv.lock").unlink()
+        ended = stage.run(UV, *words)
+        assert ended.code == 0, ended.err
+        assert ((stage.project / "pyproject.toml").read_bytes(), lock_of(stage)) == wanted
+    assert wanted[0].startswith(mark)
+    assert wanted[1].count(b"\r") == 0
+
+
+@pytest.mark.parametrize(
+    "text", ["", '[tool.ruff]\n[dependency-groups]\ndev = ["checks"]\ndocs = ["later"]\n'], ids=ascii
+)
+def test_a_file_of_no_project(stage, text):
+    """Of groups alone, or of the settings of other tools."""
+    offer(stage)
+    stage.policy()
+    (stage.project / "pyproject.toml").write_text(text)
+    for words in (["lock"], ["sync"], ["tree"], ["run", "python", "-c", "pass"], ["sync", "--frozen"]):
+        ended = stage.run(UV, *words)
+        assert ended.code == 0, f"{words} {ended.err}"
+    assert set(stage.installed) == ({"checks"} if text else set())
+    lock = lock_of(stage)
+    (stage.project / "uv.lock").unlink()
+    plain_uv(stage, "lock")
+    assert lock_of(stage) == lock
+    if text:
+        assert stage.run(UV, "sync", "--group", "docs").code == 0
+        assert set(stage.installed) == {"checks", "later"}

@@ -284,3 +284,16 @@ def test_a_pipe_is_no_file(stage, name):
         )
         assert ended.returncode in (2, 64, 78), f"{words} {ended.returncode} {ended.stderr}"
         assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("kind", ["url", "path", "index", "unaudited"])
+def test_groups_of_no_project(stage, kind):
+    path = evil(stage)
+    if kind == "unaudited":
+        stage.sdist("evil", "1.0", more_pyproject=DYNAMIC)
+    stage.policy(LOCAL)
+    line = f"evil @ {path.as_uri()}" if kind == "url" else "evil"
+    more = {"path": sources(f'path = "{path}"'), "index": sources('index = "x"') + flat(path.parent)}.get(kind, "")
+    (stage.project / "pyproject.toml").write_text(f'[dependency-groups]\nx = ["{line}"]\n{more}')
+    for words in (["sync"], ["run", "--group", "x", "true"], ["lock"]):
+        refused(stage, words, attacks=words == ["lock"])
