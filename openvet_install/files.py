@@ -41,7 +41,8 @@ class File:
     `url` is absolute, without fragment and without login; `sha256` lower-case hex or None when the
     source did not state it; `size` bytes; `index` the URL of the index or the path of the input that
     listed it, without login. Nothing here is verified: `sha256` is what the source *says*. `filename` is empty
-    where only a hash is known: then neither kind nor variant is.
+    where only a hash is known: then neither kind nor variant is. `digests` are other hashes of the bytes, as
+    `alg:hex`, known once there are bytes.
     """
 
     name: str
@@ -55,6 +56,7 @@ class File:
     yanked: str | bool = False
     requires_python: str | None = None
     provenance: str | None = None
+    digests: tuple[str, ...] = ()
 
     @property
     def is_wheel(self) -> bool:

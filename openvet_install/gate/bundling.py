@@ -130,11 +130,12 @@ def _rehearse(chosen: Setting, bundle: Bundle, files: Sequence[File], stack: Exi
     knowledge.prepare(bundle.packages)
     known = [(name, NOBODYS) for name in sorted(bundle.packages)]
     known += sorted(set(knowledge.bytes_of(bundle.packages)))
-    for file in (*files, *(one for name, sha256 in known for one in _any(name, sha256))):
+    for file in (*files, *(one for name, digest in known for one in _any(name, digest))):
         knowledge.evidence(file)
 
 
-def _any(name: str, sha256: str) -> Iterator[File]:
+def _any(name: str, digest: str) -> Iterator[File]:
     """Yield a wheel and an sdist of a package as they would be named: names are looked up as files write them."""
+    sha256, digests = (NOBODYS, (digest,)) if ":" in digest else (digest, ())
     for filename in (f"{name.replace('-', '_')}-0-py3-none-any.whl", f"{name}-0.tar.gz"):
-        yield File(name=name, version="0", filename=filename, url="", index="", sha256=sha256)
+        yield File(name=name, version="0", filename=filename, url="", index="", sha256=sha256, digests=digests)

@@ -23,6 +23,7 @@ from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken
 from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.files import File, FilenameError, filename_of, parse_filename, release_of
 from openvet_install.gate.deciding import Deciding, carrying_of
+from openvet_install.gate.digests import shared
 from openvet_install.gate.model import Trouble
 from openvet_install.gate.once import Once
 from openvet_install.gateway import Refusal, Released
@@ -351,6 +352,11 @@ class Keeper:
 
     def _open(self, url: str, decision: Decision, blob: Blob) -> Released | Refusal:
         filename = decision.file.filename
+        digests = shared(Path(blob.path), self._knowledge.other_digests(decision.file))
+        if digests:
+            decision = self._decision(url, replace(decision.file, digests=digests))
+            if not decision.shown:
+                return self._refusal(url, decision)
         try:
             contents = self.contents(blob, filename)
         except ArchiveError as error:
@@ -414,7 +420,7 @@ class Keeper:
         with self._lock:
             known = self._by_url.get(url)
             others = list(self.pages.get(file.name, {}).values())
-        if known is not None and known.file.sha256 == file.sha256:
+        if known is not None and known.file.sha256 == file.sha256 and not file.digests:
             return known
         (decision,) = self._deciding([file])
         here = release_of(file.version)

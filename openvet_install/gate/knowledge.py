@@ -48,19 +48,19 @@ class _Package(NamedTuple):
 
     by_subject: dict[Subject, Audit]
     by_version: dict[str, tuple[Audit, ...]]
-    by_sha256: dict[str, tuple[Audit, ...]]
+    by_digest: dict[str, tuple[Audit, ...]]
 
     @classmethod
     def of(cls, audits: Iterable[Audit]) -> _Package:
         found = tuple(audits)
         by_version: dict[str, tuple[Audit, ...]] = {}
-        by_sha256: dict[str, tuple[Audit, ...]] = {}
+        by_digest: dict[str, tuple[Audit, ...]] = {}
         for audit in found:
             release = release_of(audit.subject.version)
             by_version[release] = (*by_version.get(release, ()), audit)
-            if (digest := audit.subject.sha256) is not None:
-                by_sha256[digest] = (*by_sha256.get(digest, ()), audit)
-        return cls({audit.subject: audit for audit in found}, by_version, by_sha256)
+            digest = audit.subject.digest
+            by_digest[digest] = (*by_digest.get(digest, ()), audit)
+        return cls({audit.subject: audit for audit in found}, by_version, by_digest)
 
 
 class Knowledge:
@@ -87,6 +87,7 @@ class Knowledge:
         self._asked: Once[object] = Once()
         self._packages: Once[_Package] = Once()
         self._by_bytes: Once[Mapping[str, tuple[Subject, ...]] | None] = Once()
+        self._others: Once[frozenset[str]] = Once()
 
     def settle(self, heads: Mapping[str, str]) -> None:
         """Instead of `open`: take these heads, by the log's name; this process has verified them."""
@@ -251,12 +252,12 @@ class Knowledge:
         return tuple(sorted(found))
 
     def bytes_of(self, names: Collection[str]) -> Iterator[tuple[str, str]]:
-        """Yield (name, sha256) of what logs that are read whole know of packages, however these are spelled there."""
+        """Yield (name, `Subject.digest`) of what logs that are read whole know of packages, in any spelling."""
         for source in self._sources:
             for head in source.heads:
-                for sha256, subjects in (self._small(source, head) or {}).items():
+                for digest, subjects in (self._small(source, head) or {}).items():
                     for name in {str(canonicalize_name(one.package)) for one in subjects}.intersection(names):
-                        yield name, sha256
+                        yield name, digest
 
     def audited(self, name: str) -> frozenset[str]:
         """Return the sha256 (lower-case hex) of a package's files of which some log says anything, at either head."""
@@ -264,8 +265,26 @@ class Knowledge:
             digest
             for source in self._sources
             for head in source.heads
-            for digest in self._package(source, head, name).by_sha256
+            for digest in self._package(source, head, name).by_digest
+            if ":" not in digest
         )
+
+    def other_digests(self, file: File) -> frozenset[str]:
+        """Return what is not a sha256 among the digests of the files that the logs know, as `alg:hex`.
+
+        All of a log that is read whole, of others those of the file's package, however it is spelled there.
+        """
+        self._ask_all(file.name)
+        found = (self._other(source, head, file) for source in self._sources for head in source.heads)
+        return frozenset().union(*found)
+
+    def _other(self, source: Source, head: str, file: File) -> frozenset[str]:
+        small = self._small(source, head)
+        if small is not None:
+            key = (source.scope, source.settings.name, head)
+            return self._others.get(key, lambda: frozenset(one for one in small if ":" in one))
+        names = (file.name, *spellings(file.name, file.filename))
+        return frozenset(one for name in names for one in self._package(source, head, name).by_digest if ":" in one)
 
     def variants(self, name: str, version: str, sha256: str) -> tuple[str, ...]:
         """Return the variants under which the logs know these bytes of a release."""
@@ -273,7 +292,7 @@ class Knowledge:
             audit.subject.variant
             for source in self._sources
             for head in source.heads
-            for audit in self._package(source, head, name).by_sha256.get(sha256, ())
+            for audit in self._package(source, head, name).by_digest.get(sha256, ())
             if audit.subject.version == version
         }
         return tuple(sorted(one for one in found if one))
@@ -297,22 +316,24 @@ class Knowledge:
         return None
 
     def _same_bytes(self, source: Source, head: str, file: File, sha256: str) -> Iterable[Audit]:
-        own = self._package(source, head, file.name).by_sha256.get(sha256, ())
+        digests = (sha256, *file.digests)
+        own = [audit for one in digests for audit in self._package(source, head, file.name).by_digest.get(one, ())]
         subjects = self._small(source, head)
         if subjects is not None:
             known = {audit.subject for audit in own}
-            others = [subject for subject in subjects.get(sha256, ()) if subject not in known]
+            others = [subject for one in digests for subject in subjects.get(one, ()) if subject not in known]
             return (*own, *source.log.audits(head, others)) if others else own
         found = {audit.subject: audit for audit in own}
         for name in spellings(file.name, file.filename):
-            for audit in self._package(source, head, name).by_sha256.get(sha256, ()):
-                found[audit.subject] = audit
+            for one in digests:
+                for audit in self._package(source, head, name).by_digest.get(one, ()):
+                    found[audit.subject] = audit
         others = [subject for subject in source.log.walked_subjects(sha256) if subject not in found]
         return (*found.values(), *(source.log.audits(head, others) if others else ()))
 
     def _small(self, source: Source, head: str) -> Mapping[str, tuple[Subject, ...]] | None:
         key = (source.scope, source.settings.name, head)
-        return self._by_bytes.get(key, lambda: source.log.by_sha256(head))
+        return self._by_bytes.get(key, lambda: source.log.by_digest(head))
 
     def _release(self, source: Source, file: File) -> list[Audit]:
         return [

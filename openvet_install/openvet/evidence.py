@@ -47,7 +47,7 @@ class Evidence:
         self._state = state
         self._signers = frozenset(signers)
         self._audits: dict[bytes, Audit] = {}
-        self._by_sha256: dict[str, tuple[Subject, ...]] | None = None
+        self._by_digest: dict[str, tuple[Subject, ...]] | None = None
         self._insertions = Insertions(reader, state)
         self._clock = clock
         self._expired = self._expired_keys(clock)
@@ -82,13 +82,13 @@ class Evidence:
         name = tree.lookup(self._reader.nodes, self._root, key)
         return None if name is None else self._audit(key, name)
 
-    def by_sha256(self) -> dict[str, tuple[Subject, ...]] | None:
-        """Map sha256 (hex) to the subjects that carry it, or None for a log of too many entries.
+    def by_digest(self) -> dict[str, tuple[Subject, ...]] | None:
+        """Map `Subject.digest` to the subjects that carry it, or None for a log of too many entries.
 
         Keys alone are read, no audits; a second call costs nothing. A log of more commits than that is
         looked at from above first: the few nodes of high rank tell about how large it is.
         """
-        if self._by_sha256 is None:
+        if self._by_digest is None:
             if self._is_large():
                 return None
             grouped: dict[str, tuple[Subject, ...]] = {}
@@ -96,10 +96,9 @@ class Evidence:
                 if count == ENTRIES_READ_WHOLE:
                     return None
                 subject = _subject(key)
-                if subject.sha256 is not None:
-                    grouped[subject.sha256] = (*grouped.get(subject.sha256, ()), subject)
-            self._by_sha256 = grouped
-        return self._by_sha256
+                grouped[subject.digest] = (*grouped.get(subject.digest, ()), subject)
+            self._by_digest = grouped
+        return self._by_digest
 
     @property
     def _root(self) -> bytes:

@@ -227,13 +227,13 @@ class Log:
             at = self._at(head)
             return tuple(audit for subject in subjects if (audit := at.audit(subject)) is not None)
 
-    def by_sha256(self, head: str) -> Mapping[str, tuple[Subject, ...]] | None:
-        """Map sha256 (hex) to the subjects at a verified head, whatever their spelling.
+    def by_digest(self, head: str) -> Mapping[str, tuple[Subject, ...]] | None:
+        """Map `Subject.digest` to the subjects at a verified head, whatever their spelling.
 
         None for a log of more than 20,000 entries. Read once per head; no audits are fetched.
         """
         with self._lock, self._fetching_ahead(None):
-            return self._at(head).by_sha256()
+            return self._at(head).by_digest()
 
     def walked_subjects(self, sha256: str) -> tuple[Subject, ...]:
         """Return the subjects with this sha256 (hex) that commits walked here brought in, now or earlier.

@@ -121,6 +121,11 @@ class Subject(NamedTuple):
         """The digest in lower-case hex if it is a sha256, else None."""
         return self.hash.digest.hex() if self.hash.algorithm == "sha256" else None
 
+    @property
+    def digest(self) -> str:
+        """What the bytes are known by: a sha256 in lower-case hex, any other hash as `alg:hex`."""
+        return self.sha256 or str(self.hash)
+
     def __str__(self) -> str:
         """Return the canonical text."""
         return f"{self.coordinate}#{self.hash}"

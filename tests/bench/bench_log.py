@@ -204,7 +204,7 @@ def million(bench):
         with Fetcher(environ={}) as fetcher, Store(store) as kept:
             log = Log("tree", f"{bench.base}/tree", fetcher=fetcher, store=kept)
             counted(bench.base)
-            assert log.by_sha256(facts["head"]) is None
+            assert log.by_digest(facts["head"]) is None
             audits = log.package(facts["head"], PROBE)
             counts.append(counted(bench.base).get("node", 0))
             assert len(audits) == 40

@@ -91,7 +91,7 @@ class TestReading:
         assert log.package(head, "one-two") == ()
         (audit,) = log.package(head, "One_Two")
         assert audit.subject == subject_of(wheel, spelling="One_Two")
-        assert log.by_sha256(head) == {audit.subject.sha256: (audit.subject,)}
+        assert log.by_digest(head) == {audit.subject.sha256: (audit.subject,)}
 
     def test_who_may_approve(self, server, client, tmp_path):
         alice = server.log("alice")

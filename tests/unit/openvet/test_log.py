@@ -393,7 +393,7 @@ def test_hints_that_lie_change_nothing(sim, client, store):
 # Bad news under another spelling.
 
 
-def test_by_sha256_finds_every_spelling(sim, client, monkeypatch):
+def test_by_digest_finds_every_spelling(sim, client, monkeypatch):
     log = sim.log("alice")
     digest = "ab" * 32
     log.publish("flask", "1", sha256=digest)
@@ -403,8 +403,8 @@ def test_by_sha256_finds_every_spelling(sim, client, monkeypatch):
     verified(opened, log)
     sim.requests.clear()
     for _ in range(2):
-        assert {one.package for one in opened.by_sha256(log.head)[digest]} == {"flask", "Flask"}
+        assert {one.package for one in opened.by_digest(log.head)[digest]} == {"flask", "Flask"}
     assert not sim.requests
     assert {one.package for one in opened.walked_subjects(digest)} == {"flask", "Flask"}
     monkeypatch.setattr("openvet_install.openvet.evidence.ENTRIES_READ_WHOLE", 2)
-    assert client(log).by_sha256(log.head) is None
+    assert client(log).by_digest(log.head) is None
