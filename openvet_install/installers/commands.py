@@ -100,8 +100,8 @@ class Requested(NamedTuple):
         return f"{wanted.name}{extras} @ {self.source.address(folder)}{marker}"
 
 
-class PrivateLock(NamedTuple):
-    """A lock that was given: a copy of its `text` under its own `name`, between `flag` and `extras`."""
+class PrivateCopy(NamedTuple):
+    """A lock or script that was given: a copy of its `text` under its own `name`, between `flag` and `extras`."""
 
     flag: str
     name: str
@@ -111,7 +111,7 @@ class PrivateLock(NamedTuple):
     def word(self, folder: Path) -> str:
         """Write the copy into a new folder, and return the word that names it."""
         inside = folder / "given"
-        inside.mkdir(mode=0o700)
+        inside.mkdir(mode=0o700, exist_ok=True)
         write_private(inside / self.name, self.text)
         return f"{self.flag}{'=' if self.flag else ''}{inside / self.name}{self.extras}"
 
@@ -185,7 +185,7 @@ class Plan:
     typed: tuple[str, ...]
     program: tuple[str, ...]
     helper: Program | None
-    argv: tuple[str | Input | Links | Mirrored | PrivateLock | Project | Requested, ...] = field(repr=False)
+    argv: tuple[str | Input | Links | Mirrored | PrivateCopy | Project | Requested, ...] = field(repr=False)
     cwd: str
     target: Target
     requested: tuple[Requested, ...]
@@ -218,7 +218,7 @@ class Plan:
             if isinstance(item, str):
                 found.append(item)
                 continue
-            if isinstance(item, (Requested, PrivateLock, Mirrored)):
+            if isinstance(item, (Requested, PrivateCopy, Mirrored)):
                 found.append(item.word(folder))
                 continue
             if isinstance(item, Project):

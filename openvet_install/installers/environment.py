@@ -44,6 +44,7 @@ PIP: dict[str, str] = {
         (
             *("PYTHON", "REQUIREMENT", "CONSTRAINT", "BUILD_CONSTRAINT", "GROUP", "FIND_LINKS", "EDITABLE", "DEST"),
             *("WHEEL_DIR", "TARGET", "PREFIX", "ROOT", "USER", "NO_USER", "SRC", "CONFIG_SETTINGS", "USE_FEATURE"),
+            *("NO_BUILD_ISOLATION", "REQUIREMENTS_FROM_SCRIPT"),
         ),
         JUDGE,
     ),
@@ -51,7 +52,6 @@ PIP: dict[str, str] = {
     "CERT": UPSTREAM,
     "CLIENT_CERT": UPSTREAM,
     "PROXY": UPSTREAM,
-    "NO_BUILD_ISOLATION": LATER,
     **dict.fromkeys(
         (
             *("CONFIG_FILE", "USE_DEPRECATED", "CACHE_DIR", "NO_CACHE_DIR", "DISABLE_PIP_VERSION_CHECK", "TIMEOUT"),

@@ -11,7 +11,7 @@ from packaging.tags import Tag
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import UsageError
-from openvet_install.installers.commands import PrivateLock
+from openvet_install.installers.commands import PrivateCopy
 from openvet_install.installers.requirements import is_http
 from openvet_install.installers.tokens import has, values_of
 
@@ -30,11 +30,11 @@ class Given(NamedTuple):
     """What a command was given: a lock and its copy, or neither; `files` are the other values."""
 
     files: list[str]
-    copy: PrivateLock | None = None
+    copy: PrivateCopy | None = None
     locked: Locked | None = None
 
     @property
-    def words(self) -> tuple[PrivateLock, ...]:
+    def words(self) -> tuple[PrivateCopy, ...]:
         """The copy as a word of the command."""
         return () if self.copy is None else (self.copy,)
 
@@ -75,7 +75,7 @@ def given(values: Sequence[str], tokens: Sequence[Token], target: Target, cwd: s
         no_build=has(tokens, "--no-build") or _names(tokens, "--only-binary"),
     )
     selection = select(lock, [Tag(*text.split("-")) for text in target.tags], target.environment, wanted)
-    copy = PrivateLock(flag, path.name, text, match["extras"] or "")
+    copy = PrivateCopy(flag, path.name, text, match["extras"] or "")
     return Given(files, copy, Locked(lock=lock, selection=selection, base=None))
 
 

@@ -17,6 +17,7 @@ from openvet_install.installers.commands import (
     REQUIREMENTS,
     Index,
     Plan,
+    PrivateCopy,
     choose_files,
     default_index,
     http_url,
@@ -32,6 +33,7 @@ from openvet_install.installers.given_lock import given
 from openvet_install.installers.groups import read_groups
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
 from openvet_install.installers.requirements import (
+    MAX_FILE_BYTES,
     Reader,
     check_names,
     editable_projects,
@@ -46,6 +48,7 @@ from openvet_install.installers.tokens import CARRY, Token, Tokeniser, has, last
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from openvet_install.installers.commands import Requested
     from openvet_install.installers.requirements import FetchOutside
     from openvet_install.installers.tokens import Flag
 
@@ -76,12 +79,15 @@ def plan(
         refuse(token, tool="pip", command=f"pip {command.words[0]}")
     words, plain = _command(command.words, [token.spelled for token in tokens if token.flag is None])
     typed, folders = read_words(plain, cwd)
+    isolated = has(tokens, "--isolated")
+    if isolated:  # pip gets none of it: it would forget its way to the gateway as well
+        environ = {name: value for name, value in environ.items() if not name.startswith("PIP_") or name == _FILE}
     found = sort_environment("pip", environ)
     python = last_of(tokens, "--python")
     target = inspect(target_python(python or found.judged.get("PIP_PYTHON"), environ, cwd), found.child)
     if target.version[:2] < _OLDEST_PYTHON:
         raise ConfigError(f"pip {pip_flags.VERSION} does not support Python {'.'.join(map(str, target.version))}")
-    config = pip_config.read(environ, str(target.prefix), command.words[0])
+    config = pip_config.read(environ, str(target.prefix), command.words[0], isolated=isolated)
     tokens = [*_judged(table, {**config.judged, **found.judged}), *tokens]
     _check_features(values_of(tokens, "--use-feature"))
     child, unusable = _usable({**config.variables, **found.child})
@@ -112,6 +118,7 @@ def plan(
         for part in read(lock.files if kind == REQUIREMENTS else values_of(tokens, flag), kind)
     )
     inputs += read_groups(values_of(tokens, "--group"), cwd, "pip")
+    scripts, asked = _scripts(values_of(tokens, _SCRIPT), cwd)
     indexes = with_files(indexes, inputs)
     output = _output(words, tokens, cwd)
     links = read_links(values_of(tokens, "--find-links"), cwd, COMMAND_LINE)
@@ -121,7 +128,7 @@ def plan(
         *editable_projects(values_of(tokens, "--editable"), cwd),
         *(one for source in inputs for one in source.projects),
     )
-    requested = (*typed, *requested_of(inputs, REQUIREMENTS), *requested_by(projects, cwd))
+    requested = (*typed, *requested_of(inputs, REQUIREMENTS), *asked, *requested_by(projects, cwd))
     if words == ("lock",) and (
         any(one.path for one in links) or any(one.source and one.source.path for one in requested)
     ):
@@ -137,6 +144,7 @@ def plan(
             *_argv(command.words, tokens, output),
             *options,
             *lock.words,
+            *scripts,
             *links,
             *projects,
             *inputs,
@@ -174,10 +182,31 @@ def _judged(table: Mapping[str, Flag], variables: Mapping[str, str]) -> list[Tok
         elif flag is not None and flag.name in elsewhere.USER:
             on = (value.lower() not in _FALSE) == (flag.name == "--user")
             found.append(Token(table["--user" if on else "--no-user"], name, None))
+        elif flag is not None and flag.name == "--no-build-isolation" and value.lower() in _FALSE:
+            found.append(Token(flag, name, None))  # to pip the value is that of the isolation: false switches it off
     return found
 
 
-_LISTS = (*INPUT_FLAGS["pip"].values(), "--find-links", "--editable", "--group", "--use-feature")
+def _scripts(values: Sequence[str], cwd: str) -> tuple[tuple[PrivateCopy, ...], tuple[Requested, ...]]:
+    """Read the script whose metadata names requirements; pip gets a copy of the metadata alone."""
+    if len(values) > 1:
+        raise UsageError(f"`{_SCRIPT}` can be given once")
+    if not values:
+        return (), ()
+    from openvet_install.installers.scripts import read_for_pip  # noqa: PLC0415 - rarely
+
+    try:
+        with Path(cwd, values[0]).open("rb") as stream:
+            raw = stream.read(MAX_FILE_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"could not open the script `{values[0]}`: {error}") from error
+    block, requested = read_for_pip(raw, values[0])
+    return (PrivateCopy(_SCRIPT, "script.py", block, ""),), requested
+
+
+_FILE = "PIP_CONFIG_FILE"
+_SCRIPT = "--requirements-from-script"
+_LISTS = (*INPUT_FLAGS["pip"].values(), "--find-links", "--editable", "--group", "--use-feature", _SCRIPT)
 _SINGLE = (*elsewhere.FOLDERS, "--src", "--config-settings")
 
 

@@ -34,6 +34,7 @@ _IN_FILES = {
     "cache-dir": OURS,
     "use-deprecated": OURS,
     "config-settings": LATER,
+    "isolated": NEVER,
 }
 
 
@@ -69,10 +70,11 @@ class _Entry(NamedTuple):
         return f"{self.file}:{self.line}, key `{self.key}`"
 
 
-def files(environ: Mapping[str, str], prefix: str) -> list[tuple[str, bool]]:
+def files(environ: Mapping[str, str], prefix: str, *, isolated: bool = False) -> list[tuple[str, bool]]:
     """Return pip's configuration files in its order (later ones win), each with "is this the project's?".
 
     `prefix`: the target's; the file there counts as the project's, since whatever is installed can write it.
+    `isolated`: without the user's.
     """
     own = environ.get("PIP_CONFIG_FILE") or None
     if own == os.devnull:
@@ -81,7 +83,7 @@ def files(environ: Mapping[str, str], prefix: str) -> list[tuple[str, bool]]:
     machine = (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
     found = [(os.path.join(folder, "pip", _NAME), False) for folder in machine]
     found.append((os.path.join(MACHINE_FOLDER, _NAME), False))
-    if not (own and os.path.exists(own)):
+    if not isolated and not (own and os.path.exists(own)):
         user = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
         found += [(os.path.join(home, ".pip", _NAME), False), (os.path.join(user, "pip", _NAME), False)]
     found.append((os.path.join(prefix, _NAME), True))
@@ -90,13 +92,13 @@ def files(environ: Mapping[str, str], prefix: str) -> list[tuple[str, bool]]:
     return found
 
 
-def read(environ: Mapping[str, str], prefix: str, command: str = "install") -> PipConfig:
-    """Read and judge all of them for a command.
+def read(environ: Mapping[str, str], prefix: str, command: str = "install", *, isolated: bool = False) -> PipConfig:
+    """Read and judge all of them for a command; `isolated` as in `files`.
 
     Raises `ConfigError`, or `FaultsError` of them: file, line and key of each.
     """
     judge = _Judge(command)
-    for path, project in files(environ, prefix):
+    for path, project in files(environ, prefix, isolated=isolated):
         try:
             judge.entries += _read_file(path, project=project)
         except ConfigError as fault:

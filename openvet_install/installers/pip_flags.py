@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from openvet_install.installers.tokens import CARRY, HELP, JUDGE, LATER, NEVER, OURS, UPSTREAM, Flag
+from openvet_install.installers.tokens import CARRY, HELP, JUDGE, NEVER, OURS, UPSTREAM, Flag
 
 VERSION = "26.3"
 
 GENERAL = (
     Flag(("--help", "-h"), False, HELP),
     Flag(("--debug",), False, CARRY),
-    Flag(("--isolated",), False, NEVER, "it would make pip forget the trust settings of the gated run"),
+    Flag(("--isolated",), False, JUDGE),
     Flag(("--require-virtualenv", "--require-venv"), False, CARRY),
     Flag(("--python",), True, JUDGE),
     Flag(("--verbose", "-v"), False, CARRY),
@@ -62,7 +62,7 @@ INSTALL = (
     Flag(("--requirement", "-r"), True, JUDGE),
     Flag(("--constraint", "-c"), True, JUDGE),
     Flag(("--build-constraint",), True, JUDGE),
-    Flag(("--requirements-from-script",), True, LATER, "scripts with inline metadata"),
+    Flag(("--requirements-from-script",), True, JUDGE),
     Flag(("--no-deps", "--no-dependencies"), False, CARRY),
     Flag(("--only-deps", "--only-dependencies"), False, CARRY),
     Flag(("--editable", "-e"), True, JUDGE),

@@ -57,6 +57,36 @@ def read_script(raw: bytes, origin: str) -> Script | None:
     Raises `UsageError` (64) for metadata that cannot be read and for requirements that lead past the gateway,
     `ConfigError` (78) or `FaultsError` of it for keys of `[tool.uv]`.
     """
+    found = _block_of(raw, origin)
+    if found is None:
+        return None
+    block, content, table = found
+    settings = table_of(table_of(table, "tool"), "uv")
+    judged = uv_config.read_table(origin, content, settings)
+    _refuse_sources(settings, origin)
+    return Script(
+        origin=origin,
+        block=block,
+        sha256=hashlib.sha256(raw).hexdigest(),
+        requirements=tuple(_requirements(table, origin)),
+        settings=judged,
+    )
+
+
+def read_for_pip(raw: bytes, origin: str) -> tuple[str, tuple[Requested, ...]]:
+    """Return the metadata of a script as text, and what it asks for; what it says to uv is nothing to pip.
+
+    Raises `UsageError` for a script without metadata, and as `read_script`.
+    """
+    found = _block_of(raw, origin)
+    if found is None:
+        raise UsageError("it has no metadata of a script (PEP 723)", where=origin)
+    block, _content, table = found
+    return block, tuple(_requirements(table, origin))
+
+
+def _block_of(raw: bytes, origin: str) -> tuple[str, str, dict[str, Any]] | None:
+    """Return the commented text of the metadata, its content in the lines of the script, and its table."""
     if _MARK not in raw:
         return None
     if len(raw) > MAX_FILE_BYTES:
@@ -79,16 +109,7 @@ def read_script(raw: bytes, origin: str) -> Script | None:
         table = tomllib.loads(content)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"its metadata is not TOML: {error}", where=origin) from error
-    settings = table_of(table_of(table, "tool"), "uv")
-    judged = uv_config.read_table(origin, content, settings)
-    _refuse_sources(settings, origin)
-    return Script(
-        origin=origin,
-        block=f"{block[0]}\n",
-        sha256=hashlib.sha256(raw).hexdigest(),
-        requirements=tuple(_requirements(table, origin)),
-        settings=judged,
-    )
+    return f"{block[0]}\n", content, table
 
 
 def _requirements(table: Mapping[str, Any], origin: str) -> list[Requested]:

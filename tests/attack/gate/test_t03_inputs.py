@@ -221,3 +221,52 @@ def test_a_dry_run_runs_nothing_of_an_unapproved_sdist(stage, tool):
     stage.policy()
     before = everything(stage)
     stopped(stage, stage.run(*tool, "--dry-run", "source"), 77, before=before)
+
+
+SCRIPT = (
+    "#!/usr/bin/env python3\n# /// script\n# requires-python = '>={}'\n# dependencies = ['{}']\n# ///\nimport evil\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("python", "asked", "code"),
+    [
+        ("3.9", "good", 0),
+        ("3.9", "evil", 77),
+        ("3.9", "evil @ file://EVIL", 64),
+        ("3.9", "./EVIL", 64),
+        ("9", "good", 1),
+    ],
+)
+def test_what_a_script_asks_pip_for(stage, python, asked, code):
+    stage.wheel("good", "1.0", YES)
+    stage.wheel("evil", "1.0")
+    stage.policy()
+    path = evil_sdist(stage)
+    (stage.project / "s.py").write_text(SCRIPT.format(python, asked.replace("EVIL", str(path))))
+    before = everything(stage)
+    ended = stage.run(*PIP, "--requirements-from-script", "s.py")
+    if code:
+        stopped(stage, ended, code, before=before)
+    else:
+        assert (ended.code, ended.ours) == (0, []), ended.err
+        assert stage.installed == {"good": "1.0"}
+    (stage.project / "s.py").write_text("import evil\n")
+    assert stage.run(*PIP, "--requirements-from-script", "s.py").code == 64
+
+
+def test_isolated_leaves_out_what_the_user_has_set_and_nothing_of_the_gate(stage):
+    stage.wheel("good", "1.0", YES)
+    stage.wheel("evil", "1.0")
+    stage.policy()
+    path = stage.folder / "config/pip/pip.conf"
+    path.parent.mkdir(parents=True)
+    path.write_text("[global]\nindex-url = http://127.0.0.1:9/simple\n[install]\ntarget = elsewhere\n")
+    env = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_REQUIREMENT": "none.txt", "PIP_NO_INDEX": "1"}
+    before = everything(stage)
+    for words in (("--isolated", "install"), ("install", "--isolated")):
+        ended = stage.run("openvet-pip", *words, "-i", stage.index.simple_url, "evil", env=env)
+        stopped(stage, ended, 77, before=before)
+    ended = stage.run(*PIP, "--isolated", "-i", stage.index.simple_url, "good", env=env)
+    assert (ended.code, ended.ours) == (0, []), ended.err
+    assert stage.installed == {"good": "1.0"}

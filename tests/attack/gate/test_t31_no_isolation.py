@@ -2,6 +2,8 @@
 
 import marshal
 
+import pytest
+
 from tests.support.attacks import BOTH, PIP, UV, backend, everything, plain, site, stopped
 from tests.support.stage import YES
 from tests.support.wheels import make_wheel, wheel_name
@@ -67,3 +69,23 @@ def test_one_package_without_isolation(stage):
         file.write(f"open({str(stage.marker)!r}, 'w')\n")
     before = everything(stage)
     stopped(stage, stage.run(*UV, "--no-build-isolation-package", "source", "source"), 65, before=before)
+
+
+@pytest.mark.parametrize("how", ["variable", "file"])
+def test_a_setting_of_pip_is_that_flag(stage, how):
+    # To pip the value is that of the isolation: false switches it off.
+    prepared(stage)
+    env = {"PIP_NO_BUILD_ISOLATION": "false"}
+    if how == "file":
+        path = stage.folder / "config/pip/pip.conf"
+        path.parent.mkdir(parents=True)
+        path.write_text("[install]\nno-build-isolation = false\n")
+        env = {}
+    asked = len(stage.index.asked("/simple/helper/"))
+    ended = stage.run(*PIP, "source", env=env)
+    assert (ended.code, ended.ours) == (0, []), ended.err
+    assert len(stage.index.asked("/simple/helper/")) <= asked + 1  # by the check of the environment
+    with (site(stage) / "helper.py").open("a") as file:
+        file.write(f"open({str(stage.marker)!r}, 'w')\n")
+    before = everything(stage)
+    stopped(stage, stage.run(*PIP, "--force-reinstall", "source", env=env), 65, before=before)
