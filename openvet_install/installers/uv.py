@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openvet_install.errors import InstallError, UsageError
+from openvet_install.errors import ConfigError, InstallError, UsageError
 from openvet_install.installers import uv_elsewhere, uv_flags
 from openvet_install.installers.choice import find_uv, prefix_of
 from openvet_install.installers.commands import (
@@ -50,6 +50,7 @@ from openvet_install.installers.uv_around import TRUE, UNISOLATED, handed_on, lo
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from openvet_install.installers.commands import Input
     from openvet_install.installers.requirements import FetchOutside
     from openvet_install.installers.target import Probe, Target
     from openvet_install.installers.tokens import Flag
@@ -108,7 +109,7 @@ def plan(
         for part in read(listed if kind == REQUIREMENTS else values_of(tokens, flag), kind)
     )
     inputs += tuple(read([one for one in files if not names_lock(one)], REQUIREMENTS))
-    inputs += read_groups(values_of(tokens, "--group"), cwd, "uv")
+    inputs += _groups(tokens, around)
     indexes = with_files(around.indexes, inputs)
     links = read_links(values_of(tokens, "--find-links"), cwd, COMMAND_LINE)
     links += tuple(one for source in inputs for one in source.links)
@@ -285,6 +286,13 @@ _STEERING = (
     *("--python", "--system", "--no-system", "--break-system-packages", "--no-break-system-packages"),
     *("--managed-python", "--no-managed-python", "--python-preference"),
 )
+
+
+def _groups(tokens: Sequence[Token], around: Around) -> tuple[Input, ...]:
+    """Read the groups that are named; not those of the configuration, which uv would read by itself once more."""
+    if around.config.pip.get("group"):
+        raise ConfigError("`pip.group` of uv's configuration is refused: it is not gated here", hint="--group NAME")
+    return read_groups(values_of(tokens, "--group"), around.cwd, "uv")
 
 
 def _steering(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:

@@ -70,6 +70,24 @@ def test_plain_pip_takes_a_folder_from_a_file(stage):
 
 
 @pytest.mark.parametrize(
+    "words", [["install", "good"], ["sync", "r.txt"], ["install", "--group", "fine"]], ids=" ".join
+)
+@pytest.mark.parametrize("place", ["pyproject.toml", "uv.toml"])
+def test_nor_by_the_groups_that_a_project_tells_uv_to_add(stage, words, place):
+    path = evil_sdist(stage)
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    (stage.project / "r.txt").write_text("good\n")
+    groups = f'[dependency-groups]\nfine = ["good"]\ndev = ["evil @ {path.as_uri()}"]\n'
+    table = "pip" if place == "uv.toml" else "tool.uv.pip"
+    (stage.project / "pyproject.toml").write_text('[project]\nname = "mine"\nversion = "1"\n' + groups)
+    with (stage.project / place).open("a") as file:
+        file.write(f'[{table}]\ngroup = ["dev"]\n')
+    before = everything(stage)
+    stopped(stage, stage.run("openvet-uv", "pip", *words), 78, before=before)
+
+
+@pytest.mark.parametrize(
     "text",
     [
         '[tool.uv.sources]\nevil = { path = "../d/evil-1.0.tar.gz" }\n',
