@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
     from openvet_install.installers.environment import UpstreamSettings
-    from openvet_install.installers.mirror import Written
+    from openvet_install.installers.mirror import Compiled, Written
     from openvet_install.installers.target import Target
-    from openvet_install.installers.uv_compile import Compiled
     from openvet_install.installers.uv_resolve import Resolution
     from openvet_install.installers.uv_sync import Locked
 

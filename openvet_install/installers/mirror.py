@@ -5,17 +5,20 @@ read once, and what it writes lies there until it was judged.
 """
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH117, PTH118
+# ruff: noqa: PTH103, PTH110, PTH112, PTH113, PTH117, PTH118
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+REQUIREMENTS, PYLOCK, LOCK, SHOWN, NOTHING = "requirements", "pylock", "lock", "shown", "nothing"
+"""Kinds of what is written; SHOWN: a resolution that no file holds, NOTHING: it was judged before, or nothing was."""
 _ROOT = "mirror"
 ROOT_MARK = "\0"
 """Stands for the root of the mirror in files that are written there; no file that is understood has it."""
@@ -36,21 +39,22 @@ class Mirrored(NamedTuple):
 class Mirror(NamedTuple):
     """The folder `cwd` (absolute) with the files that are read, by absolute path; `called` maps paths to other names.
 
-    `stdin`: what was read from it. `output`: the absolute path of the file that is written, if one is.
+    `stdin`: what was read from it. `outputs`: the absolute paths of the files that may be written.
     """
 
     cwd: str
     files: Mapping[str, bytes]
     stdin: bytes = b""
-    output: str | None = None
-    called: Mapping[str, str] = {}
+    outputs: tuple[str, ...] = ()
+    called: Mapping[str, str] = MappingProxyType({})
 
     def write(self, folder: Path) -> None:
         """Make the copies in `folder` (of this run, 0700)."""
         for path in (self.cwd, *map(os.path.dirname, self.files)):
-            os.makedirs(root(folder) + path, mode=0o700, exist_ok=True)  # noqa: PTH103 - a path as people write it
-        if self.output is not None and os.path.isdir(os.path.dirname(self.output)):  # noqa: PTH112, PTH120 - as above
-            os.makedirs(root(folder) + os.path.dirname(self.output), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+            os.makedirs(root(folder) + path, mode=0o700, exist_ok=True)
+        for path in map(os.path.dirname, self.outputs):
+            if os.path.isdir(path):
+                os.makedirs(root(folder) + path, mode=0o700, exist_ok=True)
         for path, raw in self.files.items():
             write_private(Path(root(folder) + path), raw.replace(ROOT_MARK.encode(), os.fsencode(root(folder))))
         write_private(folder / "stdin", self.stdin)
@@ -65,10 +69,12 @@ class Mirror(NamedTuple):
 
     def read(self, folder: Path) -> Written:
         """Return what the tool has written, with the names that the user knows."""
-        path = root(folder) + (self.output or "")
-        file = self._named(Path(path).read_bytes(), folder) if os.path.isfile(path) else None  # noqa: PTH113
         said = folder / "stdout"
-        return Written(self._named(said.read_bytes(), folder) if said.exists() else b"", file)
+        files = {path: Path(root(folder) + path) for path in self.outputs}
+        return Written(
+            self._named(said.read_bytes(), folder) if said.exists() else b"",
+            {path: self._named(copy.read_bytes(), folder) for path, copy in files.items() if copy.is_file()},
+        )
 
     def _named(self, raw: bytes, folder: Path) -> bytes:
         for path, name in self.called.items():
@@ -77,10 +83,30 @@ class Mirror(NamedTuple):
 
 
 class Written(NamedTuple):
-    """What a tool has written: to its standard output, and to the file of `Mirror.output`."""
+    """What a tool has written: to its standard output, and to the files of `Mirror.outputs`."""
 
     said: bytes
-    file: bytes | None
+    files: Mapping[str, bytes]
+
+
+class Compiled(NamedTuple):
+    """What a command writes in a `mirror`, to be judged first.
+
+    `kind`: that of the file to be judged, `output` its absolute path (None: the standard output), or NOTHING.
+    `universal`: it is for every platform. `header`: the command that stands at its head, where the tool wrote another.
+    """
+
+    mirror: Mirror
+    kind: str
+    universal: bool = True
+    output: str | None = None
+    header: str | None = None
+
+    @property
+    def replaced(self) -> tuple[str, ...]:
+        """The files that are put back unless all goes well; what is no file is only written to."""
+        found = self.mirror.outputs
+        return tuple(path for path in found if os.path.isfile(path) or not os.path.exists(path))
 
 
 def root(folder: Path) -> str:

@@ -4,13 +4,13 @@ uv works in a private copy of the user's folders; what it writes is judged for t
 """
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH110, PTH113, PTH118
+# ruff: noqa: PTH100, PTH118
 
 from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -29,7 +29,7 @@ from openvet_install.installers.commands import (
     with_files,
     without_login,
 )
-from openvet_install.installers.mirror import Mirrored
+from openvet_install.installers.mirror import PYLOCK, Compiled, Mirrored
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.requirements import Reader, check_names
 from openvet_install.installers.sources import read_links
@@ -43,7 +43,6 @@ from openvet_install.installers.uv_resolve import Resolution
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from openvet_install.installers.mirror import Mirror
     from openvet_install.installers.passing import Command
     from openvet_install.installers.requirements import FetchOutside
     from openvet_install.installers.sources import Links
@@ -55,18 +54,6 @@ _OURS = frozenset({*_STEERING, "--python-version"})
 _INDEX_WORDS = ("--index-url", "--extra-index-url", "-i", "--index", "--default-index")
 _WITH_VALUE = frozenset({*_INDEX_WORDS, "--upgrade-package", "-P", "--find-links", "-f"})
 _NEVER_WRITTEN = frozenset({"--upgrade", "-U", "--quiet", "-q", "--verbose", "-v", "--no-progress", "--native-tls"})
-
-
-class Compiled(NamedTuple):
-    """What a command compiles: the `mirror` that it works in, whether it writes a `pylock.toml`, or for every platform.
-
-    `output`: the file that is written, absolute; None for the standard output alone.
-    """
-
-    mirror: Mirror
-    pylock: bool
-    universal: bool
-    output: str | None
 
 
 def plan(
@@ -107,7 +94,7 @@ def plan(
     pinned = found.output(output) if output is not None else {}
     compiled = Compiled(
         mirror=found.mirror(output),
-        pylock=(last_of(tokens, "--format") or output or "").endswith(".toml"),
+        kind=PYLOCK if (last_of(tokens, "--format") or output or "").endswith(".toml") else REQUIREMENTS,
         universal=_says("universal", tokens, config),
         output=os.path.abspath(os.path.join(cwd, output)) if output is not None else None,
     )
@@ -125,7 +112,7 @@ def plan(
             *command.words,
             *(part for token in tokens if _is_for_uv(token) for part in token.canonical()),
             *_header(argv, tokens, around),
-            *_where(around),
+            *where_of(around),
             f"--python={target.python}",
             *([f"--python-version={version}"] if version else []),
             *([Mirrored("--output-file", output)] if output is not None else []),
@@ -145,7 +132,7 @@ def plan(
         dropped=around.dropped,
         selects=around.config.selects or choose_files(inputs),
         builds_in=target if any(has(tokens, name) for name in UNISOLATED) else None,
-        resolution=Resolution(files=_replaced(compiled.output), pinned=pinned),
+        resolution=Resolution(files=compiled.replaced, pinned=pinned),
         compiled=compiled,
     )
 
@@ -181,7 +168,7 @@ def _is_for_uv(token: Token) -> bool:
     return handed_on(token) and token.flag is not None and token.flag.name not in _OURS
 
 
-def _where(around: Around) -> list[str | Mirrored]:
+def where_of(around: Around) -> list[str | Mirrored]:
     """Return what says where uv finds its configuration: the project's lies in the mirror, too."""
     found: list[str | Mirrored] = []
     for token in around.where:
@@ -255,12 +242,5 @@ def _check_links(
     links: Sequence[Links], compiled: Compiled, tokens: Sequence[Token], config: Mapping[str, Any]
 ) -> None:
     """Raise `UsageError` where the output would name copies of ours."""
-    if any(one.path for one in links) and (compiled.pylock or _says("emit-find-links", tokens, config)):
+    if any(one.path for one in links) and (compiled.kind == PYLOCK or _says("emit-find-links", tokens, config)):
         raise UsageError("`--find-links` with a folder is not gated here: the output would name our copies")
-
-
-def _replaced(output: str | None) -> tuple[str, ...]:
-    """Return the file that is put back unless all goes well; what is no file is only written to."""
-    if output is None or (os.path.exists(output) and not os.path.isfile(output)):
-        return ()
-    return (output,)

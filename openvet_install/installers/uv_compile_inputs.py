@@ -109,8 +109,8 @@ class Inputs:
 
     def mirror(self, output: str | None) -> Mirror:
         """Return the copies of all that was read, with the place of the output."""
-        place = self._place(output) if output is not None else None
-        return Mirror(self._reader.cwd, self._files, self._stdin, place, self._called)
+        outputs = (self._place(output),) if output is not None else ()
+        return Mirror(self._reader.cwd, self._files, self._stdin, outputs, self._called)
 
     def _place(self, path: str) -> str:
         """Say where the copy of a file lies below the mirror's root."""

@@ -153,8 +153,6 @@ PIP_SYNC = (
     Flag(("--ask", "-a"), False, NEVER, "uv has no use for it"),
 )
 
-_OTHERS = "another lock or environment than the project's"
-
 SYNC = (
     *GLOBAL,
     *(one for one in INDEX if one.name != "--find-links"),
@@ -176,7 +174,7 @@ SYNC = (
     Flag(("--exact",), False, CARRY),
     Flag(("--active",), False, CARRY),
     Flag(("--no-active",), False, CARRY),
-    Flag(("--script",), True, LATER, _OTHERS),
+    Flag(("--script",), True, JUDGE),
     *(Flag((f"--{word}-install-{what}",), False, CARRY) for word in ("no", "only") for what in ("project", "local")),
     *(Flag((f"--{word}-install-workspace",), False, CARRY) for word in ("no", "only")),
     *(Flag((f"--{word}-install-package",), True, CARRY) for word in ("no", "only")),

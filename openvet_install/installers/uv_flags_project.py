@@ -21,7 +21,7 @@ _CHOOSES = frozenset(
         *("--editable", "--no-editable", "--no-editable-package"),
     }
 )
-_SCRIPT = Flag(("--script",), True, LATER, "locks of scripts")
+_SCRIPT = Flag(("--script",), True, JUDGE)
 _RESOLVES = tuple(one for one in SYNC if one.name not in {*_INSTALLS, *_CHOOSES, "--script"})
 _OF_SYNC = {one.name: one for one in SYNC}
 _GIT = "version control as a source is refused: no audit can name what a repository holds"

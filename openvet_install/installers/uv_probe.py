@@ -35,6 +35,22 @@ def look(uv: str, steering: Sequence[str], environ: Mapping[str, str], cwd: str)
     return to_be_made(uv, said, prefix, environ, cwd)[1]
 
 
+def look_script(
+    uv: str, script: str, steering: Sequence[str], environ: Mapping[str, str], cwd: str
+) -> tuple[str, Path]:
+    """Return what `uv sync --script` would do (`use`, `create` or `replace`) with which environment: uv's to keep.
+
+    Raises `ToolStops` with uv's words when it does not say.
+    """
+    command = [uv, "sync", f"--script={script}", "--dry-run", "--offline", "--no-build", "--color=never"]
+    ended = ask([*command, *steering], environ, cwd)
+    said = ended.stderr.decode(errors="replace")
+    found = _ENVIRONMENT.search(said)
+    if found is None:
+        raise ToolStops(said, ended.returncode or 2)
+    return found[1], Path(cwd, found[2].strip())
+
+
 def to_be_made(uv: str, said: str, prefix: Path, environ: Mapping[str, str], cwd: str) -> tuple[str, Target]:
     """Return the interpreter that uv says it would make an environment of, and that environment."""
     base = _BASE.search(said)

@@ -93,11 +93,15 @@ def plan(
     fetch: FetchOutside = no_way_out,
 ) -> Plan:
     """Understand one of these commands; `tokens` are its options, none of them refused. Errors: `uv.plan`."""
+    if has(tokens, "--script"):
+        from openvet_install.installers import uv_script_lock  # noqa: PLC0415 - it looks at us
+
+        return uv_script_lock.plan(argv, environ, cwd, command=command, tokens=tokens, fetch=fetch)
     around = look_around(tokens, environ, cwd, command.words)
-    tokens = [*_from_variables(tokens, around, command.words), *tokens]
+    tokens = [*from_variables(tokens, around, command.words), *tokens]
     frozen = any(has(tokens, name) for name in _FROZEN)
     check_names(values_of(tokens, "--upgrade-package"))
-    typed, folders, words = _words(command, tokens, around)
+    typed, folders, words = words_of_command(command, tokens, around)
     inputs = _inputs(tokens, around, environ, fetch)
     requested = (*typed, *requested_of(inputs, REQUIREMENTS))
     steering = uv_sync.steering(tokens, around.judged)
@@ -132,7 +136,7 @@ def plan(
     )
     first = ("lock",) if command.words == ("sync",) and resolution.then is not None else command.words
     table = flag_table("uv", first)
-    handed = [*filter(_is_for_uv, tokens), *steering, *around.where]
+    handed = [*filter(is_for_uv, tokens), *steering, *around.where]
     options = [part for token in handed if token.flag and token.flag.name in table for part in token.canonical()]
     return Plan(
         tool="uv",
@@ -166,8 +170,8 @@ def plan(
     )
 
 
-def _from_variables(tokens: Sequence[Token], around: Around, words: tuple[str, ...]) -> list[Token]:
-    """Return what variables say and no flag does."""
+def from_variables(tokens: Sequence[Token], around: Around, words: tuple[str, ...]) -> list[Token]:
+    """Return what variables say and no flag does, as tokens."""
     table = flag_table("uv", words)
     names = (("UV_FROZEN", "--frozen"), ("UV_LOCKED", "--locked"), ("UV_NO_SYNC", "--no-sync"))
     either = ("--frozen", "--locked", "--check", "--check-exists")
@@ -180,7 +184,7 @@ def _from_variables(tokens: Sequence[Token], around: Around, words: tuple[str, .
     ]
 
 
-def _words(
+def words_of_command(
     command: Command, tokens: Sequence[Token], around: Around
 ) -> tuple[tuple[Requested, ...], tuple[Project, ...], list[str]]:
     """Read what stands without a flag. Raises `UsageError`, `DirectReferenceError` for archives."""
@@ -220,7 +224,8 @@ def _written(tokens: Sequence[Token], around: Around) -> list[str]:
     return [os.path.join(around.cwd, one) for one in values_of(tokens, "--output-file")]
 
 
-def _is_for_uv(token: Token) -> bool:
+def is_for_uv(token: Token) -> bool:
+    """Tell whether the step that resolves gets an option as it was typed."""
     flag = token.flag
     if flag is None or flag.name in _NOT_OURS:
         return False
@@ -258,12 +263,16 @@ def _sync(argv: Sequence[str], environ: Mapping[str, str], cwd: str, tokens: lis
 
 def _pinned(path: Path) -> dict[str, frozenset[str]]:
     """Return the versions that a lock names so far; one that cannot be read is uv's to complain about."""
-    found: dict[str, set[str]] = defaultdict(set)
     try:
-        packages = read_lock(path).packages if path.is_file() else ()
+        return pinned_in(read_lock(path)) if path.is_file() else {}
     except InstallError:
-        packages = ()
-    for one in packages:
+        return {}
+
+
+def pinned_in(lock: Lock) -> dict[str, frozenset[str]]:
+    """Return the versions that a lock names, by name."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for one in lock.packages:
         found[one.name].add(one.version)
     return {name: frozenset(versions) for name, versions in found.items()}
 

@@ -72,15 +72,17 @@ class UvRun:
     def plans(self) -> Iterator[Plan]:
         """Yield what is to be installed; go on only after it was."""
         if self._script is not None:
-            plan = self._of_script(self._script)
-            yield plan
-            self._base = plan.target
+            for plan in self._of_script(self._script):
+                yield plan
+                self._base = plan.target
         elif self._in_project() and not self._says("--no-sync", "UV_NO_SYNC"):
             plan = self._of_project()
             yield plan
             self._base = plan.target
         else:
             self._base = self._as_it_is()
+        if self._base is None:
+            raise ValueError("nothing was planned")
         overlay = Overlay(
             self._tokens, self._base, self._room / "with", uv=self._uv, cwd=self._from, child=self._around.child
         )
@@ -186,11 +188,17 @@ class UvRun:
             return inspect(path, self._around.child)
         return new_environment(self._uv, path, self._room / "isolated", self._around.child, self._cwd)
 
-    def _of_script(self, script: scripts.Script) -> Plan:
+    def _of_script(self, script: scripts.Script) -> Iterator[Plan]:
         if self._says("--no-sync", "UV_NO_SYNC"):
             raise UsageError("`--no-sync` with a script that asks for packages: no environment of it was checked")
         path = self._words[0] if self._words[0] != "-" else None
-        return uv_script.plan(script, path, self._tokens, self._around, self._room, typed=self._typed)
+        tokens, around, room, typed = self._tokens, self._around, self._room, self._typed
+        if path is not None and uv_script.has_lock(path, around):
+            yield from uv_script.plans_by_lock(
+                script, path, tokens, around, room, environ=self._environ, cwd=self._from, typed=typed
+            )
+        else:
+            yield uv_script.plan(script, path, tokens, around, room, typed=typed)
 
 
 def _recursion(tokens: Sequence[Token], started: Mapping[bytes, bytes]) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openvet_install.errors import UsageError
 from openvet_install.installers import starting, uv_flags
 from openvet_install.installers.commands import Plan
 from openvet_install.installers.target import find_python, new_environment, uv_version
@@ -13,6 +13,8 @@ from openvet_install.installers.tokens import has
 from openvet_install.installers.uv_around import handed_on
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from openvet_install.installers.scripts import Script
     from openvet_install.installers.tokens import Token
     from openvet_install.installers.uv_around import Around
@@ -23,10 +25,8 @@ def plan(
 ) -> Plan:
     """Make an empty environment below `room`, and return the plan that fills it; `path` is None for standard input.
 
-    uv gets a copy of the metadata alone. Raises `UsageError` for a script with a lock, else what `uv.plan` raises.
+    uv gets a copy of the metadata alone. Errors: `uv.plan`.
     """
-    if path is not None and Path(around.cwd, f"{path}.lock").exists():
-        raise UsageError(f"`{path}.lock`: the lock of a script is not gated yet", hint=f"uv run --no-project {path}")
     copy = script.copy_to(room)
     uv = around.helper.path
     flags = starting.request(tokens, around)
@@ -60,3 +60,41 @@ def plan(
         alone=True,
     )
     return starting.quiet(found, tokens)
+
+
+def has_lock(path: str | None, around: Around) -> bool:
+    """Tell whether a lock lies beside a script."""
+    return path is not None and Path(around.cwd, f"{path}.lock").exists()
+
+
+def plans_by_lock(
+    script: Script,
+    path: str,
+    tokens: list[Token],
+    around: Around,
+    room: Path,
+    *,
+    environ: Mapping[str, str],
+    cwd: str,
+    typed: tuple[str, ...],
+) -> Iterator[Plan]:
+    """Yield the plan that writes the lock of a script anew, if it must be, and the one that fills an environment by it.
+
+    The environment is a new one below `room`. Errors: `uv.plan`.
+    """
+    from openvet_install.installers import uv_script_lock  # noqa: PLC0415 - it looks at us
+
+    def read() -> uv_script_lock.Scripted:
+        return uv_script_lock.read(path, around.cwd)._replace(script=script)
+
+    if uv_script_lock.must_lock(read(), tokens, around):
+        first = uv_script_lock.locking((), environ, cwd, tokens, path)
+        yield starting.quiet(replace(first, typed=typed), tokens)
+    uv = around.helper.path
+    flags = starting.request(tokens, around)
+    choosing = "--no-project" if "--" in flags else f"--script={Path(around.cwd, path)}"
+    base = find_python(uv, [choosing, *flags], around.child, around.cwd)
+    target = new_environment(uv, base, room / "script", around.child, around.cwd)
+    version = uv_version(uv, around.child, around.cwd)
+    found = uv_script_lock.filling(read(), target, tokens, around, version=version, typed=typed)
+    yield starting.quiet(replace(found, words=("run",), alone=True), tokens)

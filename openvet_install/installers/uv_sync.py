@@ -61,6 +61,10 @@ class Locked(NamedTuple):
 
 def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: Command, tokens: list[Token]) -> Plan:
     """Understand `uv sync`; `tokens` are its options, none of them refused. Errors: `uv.plan`."""
+    if has(tokens, "--script"):
+        from openvet_install.installers import uv_script_lock  # noqa: PLC0415 - it looks at us
+
+        return uv_script_lock.plan_sync(argv, environ, cwd, command=command, tokens=tokens)
     word = next((token.spelled for token in tokens if token.flag is None), None)
     if word is not None:
         raise UsageError(f"`uv sync` takes no word: `{without_login(word)}`")

@@ -1,0 +1,377 @@
+"""`--script` of `uv lock`, `add`, `remove`, `export`, `tree` and `sync`: scripts and the locks beside them (T03, T19).
+
+uv works in a mirror, so a script is read once; its lock, and the script itself, are replaced after they were judged.
+"""
+
+# Paths stay strings, as the tools read and print them.
+# ruff: noqa: PTH100, PTH118
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from packaging.tags import Tag
+
+from openvet_install.errors import DirectReferenceError, UsageError
+from openvet_install.installers import scripts, uv_compile, uv_probe, uv_resolve, uv_sync
+from openvet_install.installers.commands import (
+    CONSTRAINTS,
+    REQUIREMENTS,
+    Plan,
+    private_folder,
+    requested_of,
+    without_login,
+)
+from openvet_install.installers.locks import Wanted, parse_lock, read_text, select
+from openvet_install.installers.mirror import LOCK, NOTHING, SHOWN, Compiled, Mirror, Mirrored
+from openvet_install.installers.passing import GATED, Command, flag_table
+from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, check_names, is_http
+from openvet_install.installers.starting import request
+from openvet_install.installers.target import (
+    ToolStops,
+    ask,
+    find_python,
+    inspect,
+    new_environment,
+    still_missing,
+    uv_version,
+)
+from openvet_install.installers.tokens import Token, has, last_of, values_of
+from openvet_install.installers.uv_around import handed_on, look_around
+from openvet_install.installers.uv_compile_inputs import Inputs
+from openvet_install.installers.uv_sync import Locked
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from openvet_install.installers.commands import Index, Requested
+    from openvet_install.installers.locks import Lock
+    from openvet_install.installers.requirements import FetchOutside
+    from openvet_install.installers.scripts import Script
+    from openvet_install.installers.target import Target
+    from openvet_install.installers.uv_around import Around
+
+_EDIT = (("add",), ("remove",))
+
+
+class Scripted(NamedTuple):
+    """A script that was named: `typed`, its absolute `place`, its bytes, what it says, and the text of its lock."""
+
+    typed: str
+    place: str
+    raw: bytes
+    script: Script | None
+    lock: str | None
+
+    @property
+    def lock_place(self) -> str:
+        """Where its lock lies."""
+        return f"{self.place}.lock"
+
+    @property
+    def block(self) -> bytes:
+        """What uv gets to see of it unless it is to be edited."""
+        return b"" if self.script is None else self.script.block.encode()
+
+    @property
+    def requirements(self) -> tuple[Requested, ...]:
+        """What it asks for."""
+        return () if self.script is None else self.script.requirements
+
+
+def read(typed: str, cwd: str) -> Scripted:
+    """Read a script, and its lock if there is one. Raises what `scripts.read_script` and `read_text` raise."""
+    if is_http(typed) or typed == "-":
+        raise UsageError(f"`--script {without_login(typed)}`: a script is a file here", hint="download it, and read it")
+    place = os.path.abspath(os.path.join(cwd, typed))
+    try:
+        with Path(place).open("rb") as stream:
+            raw = stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"cannot read `{typed}`: {error.strerror}") from error
+    if len(raw) > MAX_FILE_BYTES:
+        raise UsageError(f"`{typed}` is larger than {MAX_FILE_BYTES} bytes")
+    lock = Path(f"{place}.lock")
+    return Scripted(typed, place, raw, scripts.read_script(raw, typed), read_text(lock) if lock.is_file() else None)
+
+
+def plan(
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    cwd: str,
+    *,
+    command: Command,
+    tokens: list[Token],
+    fetch: FetchOutside,
+) -> Plan:
+    """Understand `lock`, `add`, `remove`, `export` or `tree` with `--script`. Errors: `uv.plan`."""
+    around = look_around(tokens, environ, cwd, command.words)
+    tokens = [*uv_resolve.from_variables(tokens, around, command.words), *tokens]
+    check_names(values_of(tokens, "--upgrade-package"))
+    scripted = read(last_of(tokens, "--script") or "", around.cwd)
+    typed, folders, words = uv_resolve.words_of_command(command, tokens, around)
+    if folders:
+        raise UsageError(f"`{folders[0].path}`: folders are not gated here yet")
+    reader = Reader(around.cwd, environ, partial(fetch, upstream=around.upstream), stdin=True)
+    found = Inputs(reader, around.config.texts, sources=True, extras=frozenset())
+    flagged = [
+        word
+        for kind, flag in ((REQUIREMENTS, "--requirements"), (CONSTRAINTS, "--constraints"))
+        for word in found.read(values_of(tokens, flag), kind, flag)
+    ]
+    inputs = tuple(found.inputs)
+    output = last_of(tokens, "--output-file")
+    edits = command.words in _EDIT
+    frozen = has(tokens, "--frozen") or has(tokens, "--check-exists")
+    copies = found.mirror(output)
+    mirror = copies._replace(
+        files={**copies.files, **_copies(scripted, whole=edits)},
+        outputs=(*copies.outputs, scripted.lock_place, *([scripted.place] if edits else [])),
+    )
+    compiled = Compiled(
+        mirror=mirror,
+        kind=_kind(command.words, scripted, frozen=frozen),
+        output=scripted.lock_place,
+        header=uv_compile.command_line(argv, indexes=True, links=True) if command.words == ("export",) else None,
+    )
+    base, version = _base(scripted, tokens, around)
+    options = [part for token in tokens if uv_resolve.is_for_uv(token) and not _is(token) for part in token.canonical()]
+    return Plan(
+        tool="uv",
+        version=version,
+        words=command.words,
+        typed=tuple(map(without_login, argv)),
+        program=(around.helper.path,),
+        helper=around.helper,
+        argv=(
+            *command.words,
+            Mirrored("--script", scripted.typed),
+            *(["--frozen"] if frozen else []),
+            *options,
+            *uv_compile.where_of(around),
+            f"--python={base.python}",
+            *([Mirrored("--output-file", output)] if output is not None else []),
+            *flagged,
+            *(("--", *words) if words else ()),
+        ),
+        cwd=around.cwd,
+        target=base,
+        requested=(*scripted.requirements, *typed, *requested_of(inputs, REQUIREMENTS)),
+        limits=requested_of(inputs, CONSTRAINTS),
+        inputs=inputs,
+        indexes=_indexes(scripted, tokens, around),
+        environment=around.child,
+        upstream=around.upstream,
+        dropped=around.dropped,
+        dry_run=has(tokens, "--dry-run"),
+        selects=_selects(scripted, around),
+        resolution=uv_resolve.Resolution(files=compiled.replaced, pinned=_pinned(scripted)),
+        compiled=compiled,
+    )
+
+
+def plan_sync(
+    argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: Command, tokens: list[Token]
+) -> Plan:
+    """Understand `uv sync --script`: into the environment that uv keeps for the script. Errors: `uv.plan`."""
+    word = next((token.spelled for token in tokens if token.flag is None), None)
+    if word is not None:
+        raise UsageError(f"`uv sync` takes no word: `{without_login(word)}`")
+    around = look_around(tokens, environ, cwd, command.words)
+    tokens = [*uv_resolve.from_variables(tokens, around, command.words), *tokens]
+    scripted = read(last_of(tokens, "--script") or "", around.cwd)
+    if must_lock(scripted, tokens, around):
+        first = locking(argv, environ, cwd, tokens, scripted.typed)
+        frozen = [*tokens, Token(flag_table("uv", ("sync",))["--frozen"], "--frozen", None)]
+        then = partial(plan_sync, argv, environ, cwd, command=command, tokens=frozen)
+        return _followed(first, then)
+    base, version = _base(scripted, tokens, around)
+    target = _kept(scripted, base, tokens, around, environ)
+    return filling(scripted, target, tokens, around, version=version, typed=tuple(map(without_login, argv)))
+
+
+def must_lock(scripted: Scripted, tokens: Sequence[Token], around: Around) -> bool:
+    """Tell whether the lock of a script has to be written anew first.
+
+    Raises `ToolStops` with uv's words when `--locked` or `--frozen` stand against that.
+    """
+    frozen, locked = has(tokens, "--frozen"), has(tokens, "--locked")
+    if scripted.lock is None and not frozen and not locked:
+        return False
+    if frozen and scripted.lock is not None:
+        return False
+    asked = [token for token in tokens if token.flag is not None and token.flag.name in uv_resolve.RESOLVING]
+    if any(has(asked, name) for name in ("--upgrade", "--upgrade-package")) and not locked:
+        return True
+    with private_folder() as folder:
+        copy = folder / Path(scripted.place).name
+        copy.write_bytes(scripted.block)
+        if scripted.lock is not None:
+            copy.with_name(f"{copy.name}.lock").write_text(scripted.lock, "utf-8")
+        how = "--frozen" if frozen else "--locked"
+        command = [around.helper.path, "sync", f"--script={copy}", how, "--dry-run", "--offline", "--no-cache"]
+        command += ["--color=never", *(part for token in (*asked, *around.where) for part in token.canonical())]
+        ended = ask(command, around.quiet(folder), around.cwd)
+        if ended.returncode == 0:
+            return False
+        if locked or frozen:
+            said = ended.stderr.decode(errors="replace").replace(str(copy), scripted.typed)
+            raise ToolStops(said, ended.returncode)
+    return True
+
+
+def locking(argv: Sequence[str], environ: Mapping[str, str], cwd: str, tokens: Sequence[Token], typed: str) -> Plan:
+    """Return the plan that writes the lock of a script; `tokens` are those of the command that needs it."""
+    table = flag_table("uv", ("lock",))
+    known = [one for one in tokens if one.flag is not None and table.get(one.flag.name) == one.flag]
+    known = [one for one in known if one.flag is not None and one.flag.name != "--script"]
+    known.append(Token(table["--script"], "--script", typed))
+    return plan(argv, environ, cwd, command=Command(GATED, ("lock",), ()), tokens=known, fetch=_nothing)
+
+
+def filling(
+    scripted: Scripted,
+    target: Target,
+    tokens: Sequence[Token],
+    around: Around,
+    *,
+    version: str,
+    typed: tuple[str, ...],
+) -> Plan:
+    """Return the plan that brings an environment in line with a script, or with its lock, which is judged first."""
+    known = flag_table("uv", ("sync",))
+    passed = [
+        token
+        for token in tokens
+        if token.flag is not None and known.get(token.flag.name) == token.flag and not _is(token)
+        if token.flag.name not in uv_sync.STEERING and handed_on(token)
+    ]
+    if scripted.lock is not None:
+        passed = [token for token in passed if token.flag and token.flag.name not in uv_resolve.RESOLVING]
+    return Plan(
+        tool="uv",
+        version=version,
+        words=("sync",),
+        typed=typed,
+        program=(around.helper.path,),
+        helper=around.helper,
+        argv=(
+            "sync",
+            Mirrored("--script", scripted.typed),
+            "--active",
+            *(["--frozen"] if scripted.lock is not None else []),
+            *(part for token in passed for part in token.canonical()),
+            *uv_compile.where_of(around),
+        ),
+        cwd=around.cwd,
+        target=target,
+        requested=scripted.requirements,
+        inputs=(),
+        indexes=_indexes(scripted, tokens, around),
+        environment={**around.child, "VIRTUAL_ENV": str(target.prefix)},
+        upstream=around.upstream,
+        dropped=around.dropped,
+        dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
+        selects=_selects(scripted, around),
+        locked=_locked(scripted, target) if scripted.lock is not None else None,
+        compiled=Compiled(Mirror(around.cwd, {**_texts(around), **_copies(scripted, whole=False)}), NOTHING),
+    )
+
+
+def _followed(first: Plan, then: partial[Plan]) -> Plan:
+    from dataclasses import replace  # noqa: PLC0415 - rarely
+
+    if first.resolution is None:
+        raise ValueError("it resolves")
+    return replace(first, resolution=first.resolution._replace(then=then))
+
+
+def _locked(scripted: Scripted, target: Target) -> Locked:
+    """Return what a target gets of the lock. Raises `DirectReferenceError` for folders: a script has none."""
+    lock = _parsed(scripted)
+    folder = next((one for one in lock.packages if one.is_local), None)
+    if folder is not None:
+        raise DirectReferenceError(
+            f"`{folder.name}`: a folder in the lock of a script is refused (direct-reference)", where=lock.where(folder)
+        )
+    tags = [Tag(*one.split("-")) for one in target.tags]
+    return Locked(lock=lock, selection=select(lock, tags, target.environment, Wanted()), base=None)
+
+
+def _parsed(scripted: Scripted) -> Lock:
+    return parse_lock(scripted.lock or "", Path(scripted.lock_place), "uv")
+
+
+def _pinned(scripted: Scripted) -> dict[str, frozenset[str]]:
+    return uv_resolve.pinned_in(_parsed(scripted)) if scripted.lock is not None else {}
+
+
+def _copies(scripted: Scripted, *, whole: bool) -> dict[str, bytes]:
+    found = {scripted.place: scripted.raw if whole else scripted.block}
+    if scripted.lock is not None:
+        found[scripted.lock_place] = scripted.lock.encode()
+    return found
+
+
+def _texts(around: Around) -> dict[str, bytes]:
+    return {path: text.encode() for path, text in around.config.texts.items()}
+
+
+def _kind(words: tuple[str, ...], scripted: Scripted, *, frozen: bool) -> str:
+    if frozen:
+        return NOTHING
+    return LOCK if words == ("lock",) or scripted.lock is not None else SHOWN
+
+
+def _is(token: Token) -> bool:
+    return token.flag is not None and token.flag.name == "--script"
+
+
+def _base(scripted: Scripted, tokens: list[Token], around: Around) -> tuple[Target, str]:
+    """Return the interpreter that uv would take for a script, and uv's version."""
+    with private_folder() as folder:
+        quiet = around.quiet(folder)
+        copy = folder / Path(scripted.place).name
+        copy.write_bytes(scripted.block)
+        flags = request(tokens, around)
+        choosing = "--no-project" if "--" in flags else f"--script={copy}"
+        python = find_python(around.helper.path, [choosing, *flags], quiet, around.cwd)
+        return inspect(python, quiet), uv_version(around.helper.path, quiet, around.cwd)
+
+
+def _kept(
+    scripted: Scripted, base: Target, tokens: Sequence[Token], around: Around, environ: Mapping[str, str]
+) -> Target:
+    """Return the environment that uv keeps for a script, made now if there is none. Raises `UsageError`."""
+    cache = {"UV_CACHE_DIR": environ["UV_CACHE_DIR"]} if environ.get("UV_CACHE_DIR") else {}
+    told = [part for token in (*uv_sync.steering(tokens, around.judged), *around.where) for part in token.canonical()]
+    with private_folder() as folder:
+        action, prefix = uv_probe.look_script(
+            around.helper.path, scripted.place, told, {**around.quiet(folder), **cache}, around.cwd
+        )
+    if action == "use":
+        return inspect(str(prefix / "bin" / "python"), around.child)
+    if action == "replace":
+        raise UsageError(f"uv would make `{prefix}` anew, with another Python", hint=f"rm -r {prefix}")
+    if has(tokens, "--dry-run") or has(tokens, "--check"):
+        return still_missing(base, prefix)
+    return new_environment(around.helper.path, str(base.python), prefix, around.child, around.cwd)
+
+
+def _indexes(scripted: Scripted, tokens: Sequence[Token], around: Around) -> tuple[Index, ...]:
+    if has(tokens, "--no-index"):
+        return ()
+    own = () if scripted.script is None else scripted.script.settings.indexes
+    return (*own, *around.indexes)
+
+
+def _selects(scripted: Scripted, around: Around) -> bool:
+    return around.config.selects or (scripted.script is not None and scripted.script.settings.selects)
+
+
+def _nothing(url: str, *, upstream: object = None) -> bytes:
+    del upstream
+    raise UsageError(f"`{without_login(url)}` has no place here")
