@@ -62,7 +62,7 @@ def run(what: str, options: WrapperOptions, *, python: str | None) -> int:
         looked = fits.__call__ if asked.variant is None else partial(_means, asked)
         indexes = [one.url for one in plan.indexes]
         place = Place(os.environ, folders, stack, looked)
-        deciding = place.deciding(knowledge, chosen, browser.upstream, indexes)
+        deciding = place.deciding(knowledge, chosen, browser, indexes)
         decisions = judge_files(browser.listed(asked.name), deciding, exact)
         meant = [one for one in decisions if _means(asked, one.file) and (asked.variant or fits(one.file))]
         found = _releases(meant, asked)

@@ -18,13 +18,15 @@ from openvet_install.config import revision
 from openvet_install.errors import EXIT_BLOCKED, EXIT_BUG, EXIT_INVALID, EXIT_OK, EXIT_UNDECIDED
 from openvet_install.gate.forgiven import account
 from openvet_install.gate.keeper import Keeper, origin_of
+from openvet_install.gate.logins import Logins
 from openvet_install.gate.model import TOLD, LogStopsError, Outcome, Run, ToolSeen
-from openvet_install.gate.session import documents_of, knowledge_of, outside_of, seen_by, stopped
+from openvet_install.gate.session import documents_of, knowledge_of, originals_of, outside_of, seen_by, stopped
 from openvet_install.gate.state import usable_folders
 from openvet_install.gateway.blobs import BlobStore
 from openvet_install.gateway.server import Gateway
 from openvet_install.gateway.upstream import Upstream
 from openvet_install.http import Fetcher
+from openvet_install.installers import keyring
 from openvet_install.installers.around import program, variables, write_stand_ins
 from openvet_install.installers.commands import private_folder
 from openvet_install.installers.environment import THROUGH
@@ -87,13 +89,16 @@ def run(around: Around, chosen: Setting, environ: Mapping[str, str], *, every: b
         result.warnings += knowledge.warnings
         state, reason = sandbox.settle()
         result.isolation = (state, None if state == ON else f"{GUARD_RAIL}: {reason}")
+        logins = Logins(environ, lambda: around.indexes, asks_keyring=keyring.is_on(around.environment))
         keeper = OpenKeeper(
             knowledge=knowledge,
             rules=chosen.rules,
             now=chosen.now,
             hosts=[origin_of(one.url) for one in around.indexes],
-            documents=documents_of(chosen, upstream, folders, environ),
+            documents=documents_of(chosen, upstream, folders, logins),
+            originals=originals_of(chosen, upstream, folders, [one.url for one in around.indexes], logins),
         )
+        keeper.hears_login = logins.told
         folder = stack.enter_context(private_folder())
         gateway = Gateway(
             keeper,

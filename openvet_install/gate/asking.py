@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from openvet_install.gateway.addresses import AddressError, join, parse_target
 from openvet_install.gateway.upstream import UpstreamError
-from openvet_install.http import netrc_login
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator
 
+    from openvet_install.gate.logins import Logins
     from openvet_install.gateway.addresses import Target
     from openvet_install.gateway.upstream import Reply, Upstream
 
@@ -27,16 +27,10 @@ class ElsewhereError(UpstreamError):
 class Asking:
     """Sends logins to the origins that they are for, follows redirects to allowed origins only; safe for threads."""
 
-    def __init__(self, upstream: Upstream, environ: Mapping[str, str]) -> None:
+    def __init__(self, upstream: Upstream, logins: Logins) -> None:
         """Nothing is asked yet."""
         self._upstream = upstream
-        self._environ = environ
-        self._logins: dict[str, str] = {}
-
-    def login(self, url: str, login: str | None) -> None:
-        """Use the login that the tool sent to an origin for what else is asked of that origin."""
-        if login is not None:
-            self._logins[parse_target(url).origin] = login
+        self._logins = logins
 
     @contextmanager
     def get(
@@ -44,7 +38,7 @@ class Asking:
     ) -> Iterator[tuple[Reply, str] | None]:
         """Yield the answer with its URL, None if there is none; raises `UpstreamError` for everything else."""
         for _ in range(_MAX_REDIRECTS + 1):
-            login = self._logins.get(address.origin)
+            login = self._logins.known(address)
             with self._upstream.get(address, accept=accept, packed=packed, login=login) as reply:
                 status = reply.status
                 if status == 200 or status in _ABSENT:
@@ -53,17 +47,12 @@ class Asking:
                 location = reply.location or ""
             if status in _REDIRECTS:
                 address = _there(address, location, allowed)
-            elif status == 401 and address.origin not in self._logins:
-                self._log_in(address)
+            elif status == 401:
+                if self._logins.found(address, login) is None:
+                    raise UpstreamError(f"{address.origin} asks for a login")
             else:
                 raise UpstreamError(f"{address.origin} answered with the status {status}")
         raise UpstreamError(f"{address.origin} redirects more than {_MAX_REDIRECTS} times")
-
-    def _log_in(self, address: Target) -> None:
-        login = netrc_login(address.at.host, self._environ)
-        if login is None:
-            raise UpstreamError(f"{address.origin} asks for a login")
-        self._logins[address.origin] = login
 
 
 def origins_of(urls: Iterable[str]) -> set[str]:

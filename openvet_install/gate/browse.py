@@ -6,17 +6,17 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urljoin
 
 from openvet_install.errors import InvalidError, UndecidedError
+from openvet_install.gate.asking import Asking
 from openvet_install.gate.deciding import Deciding, carrying_of
+from openvet_install.gate.logins import Logins, logins_of
 from openvet_install.gate.once import Once
 from openvet_install.gate.session import documents_of, originals_of, outside_of
 from openvet_install.gateway.addresses import parse_target
 from openvet_install.gateway.pages import parse_page
 from openvet_install.gateway.upstream import PAGE_ACCEPT, Upstream
-from openvet_install.http import netrc_login
-from openvet_install.installers import pip
+from openvet_install.installers import keyring, pip
 from openvet_install.installers.environment import upstream_settings
 
 if TYPE_CHECKING:
@@ -29,14 +29,15 @@ if TYPE_CHECKING:
     from openvet_install.gate.state import Folders
     from openvet_install.gateway import Blob
     from openvet_install.gateway.blobs import BlobStore
-    from openvet_install.gateway.upstream import Reply
-    from openvet_install.installers.commands import Plan
+    from openvet_install.installers.commands import Index, Plan
     from openvet_install.installers.environment import UpstreamSettings
 
-_NOT_FOUND = 404
-_UNAUTHORIZED = 401
-_OK = 200
-_MAX_REDIRECTS = 5
+
+class _Anywhere:
+    """Every origin: pages and files are asked for where people and pages say, as the tools do."""
+
+    def __contains__(self, _origin: object) -> bool:
+        return True
 
 
 class Browser:
@@ -45,8 +46,9 @@ class Browser:
     def __init__(self, plan: Plan, upstream: Upstream) -> None:
         """Use `browsing`, which also closes it."""
         self._indexes = plan.indexes
-        self._environ = plan.environment
         self._upstream = upstream
+        self.logins = logins_of(plan, plan.environment)
+        self._asking = Asking(upstream, self.logins)
 
     @property
     def upstream(self) -> Upstream:
@@ -64,37 +66,22 @@ class Browser:
         """Return the bytes of a file, from the store if it has them. Raises `InvalidError` if they hash differently."""
         if file.sha256 is not None and (known := blobs.find(file.sha256)) is not None:
             return known
-        with self._get(file.url, "*/*", packed=False) as (reply, _url):
-            if reply.status != _OK:
-                raise UndecidedError(f"{file.url} answered with the status {reply.status}")
-            blob = blobs.add(reply.chunks())
+        with self._asking.get(parse_target(file.url), _Anywhere(), accept="*/*", packed=False) as found:
+            if found is None:
+                raise UndecidedError(f"{file.url} is not there any more")
+            blob = blobs.add(found[0].chunks())
         if blob.sha256 != file.sha256:
             raise InvalidError(f"the bytes of {file.filename} are not those that its page promised", where=file.url)
         return blob
 
     def page(self, index: str, name: str) -> tuple[File, ...] | None:
         """Return the files of a package on one index, None if it has no page of it. Raises as `listed` does."""
-        with self._get(f"{index.rstrip('/')}/{name}/", PAGE_ACCEPT, packed=True) as (reply, url):
-            if reply.status == _NOT_FOUND:
+        address = parse_target(f"{index.rstrip('/')}/{name}/")
+        with self._asking.get(address, _Anywhere(), accept=PAGE_ACCEPT, packed=True) as found:
+            if found is None:
                 return None
-            if reply.status != _OK:
-                raise UndecidedError(f"{parse_target(url).origin} answered with the status {reply.status}")
+            reply, url = found
             return parse_page(reply.body(), reply.content_type, url, index=index).files
-
-    @contextmanager
-    def _get(self, url: str, accept: str, *, packed: bool) -> Iterator[tuple[Reply, str]]:
-        """Yield an answer; where a host asks for a login, with the one that the user's netrc has for it."""
-        login = None
-        for _ in range(_MAX_REDIRECTS):
-            target = parse_target(url)
-            with self._upstream.get(target, accept=accept, packed=packed, login=login) as reply:
-                asks = reply.status == _UNAUTHORIZED and login is None
-                login = netrc_login(target.at.host, self._environ) if asks else None
-                if login is None and not (reply.location and 300 <= reply.status < 400):
-                    yield reply, url
-                    return
-                url = url if login is not None else urljoin(url, reply.location or "")
-        raise UndecidedError(f"{url} redirects too often")
 
 
 @contextmanager
@@ -124,27 +111,40 @@ class Place(NamedTuple):
     fits: Callable[[File], bool] = lambda _file: True
 
     def deciding(
-        self, knowledge: Knowledge, chosen: Setting, upstream: Upstream | None = None, indexes: Sequence[str] = ()
+        self, knowledge: Knowledge, chosen: Setting, browser: Browser | None = None, indexes: Sequence[str] = ()
     ) -> Deciding:
-        """Return what decides here; without `upstream` what files need is asked for as pip would go out.
+        """Return what decides here; without `browser` what files need is asked for as pip would go out.
 
         `indexes` are asked for audited files beside those that list what is decided about.
         """
+        upstream = browser.upstream if browser is not None else None
+        logins = browser.logins if browser is not None else _logins_here(self.environ)
         if upstream is None and any(one.publishers or one.carries for one in chosen.rules):
             upstream = self.stack.enter_context(outward(upstream_settings("pip", self.environ)))
         locate = _Locate(self).__call__
         if upstream is None:
             return Deciding(knowledge, chosen.rules, chosen.now, fits=self.fits, locate=locate)
-        originals = originals_of(chosen, upstream, self.folders, indexes, self.environ)
+        originals = originals_of(chosen, upstream, self.folders, indexes, logins)
         return Deciding(
             knowledge,
             chosen.rules,
             chosen.now,
-            documents=documents_of(chosen, upstream, self.folders, self.environ),
+            documents=documents_of(chosen, upstream, self.folders, logins),
             carrying=carrying_of(knowledge, originals, chosen.now),
             fits=self.fits,
             locate=locate,
         )
+
+
+def _logins_here(environ: Mapping[str, str]) -> Logins:
+    """Return the logins for all indexes that files and variables configure here, for pip and for uv."""
+
+    def indexes() -> Sequence[Index]:
+        from openvet_install.installers import around  # noqa: PLC0415 - only where an index asks for a login
+
+        return around.plan((), environ, str(Path.cwd())).indexes
+
+    return Logins(environ, indexes, asks_keyring=keyring.is_on(environ))
 
 
 class _Locate:

@@ -23,11 +23,11 @@ from openvet_install.installers.disk import replace_file
 from openvet_install.publishers import Provenance
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
     from openvet_install.decide import Need
     from openvet_install.files import File
+    from openvet_install.gate.logins import Logins
     from openvet_install.gateway.addresses import Target
     from openvet_install.gateway.upstream import Reply, Upstream
 
@@ -37,16 +37,12 @@ ACCEPT = "application/vnd.pypi.integrity.v1+json, application/json;q=0.9"
 class Documents:
     """Gets and verifies the provenance of files, each once in a run; safe for threads."""
 
-    def __init__(self, upstream: Upstream, cache: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, upstream: Upstream, cache: Path, logins: Logins) -> None:
         """Nothing is asked, read or imported yet."""
-        self._asking = Asking(upstream, environ)
+        self._asking = Asking(upstream, logins)
         self._folder = cache / FOLDER
         self._gate = threading.BoundedSemaphore(AT_ONCE)
         self._found: Once[Provenance] = Once()
-
-    def login(self, url: str, login: str | None) -> None:
-        """Use the login that the tool sent to an origin for documents of that origin."""
-        self._asking.login(url, login)
 
     def stored(self, need: Need) -> Provenance | None:
         """Verify the copy that an earlier run kept of a file's document; None if it is of no use."""

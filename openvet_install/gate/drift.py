@@ -81,7 +81,8 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
         local = _ours(infos, chosen)
         result.skipped = len(local)
         fits, browser = Fit.of(target), stack.enter_context(browsing(plan, chosen.watch))
-        deciding = Place(environ, folders, stack, fits.__call__).deciding(knowledge, chosen, browser.upstream)
+        indexes = [one.url for one in plan.indexes]
+        deciding = Place(environ, folders, stack, fits.__call__).deciding(knowledge, chosen, browser, indexes)
         judge = _Judge(browser, deciding, knowledge, BlobStore(folders.cache / "files"), fits)
         wanted = [found for found in infos if found not in local]
         knowledge.prepare(name for name, _version in wanted if name)

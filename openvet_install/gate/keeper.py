@@ -85,7 +85,8 @@ class Keeper:
         `named` are files that people gave by URL: their hosts are asked for them and for nothing else. `documents`,
         `originals` and `fits` answer for provenance and content, as in `Deciding`; `demands` says what is asked of a
         package by people and by the archives that were read. `ahead` may be set to something that looks at what comes
-        next, `note` to what is told the sha256 and name of a file before it goes out, `instead` to what knows the file
+        next, `note` to what is told the sha256 and name of a file before it goes out, `hears_login` to what is told the
+        login that the tool sent for a page, `instead` to what knows the file
         of that name, but of another sha256, that the tool would take for one without a hash.
         """
         self._knowledge = knowledge
@@ -110,6 +111,7 @@ class Keeper:
         self._left: dict[str, list[Unread]] = {}
         self.ahead: Ahead | None = None
         self.note: Callable[[str, str], None] | None = None
+        self.hears_login: Callable[[str, str | None], None] | None = None
         self.instead: Callable[[str, str | None], str | None] | None = None
         self.pages: dict[str, dict[str, Decision]] = {}
         self.released: dict[str, Release] = {}
@@ -161,9 +163,8 @@ class Keeper:
 
     def page(self, page: Page, login: str | None = None) -> Page:
         """Reduce a page, or a flat list of links, to what may be seen. Raises what `Deciding` raises."""
-        for asking in (self._documents, self._originals):
-            if asking is not None:
-                asking.login(page.url, login)
+        if self.hears_login is not None:
+            self.hears_login(page.url, login)
         projects: dict[str, list[File]] = {page.project: []} if page.project is not None else {}
         for file in page.files:
             projects.setdefault(file.name, []).append(file)

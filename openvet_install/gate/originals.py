@@ -21,11 +21,12 @@ from openvet_install.gateway.pages import PageError, parse_page
 from openvet_install.gateway.upstream import PAGE_ACCEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from openvet_install.archive import Contents
     from openvet_install.archive.same import Comparison
     from openvet_install.files import File
+    from openvet_install.gate.logins import Logins
     from openvet_install.gate.remembered import Remembered
     from openvet_install.gateway import Blob
     from openvet_install.gateway.blobs import BlobStore
@@ -58,11 +59,11 @@ class Originals:
         blobs: BlobStore,
         remembered: Remembered,
         indexes: Sequence[str],
-        environ: Mapping[str, str],
+        logins: Logins,
     ) -> None:
         """`indexes` are asked for the pages of audited files that no page of this run has listed."""
         self._remembered = remembered
-        self._asking = Asking(upstream, environ)
+        self._asking = Asking(upstream, logins)
         self._blobs = blobs
         self._indexes = tuple(indexes)
         self._lock = threading.Lock()
@@ -72,10 +73,6 @@ class Originals:
         self._got: Once[Blob] = Once()
         self._compared: Once[Compared] = Once()
         self.opened: Once[Contents] = Once()
-
-    def login(self, url: str, login: str | None) -> None:
-        """Use the login that the tool sent to an origin for audited files of that origin."""
-        self._asking.login(url, login)
 
     def listed(self, files: Iterable[File]) -> None:
         """Hear of files that a page lists."""

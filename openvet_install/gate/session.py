@@ -19,6 +19,7 @@ from openvet_install.gate.bundles import Bundles, NotHeldError
 from openvet_install.gate.foresight import Foresight
 from openvet_install.gate.keepers import keeper_of, wanted_of
 from openvet_install.gate.knowledge import Knowledge
+from openvet_install.gate.logins import logins_of
 from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen, Trouble
 from openvet_install.gate.outputs import Output
 from openvet_install.gate.places import UvCache, target_of
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.documents import Documents
     from openvet_install.gate.journal import Journal
     from openvet_install.gate.keeper import Keeper
+    from openvet_install.gate.logins import Logins
     from openvet_install.gate.originals import Originals
     from openvet_install.gate.outcome import Fit, Seen
     from openvet_install.gate.setting import Setting
@@ -140,17 +142,17 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
     return result
 
 
-def documents_of(chosen: Setting, upstream: Upstream, folders: Folders, environ: Mapping[str, str]) -> Documents | None:
+def documents_of(chosen: Setting, upstream: Upstream, folders: Folders, logins: Logins) -> Documents | None:
     """Return what gets provenance, None if no policy asks for any."""
     if not any(one.publishers for one in chosen.rules):
         return None
     from openvet_install.gate.documents import Documents  # noqa: PLC0415 - only where a rule asks
 
-    return Documents(upstream, folders.cache, environ)
+    return Documents(upstream, folders.cache, logins)
 
 
 def originals_of(
-    chosen: Setting, upstream: Upstream, folders: Folders, indexes: Sequence[str], environ: Mapping[str, str]
+    chosen: Setting, upstream: Upstream, folders: Folders, indexes: Sequence[str], logins: Logins
 ) -> Originals | None:
     """Return what gets audited files to compare with, None if no policy carries."""
     if not any(one.carries for one in chosen.rules):
@@ -158,7 +160,7 @@ def originals_of(
     from openvet_install.gate.originals import Originals  # noqa: PLC0415 - only where a policy asks
     from openvet_install.gate.remembered import Remembered  # noqa: PLC0415 - as above
 
-    return Originals(upstream, BlobStore(folders.cache / "files"), Remembered(folders), indexes, environ)
+    return Originals(upstream, BlobStore(folders.cache / "files"), Remembered(folders), indexes, logins)
 
 
 def stopped(result: Run, error: LogStopsError) -> Run:
@@ -202,8 +204,7 @@ def _behind_the_gate(
     every: bool,
 ) -> None:
     blobs = BlobStore(folders.cache / "files")
-    originals = originals_of(chosen, upstream, folders, [one.url for one in plan.indexes], environ)
-    keeper = keeper_of(plan, chosen, knowledge, documents_of(chosen, upstream, folders, environ), originals)
+    keeper = _keeper(plan, chosen, knowledge, upstream=upstream, folders=folders, environ=environ)
     keeper.note = journal.note
     before = Snapshot(Places.of(plan.target), {}) if plan.anew else snapshot(Places.of(plan.target))
     output = Output.of(plan.output)
@@ -267,6 +268,23 @@ def _settle(result: Run, plan: Plan, chosen: Setting, mirrored: Written | None) 
         from openvet_install.gate import compiled  # noqa: PLC0415 - for `uv pip compile`
 
         compiled.deliver(result, plan, mirrored)
+
+
+def _keeper(
+    plan: Plan,
+    chosen: Setting,
+    knowledge: Knowledge,
+    *,
+    upstream: Upstream,
+    folders: Folders,
+    environ: Mapping[str, str],
+) -> Keeper:
+    logins = logins_of(plan, environ)
+    documents = documents_of(chosen, upstream, folders, logins)
+    originals = originals_of(chosen, upstream, folders, [one.url for one in plan.indexes], logins)
+    keeper = keeper_of(plan, chosen, knowledge, documents, originals)
+    keeper.hears_login = logins.told
+    return keeper
 
 
 def _look(

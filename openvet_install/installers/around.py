@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from openvet_install.errors import InstallError
 from openvet_install.installers import closed, pip_config, uv_config
 from openvet_install.installers.choice import MARK_OF_STAND_INS
-from openvet_install.installers.commands import Index, default_index, http_url, without_login
+from openvet_install.installers.commands import Index, default_index, http_url, login_of, without_login
 from openvet_install.installers.environment import column, gateway_variables, upstream_settings
 from openvet_install.installers.tokens import NEVER, OURS, UPSTREAM
 
@@ -90,13 +90,9 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str) -> Around:
         elif found not in (NEVER, None, OURS, UPSTREAM) and name not in _FOLDERS:
             kept[name] = value
     urls = [(kept[name], name) for name in _PIP_INDEXES if name in kept]
-    urls += [
-        (part.rpartition("=")[2] if "://" in part.rpartition("=")[2] else part, name)
-        for name in _UV_INDEXES
-        for part in kept.get(name, "").split()
-    ]
+    urls += [(kept[name], name) for name in _UV_INDEXES if name in kept]
     urls += list(_sources(cwd))
-    named = [Index(url=url, origin=origin) for text, origin in urls for url in map(http_url, text.split()) if url]
+    named = [found for text, origin in urls for part in text.split() if (found := _index(part, origin)) is not None]
     return Around(
         argv=tuple(argv),
         cwd=cwd,
@@ -108,6 +104,15 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str) -> Around:
         ),
         dropped=tuple(sorted(dropped)),
     )  # fmt: skip
+
+
+def _index(text: str, origin: str) -> Index | None:
+    """Read `URL` or `NAME=URL`; None when it is not http(s)."""
+    name, equals, rest = text.partition("=")
+    if not equals or "://" in name:
+        name, rest = "", text
+    url = http_url(rest)
+    return Index(url=url, origin=origin, name=name or None, login=login_of(rest)) if url is not None else None
 
 
 def _prefix(environ: Mapping[str, str]) -> str:

@@ -139,6 +139,14 @@ HELPERS = ("keyring", "git", "hg", "svn", "bzr")
 """Programs that pip and uv start by themselves, by name."""
 
 
+def good_helper(name: str, environ: Mapping[str, str], cwd: str, avoid: Sequence[str] = ()) -> str | None:
+    """Return the first program of this name on PATH that passes T22, None if there is none."""
+    inside = [*avoid, *(environ[one] for one in ("VIRTUAL_ENV", "CONDA_PREFIX") if environ.get(one))]
+    inside = [os.path.realpath(one) for one in (*inside, os.path.join(cwd, ".venv"), *_project(cwd))]
+    found = (path for one in _search_path(environ, cwd) if _runnable(path := os.path.join(one, name)))
+    return next((path for path in found if _untrusted(path, os.path.realpath(path), inside) is None), None)
+
+
 def helpers_path(folder: Path, environ: Mapping[str, str], cwd: str, avoid: Sequence[str]) -> dict[str, str]:
     """Return PATH for a gated tool: relative folders left out, `folder` in front (T22).
 

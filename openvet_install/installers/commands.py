@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from openvet_install.errors import ConfigError
 from openvet_install.installers.choice import Program  # noqa: TC001 - part of the public value
@@ -52,10 +52,21 @@ REMOVAL_TRIES = 40
 REMOVAL_PAUSE = 0.05  # seconds
 
 
+class Login(NamedTuple):
+    """User and password as a URL says them, unquoted; what it does not say is empty. Not in `repr()`."""
+
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "Login(…)"
+
+
 class Index(NamedTuple):
     """A package index that the tool will ask. `url` has no login; `origin` says who configured it.
 
-    `default`: it takes the place of the public index. `explicit`: uv asks it only for packages tied to it.
+    `default`: it takes the place of the public index. `explicit`: uv asks it only for packages tied to it. `login` is
+    what its address said beside `url`.
     """
 
     url: str
@@ -63,6 +74,7 @@ class Index(NamedTuple):
     name: str | None = None
     default: bool = False
     explicit: bool = False
+    login: Login | None = None
 
     @property
     def plain_http(self) -> str | None:
@@ -298,6 +310,14 @@ def http_url(text: str) -> str | None:
     if parts.scheme not in ("http", "https") or not host or parts.netloc.endswith(":") or port == 0:
         return None
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
+
+
+def login_of(text: str) -> Login | None:
+    """Return the login in the URL of an index, None if it has none."""
+    authority = text.partition("://")[2].partition("/")[0]
+    user, at, _ = authority.rpartition("@")
+    name, _, password = user.partition(":")
+    return Login(unquote(name), unquote(password)) if at else None
 
 
 def links_of(argv: Iterable[object]) -> tuple[Links, ...]:

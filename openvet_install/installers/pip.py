@@ -21,6 +21,7 @@ from openvet_install.installers.commands import (
     choose_files,
     default_index,
     http_url,
+    login_of,
     names_sdist,
     requested_of,
     require_hashes,
@@ -273,9 +274,12 @@ def _indexes(tokens: Sequence[Token], child: Mapping[str, str], origins: Mapping
             found.append(default_index("pip"))
         else:
             url = http_url(child[name].strip()) or ""
-            found.append(Index(url=url, origin=origins.get(name, name), default=True))
+            found.append(Index(url=url, origin=origins.get(name, name), default=True, login=login_of(child[name])))
     extra = "PIP_EXTRA_INDEX_URL"
-    found += [Index(url=http_url(url) or "", origin=origins.get(extra, extra)) for url in child.get(extra, "").split()]
+    found += [
+        Index(url=http_url(url) or "", origin=origins.get(extra, extra), login=login_of(url))
+        for url in child.get(extra, "").split()
+    ]
     found += [_typed(url, "--extra-index-url", default=False) for url in values_of(tokens, "--extra-index-url")]
     return tuple(found)
 
@@ -285,7 +289,7 @@ def _typed(text: str, flag: str, *, default: bool) -> Index:
     if url is None:
         shown = without_login(text)
         raise UsageError(f"`{flag}`: `{shown}` is not an http or https URL", hint="folders are not gated yet")
-    return Index(url=url, origin=COMMAND_LINE, default=default)
+    return Index(url=url, origin=COMMAND_LINE, default=default, login=login_of(text))
 
 
 def _trusted(indexes: Sequence[Index], hosts: Sequence[str]) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from openvet_install.installers.commands import (
     Part,
     Requested,
     http_url,
+    login_of,
     without_login,
 )
 from openvet_install.installers.projects import asked_by, read_project
@@ -367,7 +368,8 @@ def _index(token: Token, at: str) -> Index:
     if url is None:
         shown = without_login(token.value or "")
         raise UsageError(f"`{token.spelled}`: `{shown}` is not an http or https URL", where=at)
-    return Index(url=url, origin=at, default=token.flag is not None and token.flag.name == "--index-url")
+    default = token.flag is not None and token.flag.name == "--index-url"
+    return Index(url=url, origin=at, default=default, login=login_of(token.value or ""))
 
 
 def _parse_requirement(line: str, origin: str, cwd: str) -> Requested:

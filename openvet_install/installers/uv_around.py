@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from openvet_install.errors import UsageError
 from openvet_install.installers import uv_config
 from openvet_install.installers.choice import find_uv
-from openvet_install.installers.commands import COMMAND_LINE, Index, default_index, http_url, without_login
+from openvet_install.installers.commands import COMMAND_LINE, Index, default_index, http_url, login_of, without_login
 from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.tokens import CARRY, Token, has, last_of
@@ -188,8 +188,9 @@ def _typed_indexes(tokens: Sequence[Token]) -> list[Index]:
 def _index(text: str, origin: str, *, named: bool, default: bool) -> Index | None:
     """Read `URL`, or `NAME=URL` where uv takes names; None when it is not http(s)."""
     name, equals, rest = text.partition("=")
-    if named and equals and name and set(name) <= _NAME_OF_INDEX:
-        url = http_url(rest)
-    else:
-        name, url = "", http_url(text)
-    return Index(url=url, origin=origin, name=name or None, default=default) if url is not None else None
+    if not (named and equals and name and set(name) <= _NAME_OF_INDEX):
+        name, rest = "", text
+    url = http_url(rest)
+    if url is None:
+        return None
+    return Index(url=url, origin=origin, name=name or None, default=default, login=login_of(rest))

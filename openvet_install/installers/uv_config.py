@@ -22,7 +22,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from openvet_install.errors import ConfigError, FaultsError, InstallError
 from openvet_install.installers import closed, uv_keys
-from openvet_install.installers.commands import Index, http_url
+from openvet_install.installers.commands import Index, http_url, login_of
 from openvet_install.installers.tokens import JUDGE, LATER, NEVER, UPSTREAM
 
 if sys.version_info >= (3, 11):
@@ -148,6 +148,7 @@ class _Reader:
                 name=name if isinstance(name, str) else None,
                 default=entry.get("default") is True,
                 explicit=entry.get("explicit") is True,
+                login=login_of(entry["url"]),
             )
         )
 

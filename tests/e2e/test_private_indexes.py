@@ -1,13 +1,15 @@
 """Indexes of companies: logins from netrc and keyring, behind a proxy, with an own CA, over IPv6, slow and flapping."""
 
 import base64
+from pathlib import Path
 
 import pytest
 
+from tests.e2e.test_commands import write_lock
 from tests.support.forwardproxy import ForwardProxy
 from tests.support.indexsim import IndexSimulator
 from tests.support.logsim import LogSimulator
-from tests.support.stage import YES, Stage
+from tests.support.stage import BENIGN, YES, Stage
 
 PIP = ("openvet-pip", "install")
 UV = ("openvet-uv", "pip", "install")
@@ -135,3 +137,97 @@ def test_an_index_that_flaps_and_is_slow(stage, tool):
     stage.index.lies.failures = 2
     stage.index.lies.delay = 0.3
     installs(stage, tool)
+
+
+# -- what we ask of our own accord, before the tool runs or without it
+
+CARRY = BENIGN + 'carry = "content"\n'
+
+
+@pytest.fixture(params=["url", "name", "netrc", "keyring"])
+def way(request, stage, tmp_path):
+    """Each way in which a login may be set up; `acme` has a twin of what was read, and a document of who built it."""
+    stage.wheel("acme", "1.0", YES, tag="py2-none-any", files={"acme.py": ""})
+    stage.wheel("acme", "1.0", files={"acme.py": ""})
+    write_lock(stage, "acme")
+    stage.index.lies.login = ("reader", SECRET)
+    plain, env = stage.index.simple_url, {}
+    url = plain.replace("://", "://reader@")
+    if request.param == "url":
+        url = plain.replace("://", f"://reader:{SECRET}@")
+    elif request.param == "name":
+        env |= {
+            "UV_INDEX_OURS_USERNAME": "reader",
+            "UV_INDEX_OURS_PASSWORD": SECRET,
+            "UV_DEFAULT_INDEX": f"ours={plain}",
+        }
+    elif request.param == "netrc":
+        (tmp_path / "netrc").write_text(f"machine 127.0.0.1 login reader password {SECRET}\n")
+        env["NETRC"] = str(tmp_path / "netrc")
+    else:
+        programs = tmp_path / "programs"
+        programs.mkdir()
+        (programs / "keyring").write_text(KEYRING)
+        (programs / "keyring").chmod(0o755)
+        env["PATH"] = f"{programs}:{stage.variables['PATH']}"
+        env |= {"PIP_KEYRING_PROVIDER": "subprocess", "UV_KEYRING_PROVIDER": "subprocess"}
+    stage.variables |= ISOLATION | {"PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url} | env
+    stage.policy(CARRY)
+    return request.param
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("openvet-uv", "sync"), ("openvet-uv", "pip", "install", "acme"), ("openvet-install", "check"),
+     ("openvet-install", "explain", "acme==1.0"), ("openvet-install", "suggest")],
+    ids=" ".join,
+)  # fmt: skip
+def test_each_command_finds_the_login(stage, way, command):
+    if way == "name" and "explain" in command:
+        stage.variables["PIP_INDEX_URL"] = stage.index.simple_url.replace(
+            "://", f"://reader:{SECRET}@"
+        )  # pip knows no names
+    ended = stage.run(*command)
+    assert ended.code == 0, ended.err
+    assert SECRET not in ended.out + ended.err + str(ended.report)
+    if "explain" in command:
+        assert "    carried" in ended.out.splitlines()[0]
+
+
+def test_a_login_goes_to_its_own_index_only(stage, way):
+    """A page of another index names files of the first: the login that is asked for there is not sent."""
+    with IndexSimulator() as other:
+        other.lies.login = ("reader", SECRET)
+        for name, entry in stage.index.entries.items():
+            other.add(entry.body, filename=name)
+        path = stage.project / "uv.lock"
+        path.write_text(path.read_text().replace(stage.index.origin, other.origin))
+        if way == "netrc":
+            Path(stage.variables["NETRC"]).write_text(f"machine elsewhere login reader password {SECRET}\n")
+        ended = stage.run("openvet-install", "check")
+        assert ended.code == 69, ended.err
+        assert "asks for a login" in ended.err
+        assert not [one for one in other.requests if "authorization" in one.headers]
+
+
+@pytest.mark.parametrize("where", ["project", "target", "writable"])
+def test_a_keyring_that_is_not_the_user_s_is_not_started(stage, tmp_path, where):
+    """T22: a check-out may bring a program of that name."""
+    stage.wheel("acme", "1.0", YES, tag="py2-none-any", files={"acme.py": ""})
+    stage.wheel("acme", "1.0", files={"acme.py": ""})
+    write_lock(stage, "acme")
+    folders = {"project": stage.project / "bin", "target": stage.environment / "bin", "writable": tmp_path / "shared"}
+    folder = folders[where]
+    folder.mkdir(exist_ok=True)
+    (folder / "keyring").write_text(f"#!/bin/sh\ntouch {stage.marker}\n" + KEYRING)
+    (folder / "keyring").chmod(0o755)
+    if where == "writable":
+        folder.chmod(0o1777)
+    stage.index.lies.login = ("reader", SECRET)
+    url = stage.index.simple_url.replace("://", "://reader@")
+    stage.variables |= ISOLATION | {"PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url}
+    stage.policy(CARRY)
+    env = {"PATH": f"{folder}:{stage.variables['PATH']}", "PIP_KEYRING_PROVIDER": "subprocess"}
+    ended = stage.run("openvet-install", "check", env=env)
+    assert ended.code == 69, ended.err
+    assert not stage.marker.exists()

@@ -56,6 +56,7 @@ PROCESS_DOORS = {
         "installers.target",
         "installers.passing",
         "installers.bytecode",
+        "installers.keyring",
         "cli.docker",
         "cli.own",
     ),
