@@ -92,7 +92,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str) -> Around:
     urls = [(kept[name], name) for name in _PIP_INDEXES if name in kept]
     urls += [(kept[name], name) for name in _UV_INDEXES if name in kept]
     urls += list(_sources(cwd))
-    named = [found for text, origin in urls for part in text.split() if (found := _index(part, origin)) is not None]
+    named = [index for text, origin in urls for part in text.split() if (index := _index(part, origin)) is not None]
     return Around(
         argv=tuple(argv),
         cwd=cwd,

@@ -4,11 +4,14 @@ import hashlib
 import json
 import shutil
 import subprocess
+from pathlib import Path
 
+import pip
 import pytest
 from uv import find_uv_bin
 
 from tests.e2e.test_commands import write_lock
+from tests.support.indexsim import IndexSimulator
 from tests.support.stage import BENIGN, NO, YES, make_environment
 from tests.support.wheels import make_sdist, make_wheel, sdist_name, wheel_name
 
@@ -131,3 +134,24 @@ def test_a_bundle_of_nothing_but_the_store(twins):
     twins.stage.index.requests.clear()
     assert twins.judged("openvet-install", "check") == "carried"
     assert [one.path for one in twins.stage.index.requests] == []
+
+
+@pytest.mark.parametrize("files", [MODULES, OTHER])
+def test_a_pip_of_its_own_under_exec(twins, files):
+    twins.set_up("wheel", YES, files)
+    script = f"{twins.stage.environment}/bin/python {Path(pip.__file__).parent} install acme"
+    ended = twins.stage.run("openvet-install", "exec", "--", "sh", "-ec", script)
+    assert (ended.code == 0) is (files is MODULES), ended.err
+    assert twins.stage.installed == ({"acme": "1.0"} if files is MODULES else {})
+
+
+def test_what_is_installed_of_one_index_and_was_read_on_another(twins):
+    twins.set_up("wheel", YES, MODULES)
+    old = wheel_name("acme", "1.0", "py2-none-any")
+    with IndexSimulator() as other:
+        other.add(twins.stage.index.entries.pop(old).body, filename=old)
+        twins.stage.variables |= {"PIP_EXTRA_INDEX_URL": other.simple_url, "UV_INDEX": other.simple_url}
+        command = ("openvet-uv", "pip", "install", "--index-strategy", "unsafe-best-match", "acme")
+        assert twins.judged(*command) == "carried"
+        shutil.rmtree(twins.stage.folder / "cache" / "openvet-install")
+        assert twins.stage.run("openvet-install", "check", "--environment").code == 0
