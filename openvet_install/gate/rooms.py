@@ -5,8 +5,9 @@ from __future__ import annotations
 import secrets
 import shutil
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
+from openvet_install.errors import UndecidedError
 from openvet_install.gate.places import lock
 from openvet_install.gateway.blobs import private_folder
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 
 TEMPORARY = "tmp"
+TRIES = 100
 
 
 class Room(NamedTuple):
@@ -32,7 +34,7 @@ class Room(NamedTuple):
 
 @contextmanager
 def room(folder: Path) -> Iterator[Room]:
-    """Make a folder below `folder`, and remove it; what a run left that was killed goes first.
+    """Make a folder below `folder`, and remove it; what a run left that was killed goes first. Raises `UndecidedError`.
 
     Whoever becomes another program inside has to remove it then: the folder, and the file `.lock` beside it.
     """
@@ -40,10 +42,7 @@ def room(folder: Path) -> Iterator[Room]:
     for left in folder.glob("*.lock"):
         with suppress(OSError):
             _remove(left)
-    path = folder / secrets.token_hex(8)
-    held = lock(path.with_suffix(".lock"))
-    if held is None:
-        raise FileExistsError(path)
+    path, held = _new(folder)
     with held:
         path.mkdir(mode=0o700)
         (path / TEMPORARY).mkdir(mode=0o700)
@@ -52,6 +51,16 @@ def room(folder: Path) -> Iterator[Room]:
         finally:
             shutil.rmtree(path, ignore_errors=True)
             path.with_suffix(".lock").unlink(missing_ok=True)
+
+
+def _new(folder: Path) -> tuple[Path, IO[bytes]]:
+    """Take a name; another run that looks for what was left may have it for a moment."""
+    for _ in range(TRIES):
+        path = folder / secrets.token_hex(8)
+        held = lock(path.with_suffix(".lock"))
+        if held is not None:
+            return path, held
+    raise UndecidedError(f"no folder of its own for this run in {folder}: others lock each at once")
 
 
 def _remove(left: Path) -> None:
