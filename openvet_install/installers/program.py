@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 DEPTH = "UV_RUN_RECURSION_DEPTH"
 _INSTALLERS = re.compile(r"(?:pip[0-9.]*|uv|uvx|pipx)(?:\.exe)?", re.IGNORECASE)
+_TAKES_VALUE = re.compile(r"[cmWX]")
+_LONG_WITH_VALUE = "--check-hash-based-pycs"
+"""Of Python's own options: the letters that end a cluster with a value, and the one long option that has one."""
 _PYTHONS = re.compile(r"python[0-9.]*t?", re.IGNORECASE)
 
 
@@ -102,17 +105,19 @@ def refuse_installers(command: Sequence[str], said: str) -> None:
 def _module(arguments: Sequence[str]) -> tuple[str, list[str]]:
     """Return the module that Python's own arguments name, and what follows; empty when it is none."""
     items = list(arguments)
-    while items:
+    while items and items[0].startswith("-") and items[0] not in ("-", "--"):
         item = items.pop(0)
-        if not item.startswith("-") or item in ("-", "--") or item.startswith("--"):
-            break
-        before, mark, module = item[1:].partition("m")
-        if mark and not set(before) & set("cWX"):
-            return (module or (items.pop(0) if items else ""), items)
-        if item[-1] in "WX":
-            items = items[1:]
-        elif "c" in item:
-            break
+        if item.startswith("--"):
+            items = items[item == _LONG_WITH_VALUE :]
+            continue
+        letter = _TAKES_VALUE.search(item)
+        if letter is None:
+            continue
+        value = item[letter.end() :]
+        if not value and items:
+            value = items.pop(0)
+        if letter[0] in "cm":
+            return (value, items) if letter[0] == "m" else ("", [])
     return "", []
 
 

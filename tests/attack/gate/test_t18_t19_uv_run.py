@@ -75,6 +75,10 @@ def script(stage, metadata, name="x.py"):
         ["python", "-m", "pip", "install", "evil"],
         ["python3", "-Im", "pip", "install", "evil"],
         ["python", "-W", "ignore", "-mpip", "install", "evil"],
+        ["python", "-Wignore::DeprecationWarning", "-m", "pip", "install", "evil"],
+        ["python", "-Xpycache_prefix=m", "-bbm", "pip", "install", "evil"],
+        ["python", "-X", "dev", "-IWc", "-m", "pip", "install", "evil"],
+        ["python", "--check-hash-based-pycs", "default", "-m", "pip", "install", "evil"],
         ["uv", "pip", "install", "evil"],
         ["uvx", "evil"],
         ["pipx", "run", "evil"],
@@ -87,6 +91,18 @@ def test_an_installer_is_no_program_to_run(stage, words):
     did_not_run(stage, ended, 64)
     assert "it would install outside of the gate" in ended.err
     assert "hint: openvet-" in ended.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["-c", "print(1)", "-m", "pip"], ["x.py", "-m", "pip"], ["-Xdev", "-cprint(1)", "-mpip"], ["-", "-mpip"]],
+    ids=" ".join,
+)
+def test_what_only_looks_like_an_installer(stage, words):
+    stage.policy()
+    (stage.project / "x.py").write_text("print(1)")
+    ended = stage.run(*RUN, "python", *words, stdin="print(1)")
+    assert (ended.code, ended.out) == (0, "1\n"), ended.err
 
 
 def test_a_script_from_elsewhere_is_not_fetched(stage):
