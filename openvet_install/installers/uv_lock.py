@@ -96,6 +96,8 @@ def _source(entry: Entry) -> Source:
     for kind in _KINDS:
         location = inner.get(kind, str)
         if location is not None:
+            if "\0" in location:
+                entry.fail(f"`{kind}` holds a NUL")
             return Source(kind, without_login(location, keep_fragment=kind == "git"))
     return Source("unknown")
 

@@ -26,7 +26,7 @@ def ways_out(entry: object) -> frozenset[str]:
     found = table.keys() & {"git", "url", "path"}
     if not isinstance(table.get("workspace", True), bool):
         found.add("workspace")  # the folder of another workspace
-    if not found and not table.keys() & {"workspace", "index"}:
+    if "\0" in str(table.get("path")) or not (found or table.keys() & {"workspace", "index"}):
         found.add("?")
     return frozenset(found)
 

@@ -297,3 +297,17 @@ def test_groups_of_no_project(stage, kind):
     (stage.project / "pyproject.toml").write_text(f'[dependency-groups]\nx = ["{line}"]\n{more}')
     for words in (["sync"], ["run", "--group", "x", "true"], ["lock"]):
         refused(stage, words, attacks=words == ["lock"])
+
+
+@pytest.mark.parametrize("kind", ["lock", "sources"])
+def test_a_zero_byte_in_a_path(stage, kind):
+    stage.policy(LOCAL)
+    write(stage)
+    plain_uv(stage, "lock")
+    lock = stage.project / "uv.lock"
+    if kind == "lock":
+        lock.write_text(lock.read_text().replace('virtual = "."', 'editable = "a\\u0000b"'))
+    else:
+        write(stage, more=BUILD + sources('path = "a\\u0000b"'))
+    for words in (["sync", "--frozen"], ["sync"]):
+        refused(stage, words, attacks=False)
