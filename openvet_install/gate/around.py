@@ -119,8 +119,13 @@ def run(around: Around, chosen: Setting, environ: Mapping[str, str], *, every: b
         result.tool = ToolSeen(name=Path(path).name, path=path, version="", exit=ended.code)
         result.signal = ended.signal
         result.interrupted = ended.interrupted
-        result.logs = knowledge.logs
-        _conclude(result, keeper, list(gateway.faults), told, every=every)
+        faults = list(gateway.faults)
+        if every or TOLD in environ or told or faults or not keeper.untouched:
+            result.logs = knowledge.logs
+            _conclude(result, keeper, faults, told, every=every)
+        else:  # the command is all there is to tell; what reads logs and pages need not even be imported
+            result.exit_code = ended.code
+            result.outcome = Outcome.FAILED if ended.code else Outcome.ALLOWED
     account(result, chosen)
     return result, told
 

@@ -138,6 +138,13 @@ class Keeper:
         audited = self._knowledge.audited(project)
         return None if audited and self._originals is not None else audited
 
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing was asked for in this run."""
+        noted = (self.pages, self.released, self.broken, self.refused, self.troubles, self.faults)
+        with self._lock:
+            return not any(noted)
+
     def decisions(self) -> dict[str, list[Decision]]:
         """Return the decisions about every page that was asked for, by normalised name."""
         with self._lock:

@@ -382,8 +382,13 @@ def _with_environment(plan: Plan, before: Snapshot) -> Snapshot:
 def _load() -> None:
     """Import what the first page and the end of the run need, while the tool starts."""
     with suppress(ImportError):  # it shows again, and is told, where it is needed
-        for name in ("openvet.log", "gate.after", "gate.outcome"):
-            importlib.import_module(f"openvet_install.{name}")
+        for name in (
+            "h11",
+            "openvet_install.openvet.log",
+            "openvet_install.gate.after",
+            "openvet_install.gate.outcome",
+        ):
+            importlib.import_module(name)
 
 
 def outside_of(settings: UpstreamSettings) -> Outside:

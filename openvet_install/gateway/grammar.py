@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-import h11
-
 from openvet_install.errors import InvalidError
 
 MAX_HEAD = 32 * 1024  # bytes of a request line with its headers
@@ -78,6 +76,8 @@ def parse_request(head: bytes) -> Request:
         raise GrammarError("a bare CR or LF, a NUL or a folded line in the request head")
     if head.count(b"\r\n") - 2 > MAX_HEADERS:
         raise GrammarError(f"the request has more than {MAX_HEADERS} headers", 431)
+    import h11  # noqa: PLC0415 - not before the first request: a child that sends none does not wait for it
+
     reader = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
     try:
         reader.receive_data(head)

@@ -59,7 +59,7 @@ class Store:
     """
 
     def __init__(self, folder: Path | None, *, max_bytes: int = MAX_BYTES) -> None:
-        """Open or create the store in `folder`; None keeps everything in memory."""
+        """Take the store in `folder`, opened or made when it is first used; None keeps everything in memory."""
         self._lock = threading.RLock()
         self._max_bytes = max_bytes
         self._gathered = 0
@@ -68,7 +68,7 @@ class Store:
         self._hints: dict[tuple[str, bytes, bytes], bytes] = {}
         self._subjects: set[tuple[bytes, str, bytes]] = set()
         self._path = None if folder is None else folder / "objects.db"
-        self._database = self._open()
+        self._opened: sqlite3.Connection | None = None
 
     def __enter__(self) -> Self:
         """Return the store itself."""
@@ -238,7 +238,15 @@ class Store:
             with contextlib.suppress(sqlite3.Error):
                 self.flush()
             self._closed = True
-            self._database.close()
+            if self._opened is not None:
+                self._opened.close()
+
+    @property
+    def _database(self) -> sqlite3.Connection:
+        """The connection, to be used under the lock; a run that looks for nothing never opens it."""
+        if self._opened is None:
+            self._opened = self._open()
+        return self._opened
 
     def _give_back(self) -> None:
         # `execute` would take a single step, that is free a single page.
@@ -299,14 +307,16 @@ class Store:
         return database
 
     def _replace(self) -> None:
-        self._database.close()
+        if self._opened is not None:
+            self._opened.close()
         self._discard()
-        self._database = self._open()
+        self._opened = self._open()
 
     def _use_memory(self) -> None:
-        self._database.close()
+        if self._opened is not None:
+            self._opened.close()
         self._path = None
-        self._database = self._open()
+        self._opened = self._open()
 
     def _discard(self) -> None:
         if self._path is not None:

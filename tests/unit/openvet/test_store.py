@@ -35,7 +35,9 @@ def test_what_is_put_is_found_again(tmp_path):
 
 
 def test_the_folder_is_private(tmp_path):
-    with Store(tmp_path / "a" / "s"):
+    with Store(tmp_path / "a" / "s") as store:
+        assert not (tmp_path / "a").exists()  # nothing was asked of it
+        assert store.get("node", bytes(32)) is None
         assert stat.S_IMODE((tmp_path / "a" / "s").stat().st_mode) == 0o700
 
 
