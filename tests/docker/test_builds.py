@@ -8,6 +8,8 @@ import subprocess
 import pytest
 
 from tests.docker.conftest import build, docker
+from tests.e2e.test_commands import write_lock
+from tests.support.journeys import play
 from tests.support.stage import BENIGN, NO, YES
 
 pytestmark = pytest.mark.docker
@@ -35,11 +37,16 @@ def head(base, tool, folder="/opt", *user):
     ]
 
 
-def made(stage, tag, lines):
-    """Build it, with the index and the policy of the test; return the exit code, and what the build said."""
+def lined(stage, lines):
+    """The recipe with the index and the policy of the test."""
     index = f"ENV PIP_INDEX_URL={stage.index.simple_url} UV_DEFAULT_INDEX={stage.index.simple_url}"
-    text = "\n".join([*lines, ""]).replace("@PROJECT@", f"{index}\nWORKDIR /app\nCOPY openvet*.toml openvet*.lock ./")
-    ended = build(tag, text, stage.project)
+    project = f"{index}\nWORKDIR /app\nCOPY openvet*.toml openvet*.lock ./"
+    return [*(line.replace("@PROJECT@", project) for line in lines), ""]
+
+
+def made(stage, tag, lines):
+    """Build it; return the exit code, and what the build said."""
+    ended = build(tag, "\n".join(lined(stage, lines)), stage.project)
     return ended.returncode, ended.stdout + ended.stderr
 
 
@@ -53,6 +60,7 @@ def names_in(image):
 
 
 SITE = "/opt/openvet/env/lib/python3.11/site-packages"
+OFFLINE = "ENV OPENVET_INSTALL_OFFLINE=1"
 SHELL = 'SHELL ["openvet-install", "exec", "--", "/bin/sh", "-ec"]'
 BLOCK = "✘ pypi:bad@1.0?py3-none-any    contradicted    command line"
 
@@ -122,6 +130,38 @@ def test_an_ordinary_user_in_a_minimal_image(gated, minimal, tool):
         "RUN openvet-pip install -q goodlib; openvet-install check --environment; pip install bad",
     ]
     stopped(*made(gated, "openvet-test/never", lines))
+
+
+def test_journey_8_with_a_bundle_a_build_asks_no_log(gated, debian, tool):
+    gated.wheel("cryptography", "1.0", YES)
+    write_lock(gated, "goodlib", "cryptography")
+    gated.policy(AUTO)
+    assert gated.run("openvet-install", "bundle").code == 0
+    recipe = gated.project / "Dockerfile"
+
+    def explicit():
+        lines = ["COPY openvet*.toml openvet*.lock openvet.bundle pyproject.toml uv.lock ./",
+                 "RUN openvet-uv sync --locked --no-install-project && openvet-install check --environment",
+                 ]  # fmt: skip
+        recipe.write_text("\n".join(lined(gated, [*head(debian, tool), "@PROJECT@", OFFLINE, *lines])))
+
+    def unaudited():
+        gated.wheel("cryptography", "50.0.2")
+        (gated.project / "uv.lock").unlink()
+        write_lock(gated, "goodlib", "cryptography")
+
+    def shell():
+        lines = ["COPY openvet.bundle ./", SHELL, "RUN pip install acme-yaml"]
+        gated.wheel("acme-yaml", "1.0")
+        assert gated.run("openvet-install", "bundle", "acme-yaml").code == 0
+        gated.logs.requests.clear()
+        recipe.write_text("\n".join(lined(gated, [*head(debian, tool), "@PROJECT@", OFFLINE, *lines])))
+
+    explicit()
+    gated.logs.requests.clear()
+    play(gated, "08-docker", env={"BUILD": "docker build --network=host --force-rm --tag=openvet-test/journey ."},
+         between={"an unaudited release": unaudited, "SHELL": shell})  # fmt: skip
+    assert gated.logs.requests == []
 
 
 def test_wheels_that_are_not_the_listed_ones_are_refused(gated, debian, tool):

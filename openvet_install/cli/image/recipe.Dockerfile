@@ -9,7 +9,9 @@ WORKDIR /app
 
 # Explicit. Policy, pins and lock first: this layer is built anew when they change. A login for an index belongs in a
 # secret: RUN --mount=type=secret,id=netrc,target=/root/.netrc openvet-uv sync …; no cache mount for uv is needed.
-COPY openvet*.toml openvet*.lock pyproject.toml uv.lock ./
+# With a bundle (openvet-install bundle) beside them a build asks no log host; without one, leave out the variable.
+COPY openvet*.toml openvet*.lock openvet.bundl[e] pyproject.toml uv.lock ./
+ENV OPENVET_INSTALL_OFFLINE=1
 RUN openvet-uv sync --locked --no-install-project
 
 # Transparent. Every shell-form RUN from here to the end of this stage is gated; other downloads are refused, so
