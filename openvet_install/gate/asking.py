@@ -11,6 +11,7 @@ from openvet_install.gateway.upstream import UpstreamError
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator
 
+    from openvet_install.files import File
     from openvet_install.gate.logins import Logins
     from openvet_install.gateway.addresses import Target
     from openvet_install.gateway.upstream import Reply, Upstream
@@ -31,6 +32,10 @@ class Asking:
         """Nothing is asked yet."""
         self._upstream = upstream
         self._logins = logins
+
+    def about(self, file: File) -> None:
+        """Hear which file is asked about: an index at a private address may list files at others."""
+        self._upstream.listed(file.index, file.url)
 
     @contextmanager
     def get(

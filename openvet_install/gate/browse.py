@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.gate.asking import Asking
 from openvet_install.gate.deciding import Deciding, carrying_of
+from openvet_install.gate.keeper import origin_of
 from openvet_install.gate.logins import Logins, logins_of
 from openvet_install.gate.once import Once
 from openvet_install.gate.session import documents_of, originals_of, outside_of
@@ -20,7 +21,7 @@ from openvet_install.installers import keyring, pip
 from openvet_install.installers.environment import upstream_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import ExitStack
 
     from openvet_install.files import File
@@ -66,6 +67,7 @@ class Browser:
         """Return the bytes of a file, from the store if it has them. Raises `InvalidError` if they hash differently."""
         if file.sha256 is not None and (known := blobs.find(file.sha256)) is not None:
             return known
+        self._upstream.listed(file.index, file.url)
         with self._asking.get(parse_target(file.url), _Anywhere(), accept="*/*", packed=False) as found:
             if found is None:
                 raise UndecidedError(f"{file.url} is not there any more")
@@ -87,15 +89,17 @@ class Browser:
 @contextmanager
 def browsing(plan: Plan, watch: Watch | None = None) -> Iterator[Browser]:
     """Yield a browser with the plan's own way out; `watch` hears of long transfers."""
-    with outward(plan.upstream, watch) as upstream:
+    with outward(plan.upstream, lambda: plan.indexes, watch) as upstream:
         yield Browser(plan, upstream)
 
 
 @contextmanager
-def outward(settings: UpstreamSettings, watch: Watch | None = None) -> Iterator[Upstream]:
-    """Yield the user's own way out."""
+def outward(
+    settings: UpstreamSettings, indexes: Callable[[], Iterable[Index]], watch: Watch | None = None
+) -> Iterator[Upstream]:
+    """Yield the user's own way out; of private places it asks the `indexes` only, and what they list (threat T34)."""
     upstream = Upstream(outside_of(settings), watch=watch.fetched if watch is not None else None)
-    upstream.bind(private=lambda _host: True, own_port=0)
+    upstream.bind(private=_Private(indexes), own_port=0)
     try:
         yield upstream
     finally:
@@ -118,9 +122,10 @@ class Place(NamedTuple):
         `indexes` are asked for audited files beside those that list what is decided about.
         """
         upstream = browser.upstream if browser is not None else None
-        logins = browser.logins if browser is not None else _logins_here(self.environ)
+        logins = browser.logins if browser is not None else self._logins()
         if upstream is None and any(one.publishers or one.carries for one in chosen.rules):
-            upstream = self.stack.enter_context(outward(upstream_settings("pip", self.environ)))
+            way_out = upstream_settings("pip", self.environ)
+            upstream = self.stack.enter_context(outward(way_out, partial(_indexes_here, self.environ)))
         locate = _Locate(self).__call__
         if upstream is None:
             return Deciding(knowledge, chosen.rules, chosen.now, fits=self.fits, locate=locate)
@@ -135,16 +140,30 @@ class Place(NamedTuple):
             locate=locate,
         )
 
+    def _logins(self) -> Logins:
+        indexes = partial(_indexes_here, self.environ)
+        return Logins(self.environ, indexes, asks_keyring=keyring.is_on(self.environ))
 
-def _logins_here(environ: Mapping[str, str]) -> Logins:
-    """Return the logins for all indexes that files and variables configure here, for pip and for uv."""
 
-    def indexes() -> Sequence[Index]:
-        from openvet_install.installers import around  # noqa: PLC0415 - only where an index asks for a login
+def _indexes_here(environ: Mapping[str, str]) -> Sequence[Index]:
+    """Return all indexes that files and variables configure here, for pip and for uv."""
+    from openvet_install.installers import around  # noqa: PLC0415 - only for logins and private addresses
 
-        return around.plan((), environ, str(Path.cwd())).indexes
+    return around.plan((), environ, str(Path.cwd())).indexes
 
-    return Logins(environ, indexes, asks_keyring=keyring.is_on(environ))
+
+class _Private:
+    """Admits private addresses of configured indexes."""
+
+    def __init__(self, indexes: Callable[[], Iterable[Index]]) -> None:
+        self._indexes = indexes
+
+    def __call__(self, host: str) -> bool:
+        return host in self._hosts
+
+    @cached_property
+    def _hosts(self) -> frozenset[str]:
+        return frozenset(origin_of(one.url)[1] for one in self._indexes())
 
 
 class _Locate:

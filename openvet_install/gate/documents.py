@@ -65,6 +65,7 @@ class Documents:
 
     def _fetch(self, need: Need) -> Provenance:
         allowed = origins_of((need.file.index, need.file.url))
+        self._asking.about(need.file)
         problem = None
         for address in _addresses(need.file):
             if address.origin not in allowed:

@@ -6,8 +6,6 @@ Everything that a report needs later is noted here, in our own process (threat T
 from __future__ import annotations
 
 import functools
-import ipaddress
-import socket
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +26,7 @@ from openvet_install.gate.model import Trouble
 from openvet_install.gate.once import Once
 from openvet_install.gateway import Refusal, Released
 from openvet_install.gateway.unread import Unread
+from openvet_install.gateway.upstream import private_addresses
 from openvet_install.settle import best_shown, settle
 
 if TYPE_CHECKING:
@@ -407,7 +406,7 @@ class Keeper:
 
     def _is_near(self, host: str) -> bool:
         """Tell whether a host lives at loopback or private addresses only."""
-        return self._near.get(host, lambda: _private_addresses(host))
+        return self._near.get(host, lambda: private_addresses(host))
 
     def _fault(self, error: InvalidError) -> None:
         with self._lock:
@@ -457,14 +456,6 @@ class Keeper:
 
 def _above(version: Version, unread: Unread) -> tuple[File, ...]:
     return unread.above(version)
-
-
-def _private_addresses(host: str) -> bool:
-    try:
-        found = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-        return bool(found) and all(ipaddress.ip_address(str(one).partition("%")[0]).is_private for one in found)
-    except (OSError, ValueError):
-        return False
 
 
 def origin_of(url: str) -> tuple[str, str, int]:

@@ -120,6 +120,7 @@ class Originals:
             try:
                 address = parse_target(place.url)
                 allowed = origins_of([place.url, place.index, *self._indexes])
+                self._asking.about(place)
                 with self._gate, self._asking.get(address, allowed, accept="*/*", packed=False) as found:
                     blob = self._blobs.add(found[0].chunks()) if found is not None else None
             except (AddressError, TooLargeError):

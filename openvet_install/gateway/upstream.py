@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from openvet_install.errors import UndecidedError
 from openvet_install.gateway.addresses import is_loopback, is_private, literal, never
@@ -80,6 +82,15 @@ class Reply(NamedTuple):
         return b"".join(parts)
 
 
+def private_addresses(host: str) -> bool:
+    """Tell whether a host lives at loopback or private addresses only."""
+    try:
+        found = {info[4][0] for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+        return bool(found) and all(ipaddress.ip_address(str(one).partition("%")[0]).is_private for one in found)
+    except (OSError, ValueError):
+        return False
+
+
 class Upstream:
     """Pooled connections with the user's own trust and proxy; thread-safe.
 
@@ -96,6 +107,7 @@ class Upstream:
         self._door: Door | None = None
         self._pools: dict[str | None, urllib3.PoolManager] = {}
         self._private: Callable[[str], bool] = lambda _host: False
+        self._beside: set[str] = set()
         self._own_port = 0
         self._closed = False
 
@@ -103,7 +115,16 @@ class Upstream:
         """Say which hosts may live at private addresses, and which loopback port is the gateway itself."""
         self._private, self._own_port = private, own_port
         if self._door is not None:
-            self._door.private, self._door.own_port = private, own_port
+            self._door.private, self._door.own_port = self._admits, own_port
+
+    def listed(self, index: str, url: str) -> None:
+        """Hear that an index lists a file; if a configured one does that is private itself, the file's host may be."""
+        there, host = urlsplit(index).hostname or "", urlsplit(url).hostname or ""
+        if host not in self._beside and self._private(there) and private_addresses(there):
+            self._beside.add(host)
+
+    def _admits(self, host: str) -> bool:
+        return host in self._beside or self._private(host)
 
     def warm(self) -> None:
         """Import and read what the first request needs; a fault shows at that request."""
@@ -164,7 +185,7 @@ class Upstream:
         if door is None:
             raise UpstreamError("the gateway is closing")
         address = literal(host)
-        if address is not None and (never(address) or (is_private(address) and not self._private(host))):
+        if address is not None and (never(address) or (is_private(address) and not self._admits(host))):
             raise HostRefusedError(
                 f"the address {host} may not be asked",
                 hint="name the host in the configuration if it is an index of yours",
@@ -192,7 +213,7 @@ class Upstream:
                 trust = self._trust()
                 if self._door is None:
                     self._door = connections.Door()
-                    self._door.private, self._door.own_port = self._private, self._own_port
+                    self._door.private, self._door.own_port = self._admits, self._own_port
                 pools = connections.manager(self._door, trust, proxy, trust)
                 self._pools[proxy] = pools
             return pools
