@@ -87,17 +87,25 @@ def asked_by(project: Project) -> tuple[Requirement, ...]:
     """
     path = os.path.join(project.path, "pyproject.toml")
     text = pyproject(path, project.origin)
-    found = list(_requirements(_lines(text, project.extras)))
+    asked = list(_lines(text, project.extras))
     extras = table_of(table_of(text, "project"), "optional-dependencies").values()
     every = [line for lines in extras for line in strings_of(lines)]
-    for line, requirement in (*found, *_requirements(every)):
-        if requirement.url is not None:
+    for line in (*asked, *every):
+        if names_address(line):
             raise UsageError(
                 f"`{shown(line)}`: a direct reference of a local project is refused",
                 where=path,
                 hint="what only you need can stand in a dependency group",
             )
-    return tuple(requirement for _line, requirement in found)
+    return tuple(_requirements(asked))
+
+
+def names_address(line: str) -> bool:
+    """Tell whether a requirement could name an address: uv reads more as one than the specification allows."""
+    try:
+        return Requirement(line).url is not None
+    except (InvalidRequirement, RecursionError):
+        return "@" in line or "/" in line
 
 
 def build_requirements(project: Project, cwd: str) -> tuple[Requested, ...]:
@@ -106,12 +114,15 @@ def build_requirements(project: Project, cwd: str) -> tuple[Requested, ...]:
 
     path = os.path.join(project.path, "pyproject.toml")
     lines = strings_of(table_of(pyproject(path, project.origin), "build-system").get("requires"))
-    found = []
-    for line, requirement in _requirements(lines):
-        if requirement.url is not None:
-            raise UsageError(f"`{shown(line)}`: a direct reference among build requirements is refused", where=path)
-        found.append(Requested(requirement, os.path.relpath(path, cwd)))
-    return tuple(found)
+    refuse_addresses(lines, path)
+    return tuple(Requested(one, os.path.relpath(path, cwd)) for one in _requirements(lines))
+
+
+def refuse_addresses(lines: Iterable[str], where: str) -> None:
+    """Raise `UsageError` for build requirements that name an address."""
+    for line in lines:
+        if names_address(line):
+            raise UsageError(f"`{shown(line)}`: a direct reference among build requirements is refused", where=where)
 
 
 def refuse_sources_of(project: Project) -> None:
@@ -149,10 +160,10 @@ def pyproject(path: str, origin: str) -> dict[str, Any]:
         raise UsageError(f"cannot read `{path}`: {error}", where=origin) from error
 
 
-def _requirements(lines: Iterable[str]) -> Iterator[tuple[str, Requirement]]:
+def _requirements(lines: Iterable[str]) -> Iterator[Requirement]:
     for line in lines:
-        with suppress(InvalidRequirement):  # the tool's to complain about
-            yield line, Requirement(line)
+        with suppress(InvalidRequirement, RecursionError):  # the tool's to complain about
+            yield Requirement(line)
 
 
 def _lines(text: dict[str, Any], extras: str) -> Iterator[str]:

@@ -22,7 +22,14 @@ from openvet_install.installers import disk, scripts
 from openvet_install.installers.commands import COMMAND_LINE, REQUIREMENTS, Nested, Requested, requested_of
 from openvet_install.installers.groups import group_in
 from openvet_install.installers.mirror import ROOT_MARK, Mirror, Mirrored
-from openvet_install.installers.projects import Project, refuse_sources, refuse_sources_of, strings_of, table_of
+from openvet_install.installers.projects import (
+    Project,
+    names_address,
+    refuse_sources,
+    refuse_sources_of,
+    strings_of,
+    table_of,
+)
 from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, is_http, pins_in
 from openvet_install.installers.sources import local_path, shown
 
@@ -177,11 +184,10 @@ class Inputs:
         lists += [(name in wanted, lines) for name, lines in optional.items()]
         for asked, lines in lists:
             for line in lines:
-                with suppress(InvalidRequirement):  # the tool's to complain about
-                    found = Requirement(line)
-                    if found.url is not None:
-                        raise _direct(line, path)
-                    self.requested += [Requested(found, path)] if asked else []
+                if names_address(line):
+                    raise _direct(line, path)
+                with suppress(InvalidRequirement, RecursionError):  # the tool's to complain about
+                    self.requested += [Requested(Requirement(line), path)] if asked else []
 
     def _script(self, path: str) -> None:
         if is_http(path):

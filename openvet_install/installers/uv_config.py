@@ -18,11 +18,10 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from openvet_install.errors import ConfigError, FaultsError, InstallError
 from openvet_install.installers import closed, uv_keys
 from openvet_install.installers.commands import Index, http_url, login_of
+from openvet_install.installers.projects import names_address
 from openvet_install.installers.tokens import JUDGE, LATER, NEVER, UPSTREAM
 
 if sys.version_info >= (3, 11):
@@ -344,9 +343,4 @@ def _steers_builds(name: str) -> bool:
 
 
 def _is_reference(text: str) -> bool:
-    if "://" in text or text.startswith(("file:", "git+")):
-        return True
-    try:
-        return Requirement(text).url is not None
-    except InvalidRequirement:
-        return "@" in text or "/" in text
+    return "://" in text or text.startswith(("file:", "git+")) or names_address(text)

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.tags import Tag
 from packaging.utils import canonicalize_name
 
@@ -20,7 +19,7 @@ from openvet_install.installers import uv_config
 from openvet_install.installers.commands import Plan, private_folder, without_login
 from openvet_install.installers.locks import Wanted, read_lock, select
 from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, Selection
-from openvet_install.installers.projects import pyproject, strings_of, table_of
+from openvet_install.installers.projects import pyproject, refuse_addresses, strings_of, table_of
 from openvet_install.installers.target import ToolStops, ask, inspect, new_environment, uv_version
 from openvet_install.installers.tokens import Token, has, values_of
 from openvet_install.installers.uv_around import TRUE, handed_on, look_around
@@ -238,15 +237,7 @@ def _check_sources(lock: Lock, root: str, members: Sequence[Member]) -> list[Ind
         indexes += uv_config.of_project(path).indexes
         surroundings.check(path)
         _project, sources, requires = _tables(path, lock.path.name)
-        for line in requires:
-            try:
-                direct = Requirement(line).url is not None
-            except InvalidRequirement:
-                continue  # uv's to complain about
-            if direct:
-                raise UsageError(
-                    f"`{without_login(line)}`: a direct reference among build requirements is refused", where=where
-                )
+        refuse_addresses(requires, where)
         for name, entries in sources.items():
             for entry in entries if isinstance(entries, list) else [entries]:
                 ways = ways_out(entry)

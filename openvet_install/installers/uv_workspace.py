@@ -19,7 +19,7 @@ from openvet_install.errors import DirectReferenceError, UsageError
 from openvet_install.installers import uv_config
 from openvet_install.installers.commands import Requested
 from openvet_install.installers.locks_values import DEFAULT_GROUPS
-from openvet_install.installers.projects import Project, pyproject, strings_of, table_of
+from openvet_install.installers.projects import Project, names_address, pyproject, strings_of, table_of
 from openvet_install.installers.sources import VCS, refused_vcs, shown
 from openvet_install.installers.target import ToolStops, ask
 from openvet_install.installers.tokens import last_of
@@ -231,11 +231,7 @@ def _check(folder: Folder) -> None:
     """Raise for a requirement by address: nothing of it would pass the gateway, or no audit could be about it."""
     lists = (folder.dependencies, folder.builds, *folder.extras.values(), *folder.groups.values())
     for line in (one for lines in lists for one in lines):
-        try:
-            direct = Requirement(line).url is not None
-        except InvalidRequirement:
-            direct = "@" in line or "/" in line
-        if direct:
+        if names_address(line):
             raise _direct(line, folder.file)
 
 

@@ -197,3 +197,31 @@ def test_what_says_that_it_is_a_project_of_ours(stage, lie):
         (site(stage) / "good.py").write_text("evil = 1\n")
     ended = stage.run("openvet-install", "check", "--environment")
     assert ended.code in (65, 77), ended.err
+
+
+SPELLED = ("evil @ file://D e/F", "evil @ D e/F", "evil @ file://D/F # x", "evil @ D/F#x y")
+"""uv takes more for an address than the specification allows."""
+
+
+COMMANDS = [
+    *((words, place) for words in ("pip install .", "pip install -e .", "sync") for place in ("dependencies", "extra")),
+    *((words, "build") for words in ("pip install .", "build", "sync")),
+]
+
+
+@pytest.mark.parametrize("line", SPELLED)
+@pytest.mark.parametrize(("words", "place"), COMMANDS)
+def test_addresses_that_only_uv_reads_as_such(stage, line, words, place):
+    path = evil_sdist(stage)
+    shutil.copytree(path.parent, f"{path.parent} e")
+    stage.policy()
+    said = json.dumps([line.replace("D", str(path.parent)).replace("F", path.name)])
+    more = {"dependencies": f"dependencies = {said}\n", "extra": f"optional-dependencies.x = {said}\n"}.get(place, "")
+    (stage.project / "pyproject.toml").write_text(
+        f'[build-system]\nrequires = {said if place == "build" else "[]"}\nbuild-backend = "local_backend"\n'
+        f'backend-path = ["."]\n[project]\nname = "mine"\nversion = "1.0"\n{more}'
+    )
+    source = backend(stage, "mine", "1.0", "")
+    (stage.project / "local_backend.py").write_text(source + "\nbuild_editable = build_wheel\n")
+    before = everything(stage)
+    stopped(stage, stage.run("openvet-uv", *words.split()), 64, 77, before=before)
