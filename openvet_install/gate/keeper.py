@@ -113,6 +113,7 @@ class Keeper:
         self.hears_login: Callable[[str, str | None], None] | None = None
         self.instead: Callable[[str, str | None], str | None] | None = None
         self.pages: dict[str, dict[str, Decision]] = {}
+        self.asked: set[str] = set()
         self.released: dict[str, Release] = {}
         self.served: dict[str, Release] = {}
         self.broken: dict[str, Decision] = {}
@@ -181,6 +182,7 @@ class Keeper:
         with self._lock:
             for name in projects:
                 self._unread.get(name, set()).discard(page.url)
+                self.asked.add(name)
             self._hosts |= origins
             if inside:
                 self._private |= {host for _scheme, host, _port in origins}

@@ -160,10 +160,10 @@ class Run:
     `files` are what was used, `withheld` one entry per release that fits the target and was not shown;
     `stopping` are the packages whose withheld releases the tool needed, `in_the_way` those releases,
     `partly` those of the packages of which something was shown, `newest_approved` the newest approved
-    release that fits, by name; `lock` and `locked` are the name of the lock and how many packages of it the target
-    gets; `unfit`: the tool wrote a lock that needs what is not approved; `kept` names the files of the project that
-    are as they were before; `sboms` are those inside of wheels, by sha256, of wheels that were looked into;
-    `installed` and `nothing_changed` are measured on the target. `troubles`
+    release that fits, by name (None: there is none; without an entry no index was asked); `lock` and `locked` are the
+    name of the lock and how many packages of it the target gets; `unfit`: the tool wrote a lock that needs what is not
+    approved; `kept` names the files of the project that are as they were before; `sboms` are those inside of wheels, by
+    sha256, of wheels that were looked into; `installed` and `nothing_changed` are measured on the target. `troubles`
     are logs and hosts that were invalid or out of reach. `said`: what the tool wrote to its standard output, where that
     had to wait until it was judged.
     """
@@ -185,7 +185,7 @@ class Run:
     stopping: tuple[str, ...] = ()
     in_the_way: dict[str, frozenset[str]] = field(default_factory=dict)
     partly: tuple[str, ...] = ()
-    newest_approved: dict[str, str] = field(default_factory=dict)
+    newest_approved: dict[str, str | None] = field(default_factory=dict)
     strays: list[Stray] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)

@@ -53,7 +53,7 @@ class Fit(NamedTuple):
 class Seen(NamedTuple):
     """What a run's keeper noted: decisions by package, what was sent out whole, what was refused.
 
-    `elsewhere`: packages that nothing this target needs asks for.
+    `elsewhere`: packages that nothing this target needs asks for; `asked`: those of which an index gave a page.
     """
 
     pages: Mapping[str, Sequence[Decision]]
@@ -64,6 +64,7 @@ class Seen(NamedTuple):
     bugs: Sequence[Trouble]
     troubles: Sequence[Trouble]
     elsewhere: frozenset[str] = frozenset()
+    asked: frozenset[str] = frozenset()
 
 
 def conclude(run: Run, seen: Seen, wanted: Wanted, fits: Fit, installed: Mapping[str, str], *, every: bool) -> None:
@@ -93,7 +94,7 @@ def conclude(run: Run, seen: Seen, wanted: Wanted, fits: Fit, installed: Mapping
         Judged(decision=one, route=wanted.route(one.file.name)) for one in seen.refused if one.file.url not in listed
     ]
     names = {*run.stopping, *(one.decision.file.name for one in run.files)}
-    run.newest_approved = {name: newest for name in names if (newest := _newest_approved(seen, name, fits))}
+    run.newest_approved = {name: _newest_approved(seen, name, fits) for name in names & seen.asked}
     run.troubles = [*seen.bugs, *seen.faults, *seen.troubles]
     run.outcome, run.exit_code = _verdict(run, seen)
 

@@ -360,6 +360,7 @@ def seen_by(keeper: Keeper, sent: Sequence[Decision], faults: Sequence[BaseExcep
             dict.fromkeys(keeper.troubles + [_told(one) for one in faults if isinstance(one, UndecidedError)])
         ),
         elsewhere=keeper.elsewhere(),
+        asked=frozenset(keeper.asked),
     )
 
 

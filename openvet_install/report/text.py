@@ -400,8 +400,9 @@ def _warned(terminal: Terminal, run: Run) -> None:
     terminal.rows([[f"! {subject_of(one.decision)}", one.decision.reason.code, route_of(one)] for one in silent])
     names = sorted({one.decision.file.name for one in silent})
     which = {1: "it", 2: "both"}.get(len(silent), "them")
-    newest = ", ".join(f"{name} {run.newest_approved.get(name) or 'none'}" for name in names)
-    terminal.line(f'mode = "block" would withhold {which}; newest approved: {newest}')
+    # what was installed from a lock has no page of an index: nothing is known of its other releases
+    newest = ", ".join(f"{name} {run.newest_approved[name] or 'none'}" for name in names if name in run.newest_approved)
+    terminal.line(f'mode = "block" would withhold {which}' + (f"; newest approved: {newest}" if newest else ""))
 
 
 def _counted(run: Run) -> str:

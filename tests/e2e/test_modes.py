@@ -4,6 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
+from tests.e2e.test_commands import write_lock
 from tests.support.stage import BENIGN, NO, WARN, YES
 
 
@@ -42,6 +43,19 @@ def test_warn_says_what_block_would_do_and_counts_the_baseline(stage):
         'mode = "block" would withhold it; newest approved: silent 1.0',
     ]
     assert ended.report["baseline"] == {"used": 1, "grown": 0}
+
+
+def test_warn_says_nothing_of_releases_that_no_index_was_asked_for(stage):
+    stage.wheel("silent", "1.0", YES)
+    stage.wheel("silent", "1.1")
+    stage.policy(WARN)
+    write_lock(stage, "silent")
+    ended = stage.run("openvet-uv", "sync", "--active")
+    assert ended.code == 0, ended.err
+    assert ended.ours[1:] == [
+        "! pypi:silent@1.1?py3-none-any    unaudited    uv.lock:16",
+        'mode = "block" would withhold it',
+    ]
 
 
 @pytest.mark.parametrize("tool", ["openvet-pip install", "openvet-uv pip install"])

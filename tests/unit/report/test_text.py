@@ -104,8 +104,8 @@ def test_warn_lists_what_silence_passed():
     ]
     policy = PolicySeen(scope="project", file="openvet.toml", sha256="0" * 64, mode="warn", mode_place="openvet.toml:9")
     run = a_run(
-        Outcome.WARNED, mode="warn", files=files, policies=(policy,), newest_approved={"httpcore": "1.0.7"},
-        nothing_changed=False,
+        Outcome.WARNED, mode="warn", files=files, policies=(policy,),
+        newest_approved={"httpcore": "1.0.7", "anyio": None}, nothing_changed=False,
     )  # fmt: skip
     assert printed(run) == (
         'openvet: warned, 2 of 3 packages are not approved (mode = "warn", openvet.toml:9)\n'
