@@ -123,7 +123,7 @@ def _uv(argv: Sequence[str]) -> Command:
     if words in uv_commands.NOT_YET:
         raise UsageError(f"`{said}` is not gated yet")
     if words in uv_commands.REFUSED:
-        raise UsageError(f"`{said}` is refused: {uv_commands.REFUSED[words]}")
+        raise UsageError(f"`{said}` is refused: {uv_commands.REFUSED[words]}", hint=uv_commands.INSTEAD.get(words))
     return Command(GATED, words, reader.rest, tuple(before))
 
 

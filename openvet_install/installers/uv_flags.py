@@ -5,7 +5,7 @@ from __future__ import annotations
 from openvet_install.installers.tokens import CARRY, HELP, JUDGE, LATER, NEVER, OURS, UPSTREAM, Flag
 
 VERSION = "0.13.9"
-OLDEST = (0, 13, 9)
+OLDEST = (0, 13, 0)
 BELOW = (0, 14, 0)
 
 DOWNLOADS = "interpreters are not downloaded through the gate"

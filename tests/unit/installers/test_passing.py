@@ -86,6 +86,7 @@ def test_gated(tool, line, words, rest):
         ("pip", "config", "`pip config` is refused: only list, get, debug pass"),
         ("pip", "-- install x", "`--` in front of pip's command is refused"),
         ("uv", "run --no-such-flag x", "`--no-such-flag` is not known for uv 0.13.9"),
+        ("uv", "workspace metadata", "`uv workspace metadata` is not gated yet"),
         ("uv", "publish", "`uv publish` is refused: it uploads, and the gateway takes nothing out"),
         ("uv", "self update", "`uv self update` is refused: it replaces uv without an audit"),
         (
@@ -151,3 +152,17 @@ def test_the_way_through_imports_little(pytestconfig):
     )
     command = [sys.executable, "-I", "-c", script, str(pytestconfig.rootpath)]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == "0"
+
+
+@pytest.mark.parametrize(
+    "line", ["generate-shell-completion zsh", "python uninstall 3.12", "auth dir", "python update-shell", "cache prune"]
+)
+def test_commands_of_uv_that_install_nothing_pass(line):
+    assert classify("uv", line.split()).kind == PASS
+
+
+@pytest.mark.parametrize(("line", "hint"), [("format", "openvet-uv tool run ruff format"), ("upgrade", "--upgrade")])
+def test_a_refused_command_says_what_to_do_instead(line, hint):
+    with pytest.raises(UsageError) as caught:
+        classify("uv", line.split())
+    assert hint in (caught.value.hint or "")

@@ -4,7 +4,6 @@ import re
 import subprocess
 
 import pytest
-import uv
 from pip import __version__ as pip_version
 from pip._internal.cli.main_parser import create_main_parser
 from pip._internal.commands import commands_dict, create_command
@@ -12,8 +11,8 @@ from pip._internal.req.req_file import build_parser
 
 from openvet_install.installers import pip_flags, uv_commands, uv_flags, uv_keys
 from openvet_install.installers.tokens import COLUMNS, index
+from tests.support import uvs
 
-UV = uv.find_uv_bin()
 UV_ALIASES = {
     *("--trusted-host", "--preview-feature", "--requirement", "--constraint", "--override", "--exclude"),
     *("--build-constraint", "--force-reinstall", "--config-settings", "--compile", "--no-compile", "--no-exact"),
@@ -57,11 +56,17 @@ def test_every_pip_command_has_its_place():
     assert {*pip_flags.GATED, *pip_flags.PASSING, *pip_flags.REFUSED} == set(commands_dict)
 
 
+@pytest.fixture(scope="module", params=uvs.VERSIONS)
+def program(request):
+    """The uv that comes with us, and the oldest that the table is for: what lies between is not tried."""
+    return uvs.program(request.param)
+
+
 @pytest.fixture(scope="module")
-def completion():
+def completion(program):
     """uv's own list of options per command, hidden ones included, and which take a value."""
     bash, zsh = (
-        subprocess.run([UV, "generate-shell-completion", shell], check=True, capture_output=True, text=True).stdout
+        subprocess.run([program, "generate-shell-completion", shell], check=True, capture_output=True, text=True).stdout
         for shell in ("bash", "zsh")
     )
     return bash, zsh
@@ -91,8 +96,8 @@ def test_uv_options_of_a_command(completion, words):
 
 
 @pytest.mark.parametrize("alias", sorted(UV_ALIASES))
-def test_uv_hidden_aliases_mean_what_we_think(alias):
-    ended = subprocess.run([UV, "pip", "install", alias], check=False, capture_output=True, text=True)
+def test_uv_hidden_aliases_mean_what_we_think(program, alias):
+    ended = subprocess.run([program, "pip", "install", alias], check=False, capture_output=True, text=True)
     flag = index(uv_flags.PIP_INSTALL)[alias]
     said = f"'{flag.name} <" if flag.value else "required arguments were not provided"
     assert said in ended.stderr
@@ -131,9 +136,9 @@ def test_columns_are_the_known_ones():
 
 
 @pytest.mark.parametrize(("head", "ours"), [("", uv_keys.TOP), ("[pip]\n", uv_keys.PIP)])
-def test_keys_are_the_ones_that_uv_names(tmp_path, head, ours):
+def test_keys_are_the_ones_that_uv_names(program, tmp_path, head, ours):
     (tmp_path / "uv.toml").write_text(f"{head}xyz = 1\n")
-    ended = subprocess.run([UV, "pip", "list"], cwd=tmp_path, check=False, capture_output=True, text=True)
+    ended = subprocess.run([program, "pip", "list"], cwd=tmp_path, check=False, capture_output=True, text=True)
     named = set(re.findall(r"`([a-z-]+)`", ended.stderr.partition("expected one of")[2]))
     assert named
     # uv takes `index` below [pip] in no version so far; that it is judged costs nothing

@@ -70,14 +70,14 @@ def test_the_first_python_on_path_that_is_not_ours(tmp_path, target_prefix):
     assert target_python(None, {"PATH": path}, str(tmp_path)) == str(target_prefix / "bin/python3")
 
 
-@pytest.mark.parametrize("version", ["0.13.9", "0.13.99"])
+@pytest.mark.parametrize("version", ["0.13.0", "0.13.9", "0.13.99"])
 def test_known_uv(version):
     check_version("uv", version)
 
 
-@pytest.mark.parametrize("version", ["0.13.8", "0.14.0", "1.0.0", "", "x"])
+@pytest.mark.parametrize("version", ["0.12.24", "0.14.0", "1.0.0", "", "x"])
 def test_unknown_uv_is_refused_with_the_reason(version):
-    with pytest.raises(ConfigError, match=r"openvet-uv knows 0\.13\.9 up to, not including, 0.14.0"):
+    with pytest.raises(ConfigError, match=r"openvet-uv knows 0\.13\.0 up to, not including, 0.14.0"):
         check_version("uv", version)
 
 
