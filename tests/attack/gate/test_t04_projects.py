@@ -225,3 +225,16 @@ def test_addresses_that_only_uv_reads_as_such(stage, line, words, place):
     (stage.project / "local_backend.py").write_text(source + "\nbuild_editable = build_wheel\n")
     before = everything(stage)
     stopped(stage, stage.run("openvet-uv", *words.split()), 64, 77, before=before)
+
+
+@pytest.mark.parametrize("place", ["requires", "build"])
+@BOTH
+def test_a_project_that_is_too_long_to_be_read(stage, tool, place):
+    said = [f"evil @ {evil_sdist(stage).as_uri()}"]
+    place_of = folder(stage, "project/inside", **{place: said})
+    stage.marker.unlink(missing_ok=True)
+    with (place_of / "pyproject.toml").open("a") as file:
+        file.write("\n" + "# all of it is read by the tools\n" * 150_000)
+    stage.policy()
+    before = everything(stage)
+    stopped(stage, stage.run(*tool, "./inside"), 64, before=before)
