@@ -68,7 +68,8 @@ def _foreign_data(parts: list[str], project: str) -> str | None:
         return "reaches into Python's own folders"
     if parts[0] in _BIN_FOLDERS and foreign_command(second, project):
         return _COMMAND_TEXT
-    return None
+    # with `--target` both are one folder
+    return _foreign_site(parts[0], parts[-1], alone=len(parts) == 1, project=project)
 
 
 def _is_library(folder: str) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _OF_THE_BUILD = frozenset({"METADATA", "WHEEL", "RECORD", "INSTALLER", "REQUESTED"})
 _FOLDERS_OF_THE_BUILD = ("licenses/", "sboms/")
 _SITE, _INFO, _DATA = "site", "info", "data"
+_NO_SOURCE = (".pyc", ".pyo", ".so", ".pyd", ".dll", ".dylib")
 _Member = tuple[str, str]
 
 
@@ -162,6 +163,8 @@ def _modules(brought: Mapping[str, str], inside: Mapping[str, str], names: froze
             yield f"the sdist has {shown(name)} in two places"
     roots = {name: at[0] for name, at in found.items() if at}
     for path, digest in sorted(brought.items()):
+        if path.casefold().endswith(_NO_SOURCE):
+            yield f"{shown(path)} is code that was not compiled from the sdist"
         root = roots.get(_top_of(path))
         if root is None:
             yield f"{shown(path)} is of no name that the project declares"

@@ -30,6 +30,8 @@ MODULE = {"x/__init__.py": ""}
         (f"{DATA}/data/pip.conf", "configuration"),
         (f"{DATA}/data/etc/pip.conf", "configuration"),
         (f"{DATA}/data/uv.toml", "configuration"),
+        (f"{DATA}/data/sitecustomize.py", "every start"),
+        (f"{DATA}/data/pip/__init__.py", "belongs to the project `pip`"),
         (f"{DATA}/data/lib/python3.11/site-packages/x.pth", "Python's own folders"),
         (f"{DATA}/data/lib/python3.11/os.py", "Python's own folders"),
         (f"{DATA}/data/lib64/python3.13t/os.py", "Python's own folders"),

@@ -229,6 +229,13 @@ def test_other_members_than_the_sdist(tmp_path, files, words):
     assert words in (of_sdist(tmp_path, a_wheel(files), an_sdist()) or "")
 
 
+@pytest.mark.parametrize("path", ["x/fast.so", "x/__pycache__/guard.cpython-311.pyc", "x/guard.pyd"])
+def test_code_without_a_source_that_lies_in_the_sdist_too(tmp_path, path):
+    # No build takes it along as it is; whoever read the sdist has not read it.
+    files = {**MODULES, path: "evil"}
+    assert "was not compiled from the sdist" in (of_sdist(tmp_path, a_wheel(files), an_sdist(files)) or "")
+
+
 def test_an_sdist_whose_guard_is_a_module_of_its_own(tmp_path):
     egg = {"top_level.txt": "x\nxguard\n"}
     assert "`xguard.py` of the audited sdist is missing" in (
