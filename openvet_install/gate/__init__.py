@@ -9,7 +9,7 @@
 - `keeper`: the gateway's questions answered; `foresight`: what the tool will ask for next, got early;
 - `deciding`, `cases`: each file decided; `documents`: its provenance, `carrying`, `originals`: files of the same
   content, got where a policy asks, `remembered`: what comparing them came to; `asking`: how all of it is asked for;
-- `local`, `named`, `projects`, `locked`, `remote`: inputs that no page lists: archives and folders of this
+- `houses`, `local`, `named`, `projects`, `locked`, `remote`: inputs that no page lists: archives and folders of this
   machine, files by URL, entries of `uv.lock`, requirement files by URL;
 - `keepers`, `resolving`: what a command that writes a lock may see; `relocked`, `compiled`: what it wrote, judged;
   `project`: its steps, and the files put back;

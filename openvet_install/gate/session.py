@@ -204,6 +204,8 @@ def _behind_the_gate(
     every: bool,
 ) -> None:
     blobs = BlobStore(folders.cache / "files")
+    if plan.houses:
+        importlib.import_module("openvet_install.gate.houses").stock(plan, blobs)
     keeper = _keeper(plan, chosen, knowledge, upstream=upstream, folders=folders, environ=environ)
     keeper.note = journal.note
     before = Snapshot(Places.of(plan.target), {}) if plan.anew else snapshot(Places.of(plan.target))

@@ -98,7 +98,7 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
         config=config,
         indexes=_indexes_of(tokens, named, child, config),
         upstream=upstream_settings(
-            "uv", environ, cert=last_of(tokens, "--cert"), system_certs=system_certs, offline=_is_offline(tokens)
+            "uv", environ, cert=last_of(tokens, "--cert"), system_certs=system_certs, offline=is_offline(tokens)
         ),
         helper=find_uv(environ, cwd),
     )
@@ -111,7 +111,7 @@ def _working_folder(tokens: Sequence[Token], judged: Mapping[str, str], cwd: str
     return found
 
 
-def _is_offline(tokens: Sequence[Token]) -> bool:
+def is_offline(tokens: Sequence[Token]) -> bool:
     """Tell whether `--offline` was typed; it is for our way out: uv itself has the gateway only."""
     named = [token.flag.name for token in tokens if token.flag and token.flag.name in ("--offline", "--no-offline")]
     return named[-1:] == ["--offline"]

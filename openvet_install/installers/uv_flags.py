@@ -222,3 +222,6 @@ SYNC = (
     Flag(("--python", "-p"), True, JUDGE),
     Flag(("--python-platform",), True, LATER, "files for another platform"),
 )
+
+SYNC_ITSELF = tuple(Flag(one.names, True, JUDGE) if one.name == "--find-links" else one for one in SYNC)
+"""With `--offline` it takes the lock's files from folders."""

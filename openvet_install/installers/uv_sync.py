@@ -16,13 +16,14 @@ from packaging.utils import canonicalize_name
 
 from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import uv_config
-from openvet_install.installers.commands import Plan, private_folder, without_login
+from openvet_install.installers.commands import COMMAND_LINE, Plan, private_folder, without_login
 from openvet_install.installers.locks import Wanted, read_lock, select
 from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, Selection
 from openvet_install.installers.projects import pyproject, refuse_addresses, strings_of, table_of
+from openvet_install.installers.sources import read_links
 from openvet_install.installers.target import ToolStops, ask, inspect, new_environment, uv_version
-from openvet_install.installers.tokens import Token, has, values_of
-from openvet_install.installers.uv_around import TRUE, handed_on, look_around
+from openvet_install.installers.tokens import Token, has, last_of, values_of
+from openvet_install.installers.uv_around import TRUE, handed_on, is_offline, look_around
 from openvet_install.installers.uv_probe import to_be_made
 from openvet_install.installers.uv_sources import Surroundings, place_of, ways_out
 from openvet_install.installers.uv_workspace import Member
@@ -43,6 +44,7 @@ _ASK = frozenset(
         "--index-strategy",
     }
 )
+NO_HOUSE = "`--find-links` serves an up-to-date lock only: nothing is resolved by a folder beside it"
 _MISSING = "Unable to find lockfile"
 _UNREADABLE = "Failed to parse `uv.lock`"
 
@@ -60,7 +62,10 @@ class Locked(NamedTuple):
 
 def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: Command, tokens: list[Token]) -> Plan:
     """Understand `uv sync`; `tokens` are its options, none of them refused. Errors: `uv.plan`."""
+    houses = _houses(tokens, cwd)
     if has(tokens, "--script"):
+        if houses:
+            raise UsageError(NO_HOUSE, hint="uv.lock of a project")
         from openvet_install.installers import uv_script_lock  # noqa: PLC0415 - it looks at us
 
         return uv_script_lock.plan_sync(argv, environ, cwd, command=command, tokens=tokens)
@@ -74,7 +79,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         child["UV_PROJECT_ENVIRONMENT"] = around.judged["UV_PROJECT_ENVIRONMENT"]
     steered = [part for token in (*steering(tokens, around.judged), *where) for part in token.canonical()]
     frozen = has(tokens, "--frozen") or around.says("UV_FROZEN")
-    resolve = partial(_resolve, argv, environ, start, command=command, tokens=tokens)
+    resolve = partial(_resolve, argv, environ, start, command=command, tokens=tokens, houses=houses)
     if any(has(tokens, name) for name in _RESOLVE):
         return resolve()
     options = [
@@ -116,6 +121,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
         selects=around.config.selects or any(has(tokens, name) for name in ("--no-binary", "--no-binary-package")),
         locked=Locked(lock=lock, selection=selection, base=base),
+        houses=houses,
     )
 
 
@@ -175,11 +181,35 @@ def make_environment(plan: Plan, variables: Mapping[str, str]) -> Target:
 
 
 def _resolve(
-    argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: Command, tokens: list[Token]
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    cwd: str,
+    *,
+    command: Command,
+    tokens: list[Token],
+    houses: Sequence[str],
 ) -> Plan:
+    if houses:
+        raise UsageError(NO_HOUSE, hint="uv lock, where an index is in reach")
     from openvet_install.installers import uv_resolve  # noqa: PLC0415 - it calls us
 
     return uv_resolve.plan(argv, environ, cwd, command=command, tokens=tokens)
+
+
+def _houses(tokens: Sequence[Token], cwd: str) -> tuple[str, ...]:
+    """Return the folders that hold files of the lock; offline only: else uv would resolve by them, too."""
+    if not has(tokens, "--find-links"):
+        return ()
+    if not is_offline(tokens):
+        raise UsageError(
+            "`--find-links` goes with `--offline` here: files of the lock, from a folder", hint="--offline"
+        )
+    folder = os.path.join(cwd, last_of(tokens, "--directory") or "")
+    found = read_links(values_of(tokens, "--find-links"), os.path.abspath(folder), COMMAND_LINE)
+    for one in found:
+        if one.path is None:
+            raise UsageError("`--find-links`: a page is not asked for offline", hint="name a folder")
+    return tuple(one.path for one in found if one.path is not None)
 
 
 def selected(

@@ -276,3 +276,60 @@ def test_pip_without_an_index_uses_the_bundle_where_no_log_answers(away):
     assert ended.code == 69
     assert "alice was never seen from here" in ended.err
     assert away.index.requests == []
+
+
+def stocked(stage, *names):
+    house = stage.project / "wheels"
+    house.mkdir()
+    for name in names:
+        filename = f"{name}-1.0-py3-none-any.whl"
+        (house / filename).write_bytes(stage.index.entries[filename].body)
+    return house
+
+
+def test_uv_sync_takes_the_locks_files_from_a_wheelhouse(away):
+    write_lock(away, "goodlib")
+    house = stocked(away, "goodlib")
+    away.index.requests.clear()
+    asked = len(away.logs.requests)
+    away.environment = away.project / ".venv"
+    ended = away.run("openvet-uv", "sync", "--locked", "--offline", "--find-links", "wheels")
+    assert ended.code == 0, ended.err
+    assert away.installed["goodlib"] == "1.0"
+    forget(away)
+    shutil.rmtree(away.environment)
+    (house / "goodlib-1.0-py3-none-any.whl").write_bytes(b"other bytes")
+    ended = away.run("openvet-uv", "sync", "--locked", "--offline", "-f", "wheels")
+    assert ended.code == 69, ended.err
+    assert "is not asked: offline" in ended.err
+    (house / "goodlib-1.0-py3-none-any.whl").unlink()
+    (house / "goodlib-1.0-py3-none-any.whl").symlink_to("/dev/zero")
+    assert away.run("openvet-uv", "sync", "--locked", "--offline", "-f", "wheels").code == 69
+    assert away.index.requests == []
+    assert len(away.logs.requests) == asked
+
+
+def test_a_wheelhouse_approves_nothing(away):
+    write_lock(away, "goodlib", "bad", "silent")
+    stocked(away, "goodlib", "bad", "silent")
+    away.environment = away.project / ".venv"
+    ended = away.run("openvet-uv", "sync", "--locked", "--offline", "-f", "wheels")
+    assert ended.code == 77, ended.err
+    assert "openvet: blocked before uv started, .venv unchanged; 2 of 3 packages in uv.lock not approved" in ended.err
+    assert not away.environment.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("-f", "wheels"), "goes with `--offline` here"),
+        (("--offline", "-f", "nowhere"), "neither a folder nor"),
+        (("--offline", "-f", "https://x.example/"), "a page is not asked for offline"),
+        (("--offline", "-f", "wheels", "-U"), "serves an up-to-date lock only"),
+    ],
+)
+def test_what_a_wheelhouse_is_not_for(away, words, told):
+    stocked(away, "goodlib")
+    ended = away.run("openvet-uv", "sync", *words)
+    assert ended.code == 64, ended.err
+    assert told in ended.err
