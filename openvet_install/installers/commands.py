@@ -16,7 +16,7 @@ from openvet_install.errors import ConfigError
 from openvet_install.installers.choice import Program  # noqa: TC001 - part of the public value
 from openvet_install.installers.mirror import Mirrored, write_private
 from openvet_install.installers.projects import Project
-from openvet_install.installers.sources import Links, Source
+from openvet_install.installers.sources import Archive, Links, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -197,7 +197,7 @@ class Plan:
     typed: tuple[str, ...]
     program: tuple[str, ...]
     helper: Program | None
-    argv: tuple[str | Input | Links | Mirrored | PrivateCopy | Project | Requested, ...] = field(repr=False)
+    argv: tuple[str | Archive | Input | Links | Mirrored | PrivateCopy | Project | Requested, ...] = field(repr=False)
     cwd: str
     target: Target
     requested: tuple[Requested, ...]
@@ -231,7 +231,7 @@ class Plan:
             if isinstance(item, str):
                 found.append(item)
                 continue
-            if isinstance(item, (Requested, PrivateCopy, Mirrored)):
+            if isinstance(item, (Archive, Requested, PrivateCopy, Mirrored)):
                 found.append(item.word(folder))
                 continue
             if isinstance(item, Project):

@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -58,6 +58,16 @@ class Source:
             return self.url
         fragment = f"#sha256={self.sha256}" if self.sha256 else ""
         return self.copy(folder).as_uri() + fragment
+
+
+class Archive(NamedTuple):
+    """An archive of this machine as a bare word of the command."""
+
+    source: Source
+
+    def word(self, folder: Path) -> str:
+        """Return the path of its private copy."""
+        return str(self.source.copy(folder))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,6 @@ from openvet_install.installers.tokens import CARRY, JUDGE, LATER, NEVER, OURS, 
 from openvet_install.installers.uv_flags import GLOBAL, INDEX, SYNC
 
 _BY_NAME = {flag.name: flag for flag in (*GLOBAL, *INDEX, *SYNC)}
-_OTHERS = "another member of a workspace"
 
 
 def _as_sync(*names: str) -> tuple[Flag, ...]:
@@ -17,8 +16,8 @@ BUILD = (
     *GLOBAL,
     *(one for one in INDEX if one.name != "--find-links"),
     Flag(("--find-links", "-f"), True, JUDGE),
-    Flag(("--package",), True, LATER, _OTHERS),
-    Flag(("--all-packages",), False, LATER, _OTHERS),
+    Flag(("--package",), True, CARRY),
+    Flag(("--all-packages",), False, CARRY),
     Flag(("--out-dir", "-o"), True, CARRY),
     *(Flag((name,), False, CARRY) for name in ("--sdist", "--wheel", "--list", "--clear", "--force-pep517")),
     *(Flag((name,), False, CARRY) for name in ("--build-logs", "--no-build-logs", "--skip-dependency-check")),

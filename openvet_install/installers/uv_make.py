@@ -1,30 +1,39 @@
 """`uv build`, whose build requirements are gated, and `uv venv --seed`, whose packages are."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH112, PTH118
+# ruff: noqa: PTH100, PTH112, PTH118, PTH120
 
 from __future__ import annotations
 
 import os
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.errors import UsageError
 from openvet_install.installers import starting
 from openvet_install.installers.choice import is_inside_own, own_environment
-from openvet_install.installers.commands import BUILD_CONSTRAINTS, COMMAND_LINE, Plan, choose_files, without_login
+from openvet_install.installers.commands import (
+    BUILD_CONSTRAINTS,
+    COMMAND_LINE,
+    Plan,
+    Requested,
+    choose_files,
+    private_folder,
+    without_login,
+)
 from openvet_install.installers.projects import Project, build_requirements, refuse_sources_of
 from openvet_install.installers.requirements import Reader
-from openvet_install.installers.sources import read_links
+from openvet_install.installers.sources import Archive, read_links, read_source
 from openvet_install.installers.target import find_python, inspect, still_missing, uv_version
-from openvet_install.installers.tokens import has, values_of
+from openvet_install.installers.tokens import has, last_of, values_of
 from openvet_install.installers.uv_around import UNISOLATED, handed_on
+from openvet_install.installers.uv_workspace import read_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from openvet_install.installers.commands import Input, Requested
+    from openvet_install.installers.commands import Input
     from openvet_install.installers.requirements import FetchOutside
     from openvet_install.installers.sources import Links
     from openvet_install.installers.target import Target
@@ -37,30 +46,77 @@ ENVIRONMENT = ".venv"
 def plan_build(
     argv: Sequence[str], environ: Mapping[str, str], tokens: list[Token], around: Around, *, fetch: FetchOutside
 ) -> Plan:
-    """Understand `uv build`: a folder of the user's own is built, what it needs for that comes through the gate.
+    """Understand `uv build`: folders of the user's own, or an sdist; what they need for that comes through the gate.
 
-    Raises `UsageError` for archives, workspaces' members and what leads past the gateway, else what `uv.plan` raises.
+    Raises `UsageError` for what leads past the gateway, else what `uv.plan` raises.
     """
-    folder = os.path.abspath(os.path.join(around.cwd, _word(tokens, "build") or ""))
-    if not os.path.isdir(folder):
-        raise UsageError(f"`{without_login(folder)}` is no folder: only folders are built behind the gate yet")
-    project = Project(folder, False, "", COMMAND_LINE)
-    if not has(tokens, "--no-sources"):
-        refuse_sources_of(project)
+    typed = _word(tokens, "build")
+    place = os.path.abspath(os.path.join(around.cwd, typed or ""))
+    folder = place if os.path.isdir(place) else around.cwd
+    what = _members(tokens, around, typed) or (_folder(place, tokens, around) if folder == place else _sdist(place))
     read = Reader(around.cwd, environ, partial(fetch, upstream=around.upstream)).read
     inputs = tuple(read(values_of(tokens, "--build-constraints"), BUILD_CONSTRAINTS))
     links = read_links(values_of(tokens, "--find-links"), around.cwd, COMMAND_LINE)
     target = inspect(_python(tokens, around, folder), around.child)
+    beside = what.beside if not has(tokens, "--out-dir") else None
     return _plan(
         argv,
         tokens,
         around,
         target,
         command="build",
-        words=(f"--python={target.python}", *links, *inputs, project),
-        requested=build_requirements(project, around.cwd),
+        words=(
+            f"--python={target.python}",
+            *([f"--out-dir={beside}"] if beside is not None else []),
+            *links,
+            *inputs,
+            *what.words,
+        ),
+        requested=what.requested,
         builds_in=target if any(has(tokens, name) for name in UNISOLATED) else None,
-        chooses=choose_files(inputs),
+        chooses=choose_files(inputs) or what.beside is not None,
+    )
+
+
+class _Built(NamedTuple):
+    """What is built: words of the command, and what that needs; `beside`: where the output goes unless told."""
+
+    words: tuple[str | Archive | Project, ...]
+    requested: tuple[Requested, ...]
+    beside: str | None = None
+
+
+def _folder(place: str, tokens: Sequence[Token], around: Around) -> _Built:
+    project = Project(place, False, "", COMMAND_LINE)
+    if not has(tokens, "--no-sources"):
+        refuse_sources_of(project)
+    return _Built((project,), build_requirements(project, around.cwd))
+
+
+def _sdist(place: str) -> _Built:
+    """Understand an sdist on this machine: it is judged like one that is downloaded, and uv gets the copy."""
+    found = read_source(place, os.path.dirname(place))
+    if found is None or found[1].path is None or found[1].filename.endswith(".whl"):
+        raise UsageError(f"`{without_login(place)}` is neither a folder nor an sdist")
+    wanted = Requested(found[0], COMMAND_LINE, (), found[1])
+    return _Built((Archive(found[1]),), (wanted,), os.path.dirname(place))
+
+
+def _members(tokens: Sequence[Token], around: Around, typed: str | None) -> _Built | None:
+    """Return the members of a workspace that `--package` and `--all-packages` name, None without either."""
+    name, every = last_of(tokens, "--package"), has(tokens, "--all-packages")
+    if name is None and not every:
+        return None
+    if typed is not None or has(around.where, "--project"):
+        raise UsageError("`--package` and `--all-packages` of another folder are not gated yet", hint="--directory DIR")
+    with private_folder() as folder:
+        found = read_workspace(around, around.quiet(folder), package=name, sources=not has(tokens, "--no-sources"))
+    if not every and found.here is None:
+        raise UsageError(f"`--package {name}`: the workspace has no such member")
+    built = found.members if every or found.here is None else (found.here,)
+    return _Built(
+        tuple(one.member for one in found.folders),
+        tuple(one for each in built for one in build_requirements(each.member, around.cwd)),
     )
 
 
@@ -105,7 +161,7 @@ def _plan(
     target: Target,
     *,
     command: str,
-    words: tuple[str | Input | Links | Project, ...],
+    words: tuple[str | Archive | Input | Links | Project, ...],
     requested: tuple[Requested, ...] = (),
     chooses: bool = False,
     builds_in: Target | None = None,

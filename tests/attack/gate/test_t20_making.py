@@ -1,9 +1,12 @@
 """T20: `uv build` and `uv venv --seed` resolve, download and run hooks: all that they take comes through the gate."""
 
+import hashlib
+
 import pytest
 
 from tests.support.attacks import everything, evil_sdist, stopped
 from tests.support.stage import BENIGN, YES
+from tests.support.wheels import make_sdist
 
 BUILD = ("openvet-uv", "build")
 LOCAL = BENIGN + 'local-projects = ["."]\n'
@@ -59,14 +62,80 @@ def test_a_backend_that_nobody_approved_never_runs(stage):
     assert not list(stage.project.glob("dist/*.whl"))
 
 
-def test_folders_that_are_not_ours_and_archives_are_not_built(stage):
+def test_folders_that_are_not_ours_and_archives_of_others_are_not_built(stage):
     helper(stage, YES)
     stage.policy(BENIGN.replace("[install]", '[install]\nlocal-projects = ["inside"]'))
     project(stage)
     before = everything(stage)
     stopped(stage, stage.run(*BUILD), 64, before=before)
-    stopped(stage, stage.run(*BUILD, str(evil_sdist(stage))), 64, before=before)
+    stopped(stage, stage.run(*BUILD, str(evil_sdist(stage))), 77, before=before)
     stopped(stage, stage.run(*BUILD, "--all-packages"), 64, before=before)
+    stopped(stage, stage.run(*BUILD, "--package", "own"), 64, before=before)
+    for words in (["none.tar.gz"], ["backend.py"], ["--package", "none"], ["--package", "own", "inside"]):
+        assert stage.run(*BUILD, *words).code in (2, 64), words
+    assert everything(stage) == before
+
+
+def workspace(stage, requires="helper", more=""):
+    """A root that is built, and a member that is built with a backend of its own."""
+    project(stage, "helper", '[tool.uv.workspace]\nmembers = ["inner"]\n')
+    (stage.project / "inner").mkdir()
+    text = (stage.project / "pyproject.toml").read_text().partition("[tool")[0].replace('"own"', '"inner"')
+    (stage.project / "inner/pyproject.toml").write_text(text.replace("helper", requires) + more)
+    (stage.project / "inner/backend.py").write_text(BACKEND.replace("own", "inner"))
+
+
+def test_members_of_a_workspace(stage):
+    helper(stage, YES)
+    stage.policy(LOCAL)
+    workspace(stage)
+    ended = stage.run(*BUILD, "--wheel", "--package", "inner")
+    assert ended.code == 0, ended.err
+    assert {one.name for one in (stage.project / "dist").glob("*.whl")} == {"inner-1.0-py3-none-any.whl"}
+    ended = stage.run(*BUILD, "--wheel", "--all-packages", "-o", "out")
+    assert ended.code == 0, ended.err
+    built = {one.name for one in (stage.project / "out").glob("*.whl")}
+    assert built == {"inner-1.0-py3-none-any.whl", "own-1.0-py3-none-any.whl"}
+
+
+@pytest.mark.parametrize("words", [["--package", "inner"], ["--all-packages"]], ids=" ".join)
+@pytest.mark.parametrize("kind", ["unaudited", "direct", "source"])
+def test_what_members_are_built_with(stage, words, kind):
+    path = evil_sdist(stage)
+    helper(stage, YES)
+    stage.sdist("evil", "1.0")
+    stage.policy(LOCAL)
+    more = f'[tool.uv.sources]\nevil = {{ path = "{path}" }}\n' if kind == "source" else ""
+    workspace(stage, f"evil @ {path.as_uri()}" if kind == "direct" else "evil", more)
+    before = everything(stage)
+    ended = stage.run(*BUILD, "--wheel", *words)
+    assert ended.code in (64, 77), ended.err
+    said = stage.marker.read_text() if stage.marker.exists() else ""  # of the approved helper of the root alone
+    assert said.replace("import", "").replace("None", "").replace("{}", "") == ""
+    assert not list(stage.project.glob("dist/inner*"))
+    assert everything(stage) == before
+
+
+@pytest.mark.parametrize("named", ["dist/source-1.0.tar.gz", "source-1.0.tar.gz"])
+def test_an_sdist_that_is_approved_is_built_beside_it(stage, named):
+    stage.wheel("tool", "1.0", YES)
+    raw = make_sdist("source", "1.0", marker=stage.marker, build_requires=["tool"])
+    stage.log.publish("source", "1.0", variant="sdist", sha256=hashlib.sha256(raw).hexdigest(), claims=YES)
+    stage.policy()
+    place = stage.project / named
+    place.parent.mkdir(exist_ok=True)
+    place.write_bytes(raw)
+    ended = stage.run(*BUILD, "--wheel", named)
+    assert ended.code == 0, ended.err
+    assert stage.marker.exists()
+    assert (place.parent / "source-1.0-py3-none-any.whl").exists()
+    assert stage.run(*BUILD, "--wheel", named, "-o", "out").code == 0
+    assert (stage.project / "out/source-1.0-py3-none-any.whl").exists()
+    stage.marker.unlink()
+    place.write_bytes(raw + b"\0")
+    assert stage.run(*BUILD, "--wheel", named).code == 77
+    assert not stage.marker.exists()
+    assert stage.leftovers == []
 
 
 @pytest.mark.parametrize("kind", ["direct", "source", "constraint", "links"])
