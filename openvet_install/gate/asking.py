@@ -77,6 +77,8 @@ def _there(address: Target, location: str, allowed: Container[str]) -> Target:
         there = parse_target(join(address.url, location))
     except AddressError as error:
         raise ElsewhereError(f"{address.origin} redirects to something that is not http or https") from error
+    if address.scheme == "https" and there.scheme != "https":
+        raise ElsewhereError(f"{address.origin} redirects from https to http: not followed")
     if there.origin not in allowed:
         raise ElsewhereError(f"{address.origin} sends us elsewhere, to {there.origin}: not followed")
     return there

@@ -16,7 +16,7 @@ from openvet_install.gate.asking import Asking, origins_of
 from openvet_install.gate.cases import AT_ONCE
 from openvet_install.gate.once import Once
 from openvet_install.gateway.addresses import AddressError, parse_target
-from openvet_install.gateway.blobs import TooLargeError
+from openvet_install.gateway.blobs import CHUNK, TooLargeError
 from openvet_install.gateway.pages import PageError, parse_page
 from openvet_install.gateway.upstream import PAGE_ACCEPT
 
@@ -118,11 +118,7 @@ class Originals:
         trouble: UndecidedError | None = None
         for place in places[:MAX_PLACES]:
             try:
-                address = parse_target(place.url)
-                allowed = origins_of([place.url, place.index, *self._indexes])
-                self._asking.about(place)
-                with self._gate, self._asking.get(address, allowed, accept="*/*", packed=False) as found:
-                    blob = self._blobs.add(found[0].chunks()) if found is not None else None
+                blob = self._copied(place) if place.index.startswith("/") else self._asked(place)
             except (AddressError, TooLargeError):
                 continue
             except UndecidedError as error:
@@ -133,6 +129,21 @@ class Originals:
         if trouble is not None:
             raise trouble
         raise ArchiveError(f"the bytes of {file.filename} are on no index any more")
+
+    def _asked(self, place: File) -> Blob | None:
+        address = parse_target(place.url)
+        allowed = origins_of([place.url, place.index, *self._indexes])
+        self._asking.about(place)
+        with self._gate, self._asking.get(address, allowed, accept="*/*", packed=False) as found:
+            return self._blobs.add(found[0].chunks()) if found is not None else None
+
+    def _copied(self, place: File) -> Blob:
+        """Copy an archive of this machine, which somebody named by path or by its folder."""
+        path = Path(place.index, place.filename)
+        if not path.is_file():  # a lock may name a folder too, and in it may lie what nobody ends reading
+            raise ArchiveError(f"{place.filename} is no file of {place.index}")
+        with path.open("rb") as stream:
+            return self._blobs.add(iter(lambda: stream.read(CHUNK), b""))
 
     def _places(self, original: File, beside: File) -> Sequence[File]:
         """Return where an audited file is listed; indexes are asked only if no page of this run has it."""

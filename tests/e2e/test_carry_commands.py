@@ -155,3 +155,19 @@ def test_what_is_installed_of_one_index_and_was_read_on_another(twins):
         assert twins.judged(*command) == "carried"
         shutil.rmtree(twins.stage.folder / "cache" / "openvet-install")
         assert twins.stage.run("openvet-install", "check", "--environment").code == 0
+
+
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+@pytest.mark.parametrize(("claims", "files", "reason"), [(YES, MODULES, "carried"), (NO, MODULES, "contradicted")])
+@pytest.mark.parametrize("how", ["path", "url", "find-links"])
+def test_a_twin_that_no_index_lists(twins, tool, how, claims, files, reason):
+    twins.set_up("wheel", claims, files)
+    folder = twins.stage.folder / "downloads"
+    folder.mkdir()
+    (folder / twins.name).write_bytes(twins.stage.index.entries[twins.name].body)
+    url = twins.stage.index.file_url(twins.name)
+    what = {"path": [str(folder / twins.name)], "url": [url], "find-links": ["--find-links", str(folder), "acme"]}[how]
+    if how == "find-links":
+        twins.stage.index.entries.pop(twins.name)
+    command = ("openvet-pip", "install") if tool == "pip" else ("openvet-uv", "pip", "install")
+    assert twins.judged(*command, *what) == reason
