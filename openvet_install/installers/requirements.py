@@ -410,4 +410,14 @@ def by_name(text: str) -> Requirement:
         raise UsageError(f"`{shown}` is not a requirement: {detail}") from error
     if found.url is not None:
         raise UsageError(f"`{shown}`: a direct reference has no place here")
+    if not _is_one_line(str(found)):
+        raise UsageError(f"`{shown}` is not a requirement that can be written in one line")
     return found
+
+
+def _is_one_line(written: str) -> bool:
+    """Tell whether a requirement reads the same where the tool gets it: literals of markers may hold anything."""
+    try:
+        return written.isprintable() and str(Requirement(written)) == written
+    except InvalidRequirement:
+        return False

@@ -1,5 +1,6 @@
 """T03, T04, T05, T21, T22: local inputs, flags in disguise, other targets."""
 
+import json
 import os
 import sys
 import threading
@@ -288,3 +289,16 @@ def test_isolated_leaves_out_what_the_user_has_set_and_nothing_of_the_gate(stage
     ended = stage.run(*PIP, "--isolated", "-i", stage.index.simple_url, "good", env=env)
     assert (ended.code, ended.ours) == (0, []), ended.err
     assert stage.installed == {"good": "1.0"}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x0b", "\x1c", "\x85", "\u2028"], ids=ascii)
+@BOTH
+def test_a_group_that_would_be_more_lines_in_a_file(stage, tool, end):
+    path = evil_sdist(stage)
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    line = f"good ; os_name != 'a\" #{end}{path}{end}#'"
+    text = f'[project]\nname = "mine"\nversion = "1"\n[dependency-groups]\ndev = [{json.dumps(line)}]\n'
+    (stage.project / "pyproject.toml").write_text(text)
+    before = everything(stage)
+    stopped(stage, stage.run(*tool, "--group", "dev"), 64, before=before)
