@@ -94,7 +94,7 @@ def plan(
         return uv_tool_install.plan(argv, environ, cwd, command=command, tokens=tokens, fetch=fetch)
     around = look_around(tokens, environ, cwd, command.words)
     if command.words in _MAKING:
-        return _plan_making(command.words, argv, environ, tokens=tokens, around=around, fetch=fetch)
+        return _plan_making(command.words, argv, environ, cwd, tokens=tokens, around=around, fetch=fetch)
     cwd, child, where = around.cwd, around.child, around.where
     tokens = [*named_by_variables(flag_table("uv", command.words), tokens, around.judged), *tokens]
     words = [token.spelled for token in tokens if token.flag is None]
@@ -215,6 +215,7 @@ def _plan_making(
     words: tuple[str, ...],
     argv: Sequence[str],
     environ: Mapping[str, str],
+    cwd: str,
     *,
     tokens: list[Token],
     around: Around,
@@ -224,7 +225,7 @@ def _plan_making(
 
     if words == ("build",):
         return uv_make.plan_build(argv, environ, tokens, around, fetch=fetch)
-    return uv_make.plan_venv(argv, tokens, around)
+    return uv_make.plan_venv(argv, environ, cwd, tokens, around)
 
 
 def _plan_sync(

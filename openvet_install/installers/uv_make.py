@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.errors import UsageError
-from openvet_install.installers import starting
+from openvet_install.installers import fresh, starting, uv_flags_make
 from openvet_install.installers.choice import is_inside_own, own_environment
 from openvet_install.installers.commands import (
     BUILD_CONSTRAINTS,
@@ -23,9 +24,9 @@ from openvet_install.installers.commands import (
     without_login,
 )
 from openvet_install.installers.projects import Project, build_requirements, refuse_sources_of
-from openvet_install.installers.requirements import Reader
+from openvet_install.installers.requirements import Reader, no_way_out
 from openvet_install.installers.sources import Archive, read_links, read_source
-from openvet_install.installers.target import find_python, inspect, still_missing, uv_version
+from openvet_install.installers.target import ToolStops, ask, find_python, inspect, still_missing, uv_version
 from openvet_install.installers.tokens import has, last_of, values_of
 from openvet_install.installers.uv_around import UNISOLATED, handed_on
 from openvet_install.installers.uv_workspace import read_workspace
@@ -41,6 +42,13 @@ if TYPE_CHECKING:
     from openvet_install.installers.uv_around import Around
 
 ENVIRONMENT = ".venv"
+_WITHOUT_SETUPTOOLS = (3, 12)
+"""From this Python on uv seeds with pip alone."""
+_OF_VENV = frozenset(
+    flag
+    for flag in uv_flags_make.VENV
+    if flag.name in ("--prompt", "--system-site-packages", "--relocatable", "--no-relocatable")
+)
 
 
 def plan_build(
@@ -120,18 +128,26 @@ def _members(tokens: Sequence[Token], around: Around, typed: str | None) -> _Bui
     )
 
 
-def plan_venv(argv: Sequence[str], tokens: list[Token], around: Around) -> Plan:
-    """Understand `uv venv --seed`: what it puts into the new environment is gated. Raises as above."""
+def plan_venv(argv: Sequence[str], environ: Mapping[str, str], cwd: str, tokens: list[Token], around: Around) -> Plan:
+    """Understand `uv venv --seed`: what it puts into the environment is gated. Raises as above.
+
+    One that is there (`--allow-existing`) is renewed at once; then what uv would seed it with is installed.
+    """
     typed = _word(tokens, "venv")
     if typed is None and around.judged.get("UV_PROJECT_ENVIRONMENT"):
         raise UsageError("`UV_PROJECT_ENVIRONMENT` is not gated yet for `uv venv --seed`", hint="name the folder")
-    if has(tokens, "--allow-existing"):
-        raise UsageError("`--allow-existing` with `--seed` is not gated yet", hint="--clear    or another folder")
     place = typed or ENVIRONMENT
     prefix = os.path.abspath(os.path.join(around.cwd, place))
     if is_inside_own(prefix):
         raise own_environment(prefix)
     base = inspect(_python(tokens, around, around.cwd, "--system"), around.child)
+    if has(tokens, "--allow-existing") and os.path.lexists(os.path.join(prefix, "bin", "python")):
+        target = _into(Path(prefix), base, tokens, around)
+        words = ("pip",) if target.version[:2] >= _WITHOUT_SETUPTOOLS else ("pip", "setuptools", "wheel")
+        typed_words = tuple(map(without_login, argv))
+        return replace(
+            fresh.fill(target, tokens, words, environ, cwd, typed=typed_words, fetch=no_way_out), alone=False
+        )
     return _plan(
         argv,
         tokens,
@@ -141,6 +157,23 @@ def plan_venv(argv: Sequence[str], tokens: list[Token], around: Around) -> Plan:
         words=("--seed", f"--python={base.python}", place),
         anew=has(tokens, "--clear"),
     )
+
+
+def _into(prefix: Path, base: Target, tokens: list[Token], around: Around) -> Target:
+    """Let uv renew an environment that is there, without seeds and without network, and return it.
+
+    Raises `UsageError` for one with another Python, `ToolStops` with uv's words.
+    """
+    found = inspect(str(prefix / "bin" / "python"), around.child)
+    if found.prefix.resolve() != prefix.resolve() or found.version[:2] != base.version[:2]:
+        raise UsageError(f"`{prefix}` has another Python than uv would take", hint="--clear    or another folder")
+    options = [part for token in tokens if token.flag in _OF_VENV for part in token.canonical()]
+    command = [around.helper.path, "venv", "--quiet", "--offline", "--no-project", "--no-config", *options]
+    command += ["--allow-existing", f"--python={base.python}", "--", str(prefix)]
+    ended = ask(command, around.child, around.cwd)
+    if ended.returncode != 0:
+        raise ToolStops(ended.stderr.decode(errors="replace"), ended.returncode)
+    return inspect(str(prefix / "bin" / "python"), around.child)
 
 
 def _word(tokens: Sequence[Token], command: str) -> str | None:

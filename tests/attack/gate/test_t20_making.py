@@ -1,6 +1,7 @@
 """T20: `uv build` and `uv venv --seed` resolve, download and run hooks: all that they take comes through the gate."""
 
 import hashlib
+import sys
 
 import pytest
 
@@ -197,7 +198,42 @@ def test_seeds_that_nobody_approved_are_not_installed(stage):
     ended = stage.run(*VENV, "--seed", "new")
     assert ended.code == 77, ended.err
     assert not list((stage.project / "new").glob("lib/python*/site-packages/pip*"))
-    assert stage.run(*VENV, "--seed", "--allow-existing", "new").code == 64
+
+
+def test_seeds_into_an_environment_that_is_there(stage):
+    """What lies in it stays and is compared; what nobody approved does not come beside it."""
+    seeds(stage, None)
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    assert stage.run("openvet-uv", "pip", "install", "good").code == 0
+    before = everything(stage)
+    place = str(stage.environment)
+    ended = stage.run(*VENV, "--seed", "--allow-existing", place)
+    assert ended.code == 77, ended.err
+    packages = {path: raw for path, raw in before.items() if "site-packages" in path}
+    assert {path: raw for path, raw in everything(stage).items() if "site-packages" in path} == packages
+    seeds(stage)
+    stage.policy()
+    ended = stage.run(*VENV, "--seed", "--allow-existing", place)
+    assert (ended.code, ended.ours) == (0, []), ended.err
+    assert {"good", "pip"} <= set(stage.installed)
+    assert stage.run("openvet-install", "check", "--environment").code == 0
+    assert stage.run(*VENV, "--seed", "--allow-existing", "brandnew").code == 0
+    assert stage.leftovers == []
+
+
+def test_an_environment_that_is_no_longer_what_it_was(stage):
+    """Its Python leads elsewhere: to our own environment, or to another folder than the one that was named."""
+    seeds(stage)
+    stage.policy()
+    place = stage.project / "odd"
+    (place / "bin").mkdir(parents=True)
+    (place / "bin/python").symlink_to(sys.executable)
+    before = everything(stage)
+    ended = stage.run(*VENV, "--seed", "--allow-existing", "odd")
+    assert ended.code in (64, 78), ended.err
+    assert everything(stage) == before
+    assert not list(place.glob("lib"))
 
 
 def test_without_seeds_nothing_is_asked(stage):
