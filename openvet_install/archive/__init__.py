@@ -2,7 +2,7 @@
 
 Map: `contents` what comes out, and the error; `limits` numbers; `paths` names of members; `zips`,
 `tars` strict layouts; `metadata` names and requirements; `record` RECORD; `foreign` places no wheel
-may write to; `wheels`, `sdists` the rules of each kind.
+may write to; `wheels`, `sdists` the rules of each kind; `same`, `stated` whether two have the same content.
 """
 
 from __future__ import annotations

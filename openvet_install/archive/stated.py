@@ -83,7 +83,7 @@ def promised(sdist: Contents) -> dict[str, tuple[str, ...]] | None:
             [pair for text in written for pair in _sections(text)] if written else list(_of_project(_project(sdist)))
         )
         lines = tuple(sorted(_joined(line, condition) for line, condition, _ in found))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     extras = {canonicalize_name(extra) for _, _, extra in found if extra} | set(said["Provides-Extra"])
     return None if len(written) > 1 else said | {"Requires-Dist": lines, "Provides-Extra": tuple(sorted(extras))}

@@ -311,7 +311,10 @@ def test_requirements_that_stand_beside_the_metadata_of_an_sdist(tmp_path, egg, 
     assert of_sdist(tmp_path, a_wheel(requires=lines), sdist) == "`Provides-Extra` is not the same"
 
 
-@pytest.mark.parametrize("text", ["guard>=\n", "[x:y\nz\n", "[x:no marker]\nguard\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["guard>=\n", "[x:y\nz\n", "[x:no marker]\nguard\n", f"guard; {'(' * 20_000}\n", f"[x:{'(' * 20_000}]\nguard\n"],
+)
 def test_requirements_that_cannot_be_read(tmp_path, text):
     assert "cannot be read" in (
         of_sdist(tmp_path, a_wheel(requires=()), an_sdist(egg={"requires.txt": text}, requires=())) or ""
