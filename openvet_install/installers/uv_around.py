@@ -1,7 +1,7 @@
 """What every gated command of uv starts from: its folder, variables, configuration, indexes, and uv itself."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH112, PTH118
+# ruff: noqa: PTH112, PTH118
 
 from __future__ import annotations
 
@@ -67,8 +67,11 @@ class Around:
         return (*self.indexes, *more.values()) if self.indexes else ()
 
     def quiet(self, folder: Path) -> dict[str, str]:
-        """Return the variables for asking uv something before the run; `folder` takes what it leaves."""
-        return {**self.child, "UV_PYTHON_DOWNLOADS": "never", "TMPDIR": str(folder)}
+        """Return the variables for asking uv something before the run; `folder` takes what it leaves.
+
+        No build can start: uv asks interpreters with `-I`, which do not look at PYTHONHOME, and builds without.
+        """
+        return {**self.child, "UV_PYTHON_DOWNLOADS": "never", "TMPDIR": str(folder), "PYTHONHOME": os.devnull}
 
 
 def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, words: tuple[str, ...]) -> Around:
@@ -105,7 +108,8 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
 
 
 def _working_folder(tokens: Sequence[Token], judged: Mapping[str, str], cwd: str) -> str:
-    found = os.path.abspath(os.path.join(cwd, last_of(tokens, "--directory") or judged.get("UV_WORKING_DIR") or ""))
+    # as uv goes there: the system follows links before `..`
+    found = os.path.realpath(os.path.join(cwd, last_of(tokens, "--directory") or judged.get("UV_WORKING_DIR") or ""))
     if not os.path.isdir(found):
         raise UsageError(f"`--directory`: no folder `{found}`")
     return found

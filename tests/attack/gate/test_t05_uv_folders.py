@@ -311,3 +311,45 @@ def test_a_zero_byte_in_a_path(stage, kind):
         write(stage, more=BUILD + sources('path = "a\\u0000b"'))
     for words in (["sync", "--frozen"], ["sync"]):
         refused(stage, words, attacks=False)
+
+
+IN_TREE = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+ODD = {
+    "poetry": '[tool.poetry]\nname = "lib"\n[tool.poetry.dependencies]\npython = ">=3.10"\n',
+    "requirement": 'dependencies = ["{odd}"]\n',
+    "extra": '[project.optional-dependencies]\nx = ["{odd}"]\n',
+    "dynamic": 'dynamic = ["dependencies"]\n',
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+@pytest.mark.parametrize("where", [".", "lib"])
+def test_a_folder_that_no_policy_allows_runs_nothing(stage, kind, where):
+    """uv builds a folder whose file does not say by itself what it needs, also to see whether the lock is right."""
+    stage.policy(BENIGN + 'local-projects = ["elsewhere"]\n')
+    if where == "lib":
+        write(stage, "lib", more='[tool.uv.sources]\nlib = { path = "lib" }\n')
+    folder = stage.project / where
+    write(stage, folder=where, name="lib", more=IN_TREE)
+    (folder / "backend.py").touch()
+    if where == "lib":
+        write(stage, "lib", more='[tool.uv.sources]\nlib = { path = "lib" }\n')
+    plain_uv(stage, "lock")
+    (folder / "pyproject.toml").write_text(HEAD.replace("mine", "lib") + ODD[kind] + IN_TREE)
+    (folder / "backend.py").write_text(f"open({str(stage.marker)!r}, 'w')\n")
+    for words in (["sync", "--dry-run"], ["sync"], ["lock"], ["run", "true"]):
+        refused(stage, words, attacks=words == ["lock"])
+
+
+def test_dots_behind_a_link_to_work_in(stage):
+    """The folder to work in is another matter: uv goes there, so the system follows the link first."""
+    stage.policy(LOCAL)
+    write(stage)
+    write(stage, folder="a", name="a")
+    (stage.project / "a/b").mkdir()
+    (stage.project / "link").symlink_to("a/b")
+    assert plain_uv(stage, "workspace", "dir", "--directory", "link/..").strip() == str(stage.project / "a")
+    ended = stage.run(UV, "lock", "--directory", "link/..")
+    assert ended.code == 0, ended.err
+    assert (stage.project / "a/uv.lock").exists()
+    assert not (stage.project / "uv.lock").exists()
