@@ -6,7 +6,10 @@ import gzip
 import io
 import json
 import zipfile
+from datetime import datetime, timezone
 
+from openvet_install.openvet.bundle import Told, pack
+from openvet_install.openvet.faults import object_name
 from tests.support.vectors import VECTORS, load
 from tests.support.wheels import make_sdist, make_wheel
 
@@ -83,6 +86,15 @@ def _pins():
         + b"ab" * 32
         + b'"\n'
     ]
+
+
+def _bundle():
+    made = datetime(2026, 11, 29, tzinfo=timezone.utc)
+    for url in ("https://logs.example/acme", "https://logs.example/alice?gen=2"):
+        raws = list(_objects("commit"))[:3]
+        objects = {("commit", object_name(raw)): raw for raw in raws}
+        head = object_name(raws[0])
+        yield pack(made, frozenset({"flask"}), {url: Told(head, {head: (head,)})}, objects)
 
 
 def _uvlock():

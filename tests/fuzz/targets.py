@@ -19,7 +19,10 @@ URL = "https://index.example/simple/demo/"
 
 
 IMPORTED = {
-    **{name: f"openvet_install.openvet.{name}" for name in ("content", "keys", "language", "pins", "sshsig", "wire")},
+    **{
+        name: f"openvet_install.openvet.{name}"
+        for name in ("bundle", "content", "keys", "language", "pins", "sshsig", "wire")
+    },
     "archive": "openvet_install.archive",
     "config": "openvet_install.config",
     "errors": "openvet_install.errors",
@@ -112,6 +115,13 @@ class Targets:
             self.pins.write_pins(path, found)
             assert self.pins.read_pins(path) == found
         self.pins.read_walked(self._file(raw, "openvet-install.lock"))
+
+    def run_bundle(self, raw):
+        found = self.bundle.parse_bundle("openvet.bundle", raw)
+        for url, held in found.logs.items():
+            assert found.held(url) is held
+            held.get("commit", held.head)
+            held.insertions(held.head)
 
     def run_uvlock(self, raw):
         self._lock(raw, "uv")
