@@ -51,6 +51,7 @@ class _Recorder:
         self.head = head
         self.objects: dict[tuple[Kind, bytes], bytes] = {}
         self.told: dict[bytes, tuple[bytes, ...]] = {}
+        self.noted: dict[bytes, tuple[bytes, ...]] = {}
         self._source = source
 
     def get(self, kind: Kind, name: bytes) -> bytes | None:
@@ -68,6 +69,12 @@ class _Recorder:
         found = self._source.store.hints(self._source.url, audit)[:1]
         if found:
             self.told[audit] = found
+        return found
+
+    def subjects(self, sha256: bytes) -> tuple[bytes, ...]:
+        found = self._source.subjects(sha256)
+        if found:
+            self.noted[sha256] = found
         return found
 
 
@@ -102,7 +109,7 @@ def make(chosen: Setting, packages: Collection[str], files: Sequence[File], envi
         made = min([chosen.now, *(one.checked for one in seen if one.checked is not None)])
         bundle = Bundle(BUNDLE, made, frozenset(packages), recorders)
         _rehearse(chosen, bundle, files, stack)
-    told = {url: Told(one.head, one.told) for url, one in recorders.items()}
+    told = {url: Told(one.head, one.told, one.noted) for url, one in recorders.items()}
     objects = {key: raw for one in recorders.values() for key, raw in one.objects.items()}
     heads = dict.fromkeys((one.name, one.newest) for one in seen)
     return Made(pack(made, bundle.packages, told, objects), tuple(heads), (*warnings, *live.warnings))

@@ -1,9 +1,10 @@
 """A bundle: heads, chain and evidence of logs in one file, to judge by where no log is in reach.
 
-A zip: `bundle.json` says when it was made, which packages it covers and, per log, its URL, its head and the commits
-that brought audits in; every other member is an object, `KIND/HEX`. Nothing is unpacked to disk, and nothing of it is
-believed: objects are hashed and verified as those of a host are, the list of packages can only make an answer
-"undecided". The day it was made is its maker's word, as a host's choice of head is the host's.
+A zip: `bundle.json` says when it was made, which packages it covers and, per log, its URL, its head, the commits
+that brought audits in and where else in the tree audits of the same bytes stand; every other member is an object,
+`KIND/HEX`. Nothing is unpacked to disk, and nothing of it is believed: objects are hashed and verified as those of a
+host are, the list of packages can only make an answer "undecided". The day it was made is its maker's word, as a
+host's choice of head is the host's.
 """
 
 from __future__ import annotations
@@ -48,10 +49,14 @@ class BundleInvalidError(InvalidError):
 
 
 class Told(NamedTuple):
-    """What a bundle says of one log: its head, and by audit the commits that are said to have brought it in."""
+    """What a bundle says of one log: its head; by audit the commits that are said to have brought it in.
+
+    `subjects`: by sha256, keys of the tree that are about the same bytes, whatever their names.
+    """
 
     head: bytes
     insertions: Mapping[bytes, tuple[bytes, ...]]
+    subjects: Mapping[bytes, tuple[bytes, ...]]
 
 
 class Held(Beside, Protocol):
@@ -118,6 +123,7 @@ class _HeldInFile:
         self.head = told.head
         self._members = members
         self._insertions = told.insertions
+        self._subjects = told.subjects
 
     def get(self, kind: Kind, name: bytes) -> bytes | None:
         return self._members.read(f"{kind}/{name.hex()}", OBJECT_MAX_BYTES)
@@ -127,6 +133,9 @@ class _HeldInFile:
 
     def insertions(self, audit: bytes) -> tuple[bytes, ...]:
         return self._insertions.get(audit, ())
+
+    def subjects(self, sha256: bytes) -> tuple[bytes, ...]:
+        return self._subjects.get(sha256, ())
 
 
 def parse_bundle(name: str, raw: bytes) -> Bundle:
@@ -172,9 +181,8 @@ def pack(
             {
                 "url": url,
                 "head": told.head.hex(),
-                "insertions": {
-                    audit.hex(): [one.hex() for one in commits] for audit, commits in sorted(told.insertions.items())
-                },
+                "insertions": _hexed(told.insertions),
+                "subjects": _hexed(told.subjects),
             }
             for url, told in sorted(logs.items())
         ],
@@ -191,9 +199,14 @@ def pack(
     return written.getvalue()
 
 
+def _hexed(found: Mapping[bytes, tuple[bytes, ...]]) -> dict[str, list[str]]:
+    return {key.hex(): [one.hex() for one in values] for key, values in sorted(found.items())}
+
+
 def _told(one: Any) -> Told:
     insertions = {_name(audit): tuple(map(_name, commits)) for audit, commits in one["insertions"].items()}
-    return Told(_name(one["head"]), insertions)
+    subjects = {_name(sha256): tuple(map(bytes.fromhex, keys)) for sha256, keys in one["subjects"].items()}
+    return Told(_name(one["head"]), insertions, subjects)
 
 
 def _name(text: Any) -> bytes:

@@ -239,11 +239,11 @@ class Log:
         """Return the subjects with this sha256 (hex) that commits walked here brought in, now or earlier.
 
         Good for knowing where to look: what they say is read below a verified head. Those of earlier
-        walks come from a table that may be lost.
+        walks come from a table that may be lost, or from a bundle.
         """
         digest = bytes.fromhex(sha256)
         with self._lock:
-            keys = self._walked.get(digest, set()).union(self._source.store.noted(self._source.url, digest))
+            keys = self._walked.get(digest, set()).union(self._source.subjects(digest))
         return tuple(found for key in sorted(keys) if (found := _subject(key)) and found.sha256 == sha256)
 
     def expire_beyond(self, pin: str, now: int) -> None:

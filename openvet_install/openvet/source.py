@@ -59,6 +59,9 @@ class Beside(Protocol):
     def insertions(self, audit: bytes) -> tuple[bytes, ...]:
         """Return commits that are said to have brought an audit in; perhaps not all, perhaps none that has."""
 
+    def subjects(self, sha256: bytes) -> tuple[bytes, ...]:
+        """Return keys of the audit tree that are said to be about these bytes; good for knowing where to look."""
+
 
 class Source:
     """Where the bytes of one log come from. Safe for threads.
@@ -109,6 +112,11 @@ class Source:
     def insertions(self, audit: bytes) -> tuple[bytes, ...]:
         """Return commits that a bundle says brought an audit in; perhaps not all, perhaps none that has."""
         return () if self._beside is None else self._beside.insertions(audit)
+
+    def subjects(self, sha256: bytes) -> tuple[bytes, ...]:
+        """Return keys of the audit tree that earlier walks here, or a bundle, say are about these bytes."""
+        noted = self.store.noted(self.url, sha256)
+        return noted if self._beside is None else (*noted, *self._beside.subjects(sha256))
 
     def mirror_heads(self) -> list[tuple[str, bytes | None, str]]:
         """Ask each mirror for its own head: (where, head, cause); head None and a cause if it gave none."""

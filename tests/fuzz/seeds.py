@@ -94,7 +94,7 @@ def _bundle():
         raws = list(_objects("commit"))[:3]
         objects = {("commit", object_name(raw)): raw for raw in raws}
         head = object_name(raws[0])
-        yield pack(made, frozenset({"flask"}), {url: Told(head, {head: (head,)})}, objects)
+        yield pack(made, frozenset({"flask"}), {url: Told(head, {head: (head,)}, {head: (b"key",)})}, objects)
 
 
 def _uvlock():

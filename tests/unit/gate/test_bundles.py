@@ -176,6 +176,26 @@ def test_what_it_says_of_insertions_makes_no_key_older(project, alice, generatio
             assert project.reason(good, offline=True, store=store) is Reason.UNAUDITED
 
 
+def test_a_no_under_an_unrelated_name_that_its_maker_has_seen_goes_along(project, alice, size):
+    good = alice.publish("good", "1", claims=YES)
+    alice.insert(good._replace(package="something-else", version="9"), claims=NO)
+    project.pin(alice)
+    (project.folder / "project" / "openvet-install.lock").rename(project.folder / "aside")
+    path = project.folder / "project" / "openvet.toml"
+    text = path.read_text()
+    path.write_text(text + f'[install.log.alice]\noperators = ["{alice.operator_fingerprint}"]\n')
+    project.known()  # walks from the genesis, and notes who is about what
+    (project.folder / "aside").rename(project.folder / "project" / "openvet-install.lock")
+    path.write_text(text)
+    project.store.flush()
+    maker = project.folder / "maker" / "CACHE" / "openvet-install"
+    maker.mkdir(parents=True)
+    project.store.folder.rename(maker / "objects")
+    project.bundle("good", files=[file_of(good)])
+    with Store(None) as store:
+        assert project.reason(good, offline=True, store=store) is Reason.CONTRADICTED
+
+
 # What it lacks is undecided.
 
 

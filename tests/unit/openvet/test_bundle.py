@@ -18,7 +18,7 @@ MADE = datetime(2026, 11, 29, 4, 0, tzinfo=timezone.utc)
 URL = "https://logs.example/acme"
 RAW = b"an object" * 50
 NAME = object_name(RAW)
-GOOD = pack(MADE, frozenset({"flask"}), {URL: Told(NAME, {NAME: (NAME,)})}, {("commit", NAME): RAW})
+GOOD = pack(MADE, frozenset({"flask"}), {URL: Told(NAME, {NAME: (NAME,)}, {NAME: (b"key",)})}, {("commit", NAME): RAW})
 
 
 def rezipped(change, *, compression=zipfile.ZIP_DEFLATED):
@@ -46,6 +46,7 @@ def test_what_was_packed_is_read():
     assert held.head == NAME
     assert held.get("commit", NAME) == RAW
     assert held.insertions(NAME) == (NAME,)
+    assert (held.subjects(NAME), held.subjects(bytes(32))) == ((b"key",), ())
     assert held.has("commit", NAME)
     assert not held.has("audit", NAME)
     assert held.get("audit", NAME) is None
@@ -53,7 +54,9 @@ def test_what_was_packed_is_read():
 
 
 def test_the_same_content_gives_the_same_bytes():
-    again = pack(MADE, frozenset({"flask"}), {URL: Told(NAME, {NAME: (NAME,)})}, {("commit", NAME): RAW})
+    again = pack(
+        MADE, frozenset({"flask"}), {URL: Told(NAME, {NAME: (NAME,)}, {NAME: (b"key",)})}, {("commit", NAME): RAW}
+    )
     assert again == GOOD
 
 
@@ -130,7 +133,9 @@ def test_limits_hold(tmp_path, monkeypatch):
     [{"made": "2026-11-29T04:00:00"}, {"made": 5}, {"made": "soon"}, {"packages": [1]}, {"packages": None},
      {"logs": [{"url": URL, "head": "00", "insertions": {}}]}, {"logs": [{"url": URL}]}, {"logs": {"a": 1}},
      {"logs": [{"url": "x?gen=y", "head": "0" * 64, "insertions": {}}]},
-     {"logs": [{"url": URL, "head": "0" * 64, "insertions": {"0": ["1"]}}]}],
+     {"logs": [{"url": URL, "head": "0" * 64, "insertions": {"0": ["1"]}, "subjects": {}}]},
+     {"logs": [{"url": URL, "head": "0" * 64, "insertions": {}}]},
+     {"logs": [{"url": URL, "head": "0" * 64, "insertions": {}, "subjects": {"0" * 64: ["x"]}}]}],
 )  # fmt: skip
 def test_a_list_that_cannot_be_read_is_refused(changes):
     with pytest.raises(BundleInvalidError, match="cannot be read"):
