@@ -180,6 +180,8 @@ def plan_sync(
     word = next((token.spelled for token in tokens if token.flag is None), None)
     if word is not None:
         raise UsageError(f"`uv sync` takes no word: `{without_login(word)}`")
+    if has(tokens, "--find-links"):
+        raise UsageError("`--find-links` with `--script` is not gated yet", hint="leave it out")
     around = look_around(tokens, environ, cwd, command.words)
     tokens = [*uv_resolve.from_variables(tokens, around, command.words), *tokens]
     scripted = read(last_of(tokens, "--script") or "", around.cwd)

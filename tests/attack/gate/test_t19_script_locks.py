@@ -140,6 +140,17 @@ def test_what_is_added_is_a_release(stage):
         unchanged(stage, stage.run(UV, "lock", "--script", name), before, 64)
 
 
+def test_folders_of_files_beside_a_script(stage):
+    path = evil_sdist(stage)
+    stage.policy(WARN)
+    write(stage, "evil")
+    before = state(stage)
+    for words in (["sync"], ["lock"], ["tree"], ["export"]):
+        for more in ([], ["--offline"]):
+            ended = stage.run(UV, *words, "--script", "job.py", "--find-links", str(path.parent), *more)
+            unchanged(stage, ended, before, 64)
+
+
 def test_other_platforms(stage):
     stage.wheel("app", "1.0", YES, requires=[f"win; {WINDOWS}"])
     stage.wheel("win", "1.0", tag="py3-none-win_amd64")
