@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from openvet_install.errors import EXIT_OK, ConfigError, UsageError
 from openvet_install.gate import session
 from openvet_install.gate.model import Outcome
-from openvet_install.installers.disk import replace_file
+from openvet_install.installers import disk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,9 +40,21 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
             second = replace(resolution.then(), alone=plan.alone)
             result = _joined(result, session.run(second, chosen, environ, every=every), chosen)
         if result.exit_code == EXIT_OK:
+            if resolution.header is not None:
+                _head(resolution.files, resolution.header)
             files.stay()
     result.kept = () if result.exit_code == EXIT_OK else files.names
     return result
+
+
+def _head(paths: Sequence[str], header: str) -> None:
+    """Let files say how they were asked for, not how we started the tool."""
+    from openvet_install.gate.compiled import headed  # noqa: PLC0415 - for exports only
+
+    for path in map(os.path.realpath, paths):
+        raw = disk.read(path, MAX_BYTES)
+        if raw is not None and (told := headed(raw, header)) != raw:
+            disk.replace_file(Path(path), told)
 
 
 def _joined(first: Run, second: Run, chosen: Setting) -> Run:
@@ -147,7 +159,7 @@ def _put_back(one: _Copy) -> None:
             return
     if not one.shared:
         with suppress(OSError):  # a folder that is not ours to write, a file that is a mount of its own
-            replace_file(place, one.raw, mode=one.mode)
+            disk.replace_file(place, one.raw, mode=one.mode)
             return
     place.write_bytes(one.raw)
 

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from openvet_install.errors import UsageError
-from openvet_install.installers import uv_elsewhere
+from openvet_install.installers import headers, uv_elsewhere
 from openvet_install.installers.commands import (
     COMMAND_LINE,
     CONSTRAINTS,
@@ -51,9 +51,6 @@ if TYPE_CHECKING:
 
 _STEERING = ("--python", "--system", "--no-system", "--managed-python", "--no-managed-python", "--python-preference")
 _OURS = frozenset({*_STEERING, "--python-version"})
-_INDEX_WORDS = ("--index-url", "--extra-index-url", "-i", "--index", "--default-index")
-_WITH_VALUE = frozenset({*_INDEX_WORDS, "--upgrade-package", "-P", "--find-links", "-f"})
-_NEVER_WRITTEN = frozenset({"--upgrade", "-U", "--quiet", "-q", "--verbose", "-v", "--no-progress", "--native-tls"})
 
 
 def plan(
@@ -137,22 +134,6 @@ def plan(
     )
 
 
-def command_line(argv: Sequence[str], *, indexes: bool, links: bool) -> str:
-    """Return the command as uv writes it at the head of the file: what steers only this run is left out."""
-    kept: list[str] = []
-    words = iter(argv)
-    for word in words:
-        name, _, value = word.partition("=")
-        left = word in _NEVER_WRITTEN or word.startswith("-P") or name == "--upgrade-package"
-        left |= not indexes and name in _INDEX_WORDS
-        left |= not links and (name == "--find-links" or word.startswith("-f"))
-        if left and not value and word in _WITH_VALUE:
-            next(words, None)
-        if not left:
-            kept.append(os.fsencode(word).decode(errors="replace"))
-    return f"uv {' '.join(kept)}"
-
-
 def _header(argv: Sequence[str], tokens: Sequence[Token], around: Around) -> list[str]:
     typed = last_of(tokens, "--custom-compile-command")
     if typed is not None:
@@ -161,7 +142,7 @@ def _header(argv: Sequence[str], tokens: Sequence[Token], around: Around) -> lis
     if "UV_CUSTOM_COMPILE_COMMAND" in around.child or "custom-compile-command" in config:
         return []
     indexes, links = (_says(name, tokens, config) for name in ("emit-index-url", "emit-find-links"))
-    return [f"--custom-compile-command={command_line(argv, indexes=indexes, links=links)}"]
+    return [f"--custom-compile-command={headers.compiled(argv, indexes=indexes, links=links)}"]
 
 
 def _is_for_uv(token: Token) -> bool:

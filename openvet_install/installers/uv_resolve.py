@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.errors import DirectReferenceError, InstallError, UsageError
-from openvet_install.installers import uv_sync
+from openvet_install.installers import headers, uv_sync
 from openvet_install.installers.commands import (
     CONSTRAINTS,
     REQUIREMENTS,
@@ -66,7 +66,8 @@ class Resolution(NamedTuple):
     `lock`: where uv writes it, None when nothing is to be judged. `files`: what is put back unless all goes well,
     absolute paths. `folders`: the user's own, links resolved. `local`: what each of them needs, by name. `pinned`: what
     the lock names so far. `choose` says what of the written lock the target gets. `unchanged`: a lock that uv leaves as
-    it is is judged too. `then` plans the second step; None when there is none.
+    it is is judged too. `then` plans the second step; None when there is none. `header`: the command as it was typed,
+    for the head of what is exported.
     """
 
     files: tuple[str, ...]
@@ -77,6 +78,7 @@ class Resolution(NamedTuple):
     choose: Callable[[Lock], Selection] | None = None
     unchanged: bool = True
     then: Callable[[], Plan] | None = None
+    header: str | None = None
 
     def read(self) -> bytes | None:
         """Return the lock as it lies there now; None when there is none."""
@@ -133,6 +135,7 @@ def plan(
         ),
         unchanged=command.words not in _ONLY_SHOW,
         then=None if frozen or not _installs(command.words, tokens) else partial(_sync, argv, environ, cwd, second),
+        header=headers.exported(argv) if command.words == ("export",) else None,
     )
     first = ("lock",) if command.words == ("sync",) and resolution.then is not None else command.words
     table = flag_table("uv", first)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.tags import Tag
 
 from openvet_install.errors import DirectReferenceError, UsageError
-from openvet_install.installers import scripts, uv_compile, uv_probe, uv_resolve, uv_sync
+from openvet_install.installers import headers, scripts, uv_compile, uv_probe, uv_resolve, uv_sync
 from openvet_install.installers.commands import (
     CONSTRAINTS,
     REQUIREMENTS,
@@ -135,7 +135,7 @@ def plan(
         mirror=mirror,
         kind=_kind(command.words, scripted, frozen=frozen),
         output=scripted.lock_place,
-        header=uv_compile.command_line(argv, indexes=True, links=True) if command.words == ("export",) else None,
+        header=headers.exported(argv) if command.words == ("export",) else None,
     )
     base, version = _base(scripted, tokens, around)
     options = [part for token in tokens if uv_resolve.is_for_uv(token) and not _is(token) for part in token.canonical()]

@@ -144,6 +144,19 @@ def test_shown_and_exported_as_plain_uv(stage):
         assert ended.out == plain_uv(stage, *words)
 
 
+@pytest.mark.parametrize("words", [["-o", "out.txt"], ["-q", "-U", "--output-file=out.txt", "-P", "plain", "--no-dev"]])
+def test_an_exported_file_says_how_it_was_asked_for(stage, words):
+    offer(stage)
+    project(stage)
+    plain_uv(stage, "lock")
+    assert stage.run(UV, "export", *words).code == 0
+    ours = (stage.project / "out.txt").read_text()
+    own = {name: value for name, value in stage.variables.items() if name != "UV_NO_CACHE"}
+    command = [str(PROGRAMS / "uv"), "export", *words]
+    subprocess.run(command, env={**own, "UV_NO_CACHE": "1"}, cwd=stage.project, check=True, capture_output=True)
+    assert ours == (stage.project / "out.txt").read_text()
+
+
 def test_run_resolves_first(stage):
     offer(stage)
     project(stage)
