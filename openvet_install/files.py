@@ -42,7 +42,7 @@ class File:
     source did not state it; `size` bytes; `index` the URL of the index or the path of the input that
     listed it, without login. Nothing here is verified: `sha256` is what the source *says*. `filename` is empty
     where only a hash is known: then neither kind nor variant is. `digests` are other hashes of the bytes, as
-    `alg:hex`, known once there are bytes.
+    `alg:hex`, known once there are bytes. `claimed`: that `index` lists it is what a lock says, and nobody has looked.
     """
 
     name: str
@@ -57,6 +57,7 @@ class File:
     requires_python: str | None = None
     provenance: str | None = None
     digests: tuple[str, ...] = ()
+    claimed: bool = False
 
     @property
     def is_wheel(self) -> bool:

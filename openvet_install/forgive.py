@@ -24,7 +24,12 @@ def exempts(exemption: Exemption, file: File, now: datetime) -> bool:
     if exemption.hashes:
         return file.sha256 in exemption.hashes
     same_index = (exemption.index or "").rstrip("/") == file.index.rstrip("/")
-    return same_index and exemption.version is not None and Version(exemption.version) == Version(file.version)
+    return (
+        same_index
+        and not file.claimed
+        and exemption.version is not None
+        and Version(exemption.version) == Version(file.version)
+    )
 
 
 def covers(baseline: Mapping[str, Known], file: File, now: datetime) -> Known | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.tags import Tag
@@ -114,7 +115,9 @@ def decisions(
         not_here = tuple(f"{one.name} ({one.why})" for one in selection.not_here)
     knowledge.prepare(one.file.name for one in files)
     judged = []
-    for one, decided in zip(files, deciding(one.file for one in files), strict=True):
+    # nothing is installed here: that an index lists what the lock says is taken as said
+    said = deciding(replace(one.file, claimed=False) for one in files)
+    for one, decided in zip(files, said, strict=True):
         (decision,) = settle([decided], deciding.rules, frozenset({one.file.version}))
         judged.append(
             Judged(decision=decision, route=(*one.via,), place=lock.where(one.package), spot=_spot(lock, one.package))

@@ -20,6 +20,7 @@ from openvet_install.archive import ArchiveError, open_archive
 from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken
 from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.files import File, FilenameError, filename_of, parse_filename, release_of
+from openvet_install.forgive import exempts
 from openvet_install.gate.deciding import Deciding, carrying_of
 from openvet_install.gate.digests import shared
 from openvet_install.gate.model import Trouble
@@ -43,6 +44,13 @@ if TYPE_CHECKING:
 
 FORBIDDEN = 403
 BAD_GATEWAY = 502
+
+
+class Listed(Protocol):
+    """Asks an index for the files of a project; raises `UndecidedError` and `InvalidError`."""
+
+    def __call__(self, index: str, project: str) -> Sequence[File]:
+        """Return them, none where the index does not know the project."""
 
 
 class Release(NamedTuple):
@@ -90,6 +98,7 @@ class Keeper:
         """
         self._knowledge = knowledge
         self._rules = rules
+        self._now = now
         self._documents = documents
         self._originals = originals
         carrying = carrying_of(knowledge, originals, now)
@@ -233,12 +242,14 @@ class Keeper:
         detail = f"the index has no hash of it, and pip would take {path}"
         return decision._replace(action=Action.BLOCK, reason=Reason.UNHASHED, detail=detail)
 
-    def locked(self, index: str, project: str, files: Sequence[File]) -> list[Decision]:
+    def locked(self, index: str, project: str, files: Sequence[File], listed: Listed | None = None) -> list[Decision]:
         """Decide about a lock's files of a project, and admit the hosts of those that are shown.
+
+        `listed` gets what an index lists of a project, where an exemption hangs on it; it may raise.
 
         Private addresses count only where a configured index at a private address is the lock's own `index`.
         """
-        decisions = self.judge(project, files)
+        decisions = self.judge(project, self._looked_up(index, project, files, listed))
         origins = {origin_of(one.file.url) for one in decisions if one.shown}
         at = origin_of(index)
         inside = self.admits(*at) and self._is_near(at[1])
@@ -247,6 +258,24 @@ class Keeper:
             if inside:
                 self._private |= {host for _scheme, host, _port in origins}
         return decisions
+
+    def _looked_up(self, index: str, project: str, files: Sequence[File], listed: Listed | None) -> list[File]:
+        """Return a lock's files; those whose index is known to list them are no longer only claimed."""
+        entries = [
+            one for rules in self._rules for one in rules.exemptions if one.package == project and not one.hashes
+        ]
+        if not any(exempts(one, replace(file, claimed=False), self._now) for one in entries for file in files):
+            return list(files)
+        with self._lock:
+            known = {url: one.file for url, one in self._by_url.items() if not one.file.claimed}
+        if listed is not None and not all(file.url in known for file in files):
+            known |= {file.url: file for file in listed(index, project)}
+
+        def is_listed(file: File) -> bool:
+            there = known.get(file.url)
+            return there is not None and there.index == file.index and there.sha256 in (None, file.sha256)
+
+        return [replace(file, claimed=False) if is_listed(file) else file for file in files]
 
     def contents(self, blob: Blob, filename: str) -> Contents:
         """Open a whole local copy, once in a run; raises `ArchiveError` for what must not be released."""

@@ -12,7 +12,7 @@ from openvet_install.gate.model import Judged, Spot
 from openvet_install.gateway.addresses import AddressError, canonical_url
 
 if TYPE_CHECKING:
-    from openvet_install.gate.keeper import Keeper
+    from openvet_install.gate.keeper import Keeper, Listed
     from openvet_install.gate.model import Run
     from openvet_install.installers.commands import Plan
     from openvet_install.installers.locks import LockedPackage
@@ -29,10 +29,10 @@ def pins(locked: Locked) -> dict[str, frozenset[str]]:
     return {name: frozenset(versions) for name, versions in found.items()}
 
 
-def admit(locked: Locked, keeper: Keeper) -> bool:
+def admit(locked: Locked, keeper: Keeper, listed: Listed | None = None) -> bool:
     """Judge what the target would get, and everything in the lock that has no index, whether it is reached or not.
 
-    Returned is whether uv may start. Raises what the logs raise.
+    Returned is whether uv may start. Raises what the logs and `listed` (see `Keeper.locked`) raise.
     """
     good = True
     for package in locked.lock.packages:
@@ -46,7 +46,7 @@ def admit(locked: Locked, keeper: Keeper) -> bool:
     for index, name, files in _grouped(locked):
         addresses = ((file, _address(file)) for file in files)
         web = [replace(file, url=address) for file, address in addresses if address is not None]
-        for decision in keeper.locked(index, name, web):
+        for decision in keeper.locked(index, name, web, listed):
             if not decision.shown:
                 keeper.refuse_local(decision)
                 good = False

@@ -10,6 +10,7 @@ import importlib
 import threading
 import time
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from openvet_install.decide import Decision
+    from openvet_install.files import File
     from openvet_install.gate.after import Changes
     from openvet_install.gate.documents import Documents
     from openvet_install.gate.journal import Journal
@@ -368,9 +370,16 @@ def seen_by(keeper: Keeper, sent: Sequence[Decision], faults: Sequence[BaseExcep
 
 def _may_start(plan: Plan, keeper: Keeper, folder: Path) -> bool:
     """Judge what is known before the tool starts: archives on this machine, the files of a lock."""
-    if plan.locked is not None and not locked.admit(plan.locked, keeper):
+    if plan.locked is not None and not locked.admit(plan.locked, keeper, partial(_listed, plan)):
         return False
     return not has_archives(plan) or importlib.import_module("openvet_install.gate.local").admit(plan, keeper, folder)
+
+
+def _listed(plan: Plan, index: str, project: str) -> Sequence[File]:
+    """Return what an index lists of a project. Raises `UndecidedError` and `InvalidError`."""
+    browse = importlib.import_module("openvet_install.gate.browse")  # it looks at us
+    with browse.browsing(plan) as browser:
+        return browser.page(index, project) or ()
 
 
 def _with_environment(plan: Plan, before: Snapshot) -> Snapshot:

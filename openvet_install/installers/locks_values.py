@@ -300,6 +300,7 @@ class Entry(NamedTuple):
             sha256=sha256,
             size=self.get("size", int),
             uploaded=self._uploaded(),
+            claimed=True,
         )
 
     def _uploaded(self) -> datetime | None:

@@ -1,14 +1,17 @@
 """T03, T05: a `pylock.toml` given to pip or uv is judged before the tool starts; what has no index is refused."""
 
 import hashlib
+from datetime import datetime, timezone
 
 import pytest
 
 from tests.support.attacks import PIP, UV, everything, evil_sdist, stopped
-from tests.support.stage import WARN, YES
-from tests.support.wheels import make_sdist, sdist_name, wheel_name
+from tests.support.indexsim import IndexSimulator
+from tests.support.stage import BENIGN, WARN, YES
+from tests.support.wheels import make_sdist, make_wheel, sdist_name, wheel_name
 
 SYNC = ("openvet-uv", "pip", "sync")
+PROJECT = ("openvet-uv", "sync")
 EACH = pytest.mark.parametrize("tool", [PIP, UV, SYNC], ids=["pip", "uv", "sync"])
 
 
@@ -110,3 +113,66 @@ def test_the_lock_is_read_once(stage):
     ended = go(stage, PIP)
     assert ended.code == 0, ended.err
     stage.index.lies.at_request = lambda _number, _path: None
+
+
+@pytest.mark.parametrize("tool", [PIP, UV, SYNC, PROJECT], ids=["pip", "uv", "sync", "project"])
+@pytest.mark.parametrize("where", ["elsewhere", "other bytes", "listed"])
+def test_an_exemption_for_an_index_that_only_the_lock_names(stage, tool, where):
+    stage.wheel("inner", "1.0", files={"inner.py": "good = 1\n"})
+    name = wheel_name("inner", "1.0")
+    index = stage.index.simple_url
+    stage.policy(
+        f'{BENIGN}[[install.exempt]]\npackage = "inner"\nversion = "1.0"\nindex = "{index}"\nowner = "me"\n'
+        f'reason = "ours"\nuntil = {datetime.now(timezone.utc).date()}\n'
+    )
+    with IndexSimulator() as other:
+        body = (
+            stage.index.entries[name].body if where == "listed" else make_wheel("inner", "1.0", files={"evil.py": ""})
+        )
+        other.add(body, filename=name)
+        url = other.file_url(name) if where == "elsewhere" else stage.index.file_url(name)
+        digest = hashlib.sha256(body).hexdigest()
+        if tool == PROJECT:
+            (stage.project / "pyproject.toml").write_text(PYPROJECT)
+            (stage.project / "uv.lock").write_text(UV_LOCK.format(index=index, url=url, digest=digest))
+        else:
+            wheel = f'{{ name = "{name}", url = "{url}", hashes = {{ sha256 = "{digest}" }} }}'
+            write(stage, f'name = "inner"\nversion = "1.0"\nindex = "{index}"\nwheels = [{wheel}]\n')
+        before = everything(stage)
+        if tool == PROJECT:
+            ended = stage.run(*tool, "--frozen", env={"UV_PROJECT_ENVIRONMENT": str(stage.environment)})
+        else:
+            ended = go(stage, tool)
+    if where == "listed":
+        assert (ended.code, stage.installed) == (0, {"inner": "1.0"}), ended.err
+    else:
+        stopped(stage, ended, 77, before=before)
+
+
+PYPROJECT = (
+    '[project]\nname = "mine"\nversion = "1.0"\nrequires-python = ">=3.10"\ndependencies = ["inner"]\n'
+    "[tool.uv]\npackage = false\n"
+)
+UV_LOCK = """version = 1
+revision = 3
+requires-python = ">=3.10"
+
+[[package]]
+name = "inner"
+version = "1.0"
+source = {{ registry = "{index}" }}
+wheels = [
+    {{ url = "{url}", hash = "sha256:{digest}" }},
+]
+
+[[package]]
+name = "mine"
+version = "1.0"
+source = {{ virtual = "." }}
+dependencies = [
+    {{ name = "inner" }},
+]
+
+[package.metadata]
+requires-dist = [{{ name = "inner" }}]
+"""
