@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
-
+from openvet_install.errors import UsageError
 from openvet_install.installers import disk, fresh
+from openvet_install.installers.requirements import by_name
 from openvet_install.installers.target import ask, new_environment
 from openvet_install.installers.tokens import has, values_of
 
@@ -91,9 +91,10 @@ class Overlay:
 
 def _by_name(word: str) -> bool:
     try:
-        return Requirement(word).url is None
-    except InvalidRequirement:
+        by_name(word)
+    except UsageError:
         return False
+    return True
 
 
 def _pythons(target: Target) -> tuple[str, ...]:

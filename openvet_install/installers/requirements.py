@@ -36,7 +36,7 @@ from openvet_install.installers.commands import (
     without_login,
 )
 from openvet_install.installers.projects import asked_by, read_project
-from openvet_install.installers.sources import local_path, read_links, read_source
+from openvet_install.installers.sources import ARCHIVES, local_path, read_links, read_source
 from openvet_install.installers.tokens import CARRY, LATER, Token, Tokeniser, index, values_of
 
 if TYPE_CHECKING:
@@ -410,6 +410,8 @@ def by_name(text: str) -> Requirement:
         raise UsageError(f"`{shown}` is not a requirement: {detail}") from error
     if found.url is not None:
         raise UsageError(f"`{shown}`: a direct reference has no place here")
+    if found.name.lower().endswith(ARCHIVES):
+        raise UsageError(f"`{shown}`: an archive has no place here")  # for the tools such a name is that of a file
     if not _is_one_line(str(found)):
         raise UsageError(f"`{shown}` is not a requirement that can be written in one line")
     return found

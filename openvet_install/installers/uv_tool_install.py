@@ -24,7 +24,7 @@ from openvet_install.installers.commands import (
     without_login,
 )
 from openvet_install.installers.passing import flag_table
-from openvet_install.installers.requirements import Reader, by_name
+from openvet_install.installers.requirements import Reader, by_name, check_names
 from openvet_install.installers.target import ToolStops, ask, find_python, inspect, still_missing, uv_version
 from openvet_install.installers.tokens import Token, has, values_of
 from openvet_install.installers.uv import named_by_variables
@@ -56,6 +56,7 @@ def plan(
     words = [token.spelled for token in tokens if token.flag is None]
     if len(words) != 1:
         raise UsageError("`uv tool install` takes one package", hint="openvet-uv tool install PACKAGE")
+    check_names(words if has(tokens, "--from") else [])
     asked = _named(asked_for(tokens, words))
     if asked.requirement.name.lower() == "python":
         raise UsageError("`uv tool install`: an interpreter is no tool", hint="openvet-uv tool run python")

@@ -342,3 +342,43 @@ def test_a_tool_that_was_installed_before_is_not_believed(stage):
     assert not stage.marker.exists()
     plain(stage, "tool", "run", "good")
     assert stage.marker.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["evil-1.0.tar.gz", "evil.zip", "evil-1.0.tar.gz[x]", "evil-1.0-py3-none-any.whl", "evil"]
+)
+def test_a_tool_is_no_file_that_lies_here(stage, name):
+    """What reads like a name is a file to uv, where it ends like one."""
+    stage.wheel("good", "1.0", YES, files={"good.py": "def main(): pass\n"}, entry_points={"good": "good:main"})
+    stage.policy()
+    stage.variables |= {one: str(stage.folder / one) for one in ("UV_TOOL_DIR", "UV_TOOL_BIN_DIR")}
+    code = f"def main(): open({str(stage.marker)!r}, 'w')\n"
+    bodies = {
+        "evil-1.0.tar.gz": make_sdist("evil", "1.0", marker=stage.marker),
+        "evil.zip": make_sdist("evil", "1.0", marker=stage.marker, ending=".zip"),
+        "evil-1.0-py3-none-any.whl": make_wheel(
+            "evil", "1.0", files={"evil.py": code}, entry_points={"evil": "evil:main"}
+        ),
+    }
+    for one, body in bodies.items():
+        (stage.project / one).write_bytes(body)
+    for words in (
+        [name], ["--from", name, "evil"], ["--with", name, "good"], ["--with", f"good,{name}", "good"],
+        ["--with-executables-from", name, "good"], [f"{name}@latest"], ["--from", "good", name],
+    ):  # fmt: skip
+        ended = stage.run("openvet-uv", "tool", "install", *words)
+        assert ended.code in (1, 2, 64, 77), f"{words} {ended.code} {ended.err}"
+        assert not stage.marker.exists(), words
+        assert not list(stage.folder.glob("UV_TOOL_DIR/*/lib/*/site-packages/evil.py")), words
+        assert stage.leftovers == []
+    if name == "evil-1.0.tar.gz":
+        plain(stage, "tool", "install", name)
+        assert stage.marker.exists()
+
+
+@pytest.mark.parametrize("name", ["evil-1.0.tar.gz", "evil.zip"])
+def test_nor_does_a_script_ask_for_one(stage, name):
+    stage.policy()
+    (stage.project / name).write_bytes(make_sdist("evil", "1.0", marker=stage.marker))
+    script(stage, f'dependencies = ["{name}"]')
+    did_not_run(stage, stage.run(*RUN, "x.py"), 64)
