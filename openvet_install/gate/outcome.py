@@ -146,6 +146,8 @@ def _in_the_way(seen: Seen, wanted: Wanted, fits: Fit) -> dict[str, frozenset[st
     """Find the packages of which a demand is met by withheld releases only, and those releases."""
     found = _refused(seen)
     for name in seen.pages.keys() - seen.elsewhere:
+        if (seen.asked or seen.troubles) and name not in seen.asked and not wanted.route(name):
+            continue  # it merely lies in a folder, nobody asked an index for it
         hidden = [one.file.version for one in _withheld_releases(seen, name, fits)]
         if not hidden:
             continue

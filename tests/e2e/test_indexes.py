@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.indexsim import IndexSimulator
-from tests.support.stage import YES
+from tests.support.stage import NO, YES
 from tests.support.wheels import make_wheel, wheel_name
 
 PIP = ("openvet-pip", "install")
@@ -113,3 +113,19 @@ def test_a_page_without_hashes_is_judged_by_its_bytes(stage, tool, html):
     ended = stage.run(*tool, "goodlib")
     assert ended.code == 0, ended.err
     assert stage.installed == {"goodlib": "1.0"}
+
+
+@BOTH
+def test_what_merely_lies_in_a_folder_is_not_blamed_for_an_index_out_of_reach(stage, tool):
+    raw = make_wheel("bad", "1.0")
+    stage.wheel("bad", "1.0", NO, body=raw)
+    stage.policy()
+    folder = stage.project / "wheels"
+    folder.mkdir()
+    (folder / wheel_name("bad", "1.0")).write_bytes(raw)
+    stage.variables |= dict.fromkeys(("PIP_INDEX_URL", "UV_DEFAULT_INDEX"), "http://127.0.0.1:9/simple")
+    away = ["--find-links", str(folder)]
+    ended = stage.run(*tool, *away, "goodlib")
+    assert ended.code == 69, ended.err
+    assert "bad" not in "\n".join(ended.ours)
+    assert stage.run(*tool, *away, "bad").code == 77
