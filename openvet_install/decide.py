@@ -25,7 +25,7 @@ Every policy decides for itself and the strictest answer counts. What only shows
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - a runtime annotation of dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from functools import cached_property, lru_cache
@@ -417,3 +417,10 @@ def _silence(evidence: Evidence) -> tuple[Reason, str | None]:
     if evidence.newest:
         return Reason.UNAUDITED, f"{evidence.newest[0].log} has an audit that is newer than the pin"
     return Reason.UNAUDITED, None
+
+
+def hangs_on_index(file: File, rules: Iterable[Rules], now: datetime) -> bool:
+    """Tell whether an exemption covers a file only if its index lists it, as a lock claims."""
+    believed = replace(file, claimed=False)
+    entries = (one for some in rules for one in some.exemptions if not one.hashes)
+    return file.claimed and any(exempts(one, believed, now) for one in entries)

@@ -17,10 +17,9 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from openvet_install.archive import ArchiveError, open_archive
-from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken
+from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken, hangs_on_index
 from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.files import File, FilenameError, filename_of, parse_filename, release_of
-from openvet_install.forgive import exempts
 from openvet_install.gate.deciding import Deciding, carrying_of
 from openvet_install.gate.digests import shared
 from openvet_install.gate.model import Trouble
@@ -261,10 +260,7 @@ class Keeper:
 
     def _looked_up(self, index: str, project: str, files: Sequence[File], listed: Listed | None) -> list[File]:
         """Return a lock's files; those whose index is known to list them are no longer only claimed."""
-        entries = [
-            one for rules in self._rules for one in rules.exemptions if one.package == project and not one.hashes
-        ]
-        if not any(exempts(one, replace(file, claimed=False), self._now) for one in entries for file in files):
+        if not any(hangs_on_index(file, self._rules, self._now) for file in files):
             return list(files)
         with self._lock:
             known = {url: one.file for url, one in self._by_url.items() if not one.file.claimed}
