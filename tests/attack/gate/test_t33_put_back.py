@@ -7,6 +7,7 @@ import pytest
 
 from openvet_install.errors import ConfigError
 from openvet_install.gate import project
+from openvet_install.installers import disk
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -56,13 +57,13 @@ def replace_by_a_folder(files):
 
 def test_a_second_signal_comes_too_late(files, ends, monkeypatch):
     """Two of Ctrl-C: the first ended the command, the second comes while files are put back."""
-    real = project.replace_file
+    real = disk.replace_file
 
     def interrupted(*words, **options):
         os.kill(os.getpid(), ends)
         real(*words, **options)
 
-    monkeypatch.setattr(project, "replace_file", interrupted)
+    monkeypatch.setattr(disk, "replace_file", interrupted)
     with pytest.raises(Ended):
         interrupt(files)
     assert [one.read_text() for one in files] == ["before"] * 3
@@ -111,7 +112,7 @@ def test_where_nothing_can_be_put_beside(files, monkeypatch):
     def refused(*_words, **_options):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(project, "replace_file", refused)
+    monkeypatch.setattr(disk, "replace_file", refused)
     with project.kept([str(one) for one in files]):
         spoil(files)
     assert [one.read_text() for one in files] == ["before"] * 3
