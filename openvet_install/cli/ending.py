@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from openvet_install.errors import EXIT_BUG, InstallError, UsageError
+from openvet_install.errors import EXIT_BUG, ConfigError, InstallError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class _EndedError(BaseException):
@@ -37,9 +40,18 @@ def leave(code: int) -> NoReturn:
     Taking the interpreter apart would cost a twentieth of a second, and threads may still be importing.
     """
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
+        try:
             stream.flush()
+        except (OSError, ValueError) as error:
+            if isinstance(error, OSError) and error.errno in _FULL and stream is sys.stdout:
+                _tell(_full(error))
+                code = code or ConfigError.exit_code
     os._exit(code)
+
+
+def _full(error: OSError) -> ConfigError:
+    """Give words to a full disk: it can be met at every moment, is nobody's bug, and must not look like success."""
+    return ConfigError(f"cannot be written: {error.strerror}", where=str(error.filename or "") or None)
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
@@ -82,6 +94,11 @@ def guarded(command: Callable[[], int]) -> int:
         # Whoever read our output has gone; a second error at exit would only be noise.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return EXIT_BUG
+    except OSError as error:
+        if error.errno not in _FULL:
+            return _bug(error)
+        _tell(_full(error))
+        return ConfigError.exit_code
     except Exception as error:  # noqa: BLE001 - our bug must never look like the tool's success
         return _bug(error)
 

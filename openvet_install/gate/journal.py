@@ -85,10 +85,25 @@ class Journal:
 
     @contextmanager
     def open(self, before: Snapshot, kept: Kept, *, compiled: bool, folder: Path) -> Iterator[None]:
-        """Write down how the target is; while the block runs, `note` may be called. The tool runs in it."""
-        if self._path is None or self._file is None or self._before is None or self._released is None:
+        """Write down how the target is; while the block runs, `note` may be called. The tool runs in it.
+
+        Where the disk is full there is no journal, as where none can be written.
+        """
+        notes = self._begin(before, kept, compiled=compiled, folder=folder)
+        if notes is None or self._file is None:
             yield
             return
+        with notes, _pulse(self._file):
+            with self._writing:
+                self._notes = notes
+            yield
+            with self._writing:
+                self._notes = None
+
+    def _begin(self, before: Snapshot, kept: Kept, *, compiled: bool, folder: Path) -> IO[bytes] | None:
+        """Write both files and return the open second one; None, and neither of them, where that is impossible."""
+        if self._file is None or self._before is None or self._released is None:
+            return None
         said = {
             "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "compiled": compiled,
@@ -97,15 +112,16 @@ class Journal:
             "links": dict(kept.links),
         }
         rows = "".join(["%s\0%d %d %d %d %d\0" % (path, *stamp) for path, stamp in before.stamps.items()])  # noqa: UP031 - quick
-        self._released.unlink(missing_ok=True)
-        _write(self._before, json.dumps(said).encode() + b"\n" + rows.encode("utf-8", "surrogateescape"))
-        with open(self._released, "xb", buffering=0, opener=_privately) as notes, _pulse(self._file):
-            with self._writing:
-                self._notes = notes
-                notes.write(b"".join(self._early))
-            yield
-            with self._writing:
-                self._notes = None
+        try:
+            self._released.unlink(missing_ok=True)
+            _write(self._before, json.dumps(said).encode() + b"\n" + rows.encode("utf-8", "surrogateescape"))
+            notes = open(self._released, "xb", buffering=0, opener=_privately)  # noqa: SIM115 - the caller closes it
+            notes.write(b"".join(self._early))
+        except OSError:
+            with suppress(OSError):
+                self.close()
+            return None
+        return notes
 
     def note(self, sha256: str, filename: str) -> None:
         """Write down that a file may be installed from now on; called from many threads."""
@@ -127,9 +143,13 @@ def _write(path: Path, raw: bytes) -> None:
     """Write a file that is there whole or not at all; it need not outlive the machine, as the tool does not."""
     beside = path.with_name(f"{path.name}.new")
     beside.unlink(missing_ok=True)
-    with open(beside, "xb", opener=_privately) as file:
-        file.write(raw)
-    beside.replace(path)
+    try:
+        with open(beside, "xb", opener=_privately) as file:
+            file.write(raw)
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
 
 
 def _privately(path: str, flags: int) -> int:

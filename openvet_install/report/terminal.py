@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sys
 import unicodedata
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
@@ -15,6 +18,8 @@ DEFAULT_WIDTH = 100
 MAX_MOVED = 16  # characters between the shortest and the longest cell of an aligned column
 GAP = "    "
 _LAST_SECOND = 32_503_680_000  # in the year 3000: what logs say of time has no bound
+
+_LOST = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 _ASCII = str.maketrans(
     {"✓": "ok", "✘": "x", "├": "|", "└": "`", "│": "|", "─": "-", "→": "->", "…": "...", "“": '"', "”": '"'}
@@ -63,8 +68,10 @@ class Terminal(NamedTuple):
         try:
             self.stream.write(text + "\n")
             self.stream.flush()
-        except (ValueError, OSError):
+        except (ValueError, OSError) as error:
             _silence(self.stream)
+            if isinstance(error, OSError) and error.errno in _LOST:
+                _say_lost(self.stream, error)
 
     def rows(self, rows: Sequence[Sequence[str]], below: Sequence[Sequence[str]] = ()) -> None:
         """Write columns; `below[n]` are lines under row n. A row too wide folds after its first cell.
@@ -102,6 +109,13 @@ def _silence(stream: TextIO) -> None:
         os.close(nowhere)
     except (OSError, ValueError):
         return
+
+
+def _say_lost(stream: TextIO, error: OSError) -> None:
+    """Say that text was lost: who closed a pipe knows it, who redirects to a full disk does not."""
+    if stream is not sys.stderr:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"openvet: warning: the output is incomplete: {error.strerror}\n")
 
 
 def _width(stream: TextIO, environ: Mapping[str, str]) -> int:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.test_commands import write_lock
 from tests.support import journeys
-from tests.support.stage import NO, WARN, YES
+from tests.support.stage import NO, PROGRAMS, WARN, YES
 
 
 @pytest.fixture
@@ -164,6 +164,33 @@ def test_a_full_disk_elsewhere_is_told_or_does_not_matter(locked, variable):
     program = shlex.quote(locked.command("openvet-install")[0][0])
     ended = full(locked, ("", f"{program} check"), env={variable: str(locked.folder / "full")})
     assert ended.returncode in (77, 78), ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("variable", ["TMPDIR", "XDG_CACHE_HOME", "XDG_STATE_HOME"])
+@pytest.mark.parametrize("tool", ["openvet-pip install", "openvet-uv pip install"])
+def test_a_full_disk_below_an_install_is_told_or_does_not_matter(locked, variable, tool):
+    program, *rest = tool.split()
+    command = shlex.join([str(PROGRAMS / program), *rest, "goodlib"])
+    ended = full(locked, ("", f"{command}; code=$?; ls -A {locked.folder}/full/* >&2; exit $code"),
+                 env={variable: str(locked.folder / "full")})  # fmt: skip
+    assert "Traceback" not in ended.stderr
+    assert "No space left" in ended.stderr if ended.returncode else locked.installed == {"goodlib": "1.0"}
+    assert ended.returncode in (0, 1, 2, 69), ended.stderr  # 1 and 2 are the tools' own
+    assert ".before" not in ended.stderr
+    if variable == "XDG_STATE_HOME":
+        assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "config", "explain silent", "completion bash", "shell-init bash"])
+def test_a_full_disk_below_stdout_is_told_and_keeps_the_verdict(locked, command):
+    argv, _report = locked.command("openvet-install", *shlex.split(command))
+    ended = subprocess.run(
+        ["sh", "-c", f"{shlex.join(argv)} >/dev/full"], cwd=locked.project, env=locked.variables, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == {"check": 77, "explain": 77, "config": 0}.get(command.split()[0], 78), ended.stderr
+    assert ended.stderr.count("No space left on device") == 1
     assert "Traceback" not in ended.stderr
 
 
