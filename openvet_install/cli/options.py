@@ -21,6 +21,8 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 _VALUED = ("project", "mode", "report", "bundle")
 _PLAIN = ("offline", "help")
+_ELSEWHERE = ("policy_ref", "owner", "through", "told", "timings")  # read by those who need them
+NAMED = frozenset(VARIABLE + name.upper() for name in (*_VALUED, "offline", *_ELSEWHERE))
 
 
 class ReportTo(NamedTuple):
@@ -56,7 +58,8 @@ def refuse_revision(command: str, options: WrapperOptions) -> None:
 def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[WrapperOptions, tuple[str, ...]]:
     """Return our options and the tool's argv. An option beats its variable; an empty variable counts as unset.
 
-    Raises `UsageError` (64) for an unknown `--openvet-…` (with the nearest name), a missing or impossible value.
+    Raises `UsageError` (64) for an unknown `--openvet-…` or `OPENVET_INSTALL_…` (with the nearest name), a missing or
+    impossible value.
     """
     found: dict[str, list[str]] = {}
     rest: list[str] = []
@@ -86,7 +89,20 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[WrapperOptio
     return _read(found, environ), tuple(rest)
 
 
+def _check_variables(environ: Mapping[str, str]) -> None:
+    """Raise `UsageError` for a variable in our name that nothing reads: a mistyped mode must not count as none."""
+    unknown = sorted(name for name, value in environ.items() if name.startswith(VARIABLE) and value)
+    unknown = [name for name in unknown if name not in NAMED]
+    if unknown:
+        from difflib import get_close_matches  # noqa: PLC0415 - only on the way out
+
+        near = get_close_matches(unknown[0], NAMED, n=1, cutoff=0.75)
+        hint = f"did you mean `{near[0]}`?" if near else " ".join(sorted(NAMED))
+        raise UsageError(f"unknown variable `{unknown[0]}`", hint=hint)
+
+
 def _read(found: Mapping[str, list[str]], environ: Mapping[str, str]) -> WrapperOptions:
+    _check_variables(environ)
     used: list[str] = []
 
     def said(name: str, parse: Callable[[str], list[str]]) -> list[tuple[str, str]]:

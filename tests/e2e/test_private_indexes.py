@@ -24,8 +24,6 @@ esac
 """
 """As pip and as uv ask it."""
 
-ISOLATION = {"OPENVET_INSTALL_ISOLATION": "off"}
-
 
 def installs(stage, tool, *more, env=None):
     ended = stage.run(*tool, *more, "goodlib", env=env)
@@ -39,7 +37,6 @@ def gated_by(stage):
     stage.wheel("goodlib", "1.0", YES)
     stage.wheel("goodlib", "2.0")
     stage.policy()
-    stage.variables |= ISOLATION
 
 
 @BOTH
@@ -171,7 +168,7 @@ def way(request, stage, tmp_path):
         (programs / "keyring").chmod(0o755)
         env["PATH"] = f"{programs}:{stage.variables['PATH']}"
         env |= {"PIP_KEYRING_PROVIDER": "subprocess", "UV_KEYRING_PROVIDER": "subprocess"}
-    stage.variables |= ISOLATION | {"PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url} | env
+    stage.variables |= {"PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url} | env
     stage.policy(CARRY)
     return request.param
 
@@ -225,7 +222,7 @@ def test_a_keyring_that_is_not_the_user_s_is_not_started(stage, tmp_path, where)
         folder.chmod(0o1777)
     stage.index.lies.login = ("reader", SECRET)
     url = stage.index.simple_url.replace("://", "://reader@")
-    stage.variables |= ISOLATION | {"PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url}
+    stage.variables |= {"PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url}
     stage.policy(CARRY)
     env = {"PATH": f"{folder}:{stage.variables['PATH']}", "PIP_KEYRING_PROVIDER": "subprocess"}
     ended = stage.run("openvet-install", "check", env=env)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from openvet_install.cli import options
 from openvet_install.config import keys, publishers, reader
 from openvet_install.decide import Reason
 from tools import make_docs
@@ -35,6 +36,11 @@ def test_every_variable_of_ours_is_in_the_reference():
     for path in (ROOT / "openvet_install").rglob("*.py"):
         found |= set(re.findall(r"OPENVET_INSTALL_[A-Z]+(?:_[A-Z]+)*", path.read_text("utf-8")))
     assert found <= set(make_docs.VARIABLES)
+
+
+def test_every_variable_in_the_reference_is_taken_and_no_other():
+    told = {name for name in make_docs.VARIABLES if name.startswith(options.VARIABLE)}
+    assert told == options.NAMED
 
 
 def test_every_reason_has_its_trouble_told():
