@@ -364,7 +364,7 @@ def _bad_news(
 ) -> tuple[Reason, str] | None:
     siblings = [audit for audit in evidence.siblings if audit.hash not in lifted]
     if any(policy.value(name, audit) is Tri.FALSE for name in names for audit in siblings):
-        return Reason.CONTRADICTED, "another file of this release is"
+        return Reason.CONTRADICTED, "another file of this release is contradicted"
     each = [(name, one) for name in names for one in evidence.whole]
     gone = next((audit for name, one in each if (audit := _withdrawn(name, one, policy, lifted))), None)
     if gone is None:

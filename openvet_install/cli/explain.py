@@ -18,7 +18,7 @@ from openvet_install.cli import check
 from openvet_install.cli.exempt import folder_of
 from openvet_install.cli.policy import read_setting
 from openvet_install.decide import Action, Reason, ReasonClass
-from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK, UndecidedError, UsageError
+from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK, UsageError
 from openvet_install.gate.askers import INSTALLED, ways_to
 from openvet_install.gate.browse import Place, browsing
 from openvet_install.gate.judge import judge_files
@@ -67,7 +67,7 @@ def run(what: str, options: WrapperOptions, *, python: str | None) -> int:
         meant = [one for one in decisions if _means(asked, one.file) and (asked.variant or fits(one.file))]
         found = _releases(meant, asked)
         if not found:
-            raise UndecidedError(f"no index lists a file of {plain(what)} that fits this target")
+            raise UsageError(f"no index lists a file of {plain(what)} that fits this target")
         ways = ways_to(asked.name, check.locks_in(folder_of(chosen)), plan.target)
         known = _Known(chosen, knowledge, deciding, ways, folders)
         for decision in found:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from openvet_install import __version__
 from openvet_install.cli.ending import guarded, leave
 from openvet_install.cli.options import split
 from openvet_install.errors import UsageError
+from openvet_install.report.terminal import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +31,36 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise instead of ending the process."""
         raise UsageError(message, hint=f"{self.prog} --help")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        from openvet_install.config.toml import nearest  # noqa: PLC0415 - only on the way out
+
+        known = list(map(str, action.choices))
+        near = nearest(str(value), known)
+        listed = " | ".join(known) if action.dest != "command" else f"{self.prog} --help"
+        what = f"a command of {self.prog}" if action.dest == "command" else f"a {action.metavar} of `{self.prog}`"
+        raise UsageError(f"`{plain(str(value))}` is not {what}", hint=f"did you mean `{near[0]}`?" if near else listed)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse; what no command takes is told with the nearest option of the command that was meant."""
+        found, rest = self.parse_known_args(args, namespace)
+        if rest:
+            raise _left_over(found, rest)
+        return found
+
+
+def _left_over(found: argparse.Namespace, rest: list[str]) -> UsageError:
+    from openvet_install.config.toml import nearest  # noqa: PLC0415 - only on the way out
+
+    told = plain(shlex.join(rest))
+    if found.command == "exec":
+        return UsageError("the command of `exec` stands behind `--`", hint=f"openvet-install exec -- {told}")
+    known = list(found.parser._option_string_actions)  # noqa: SLF001 - argparse lists them nowhere else
+    near = nearest(rest[0].partition("=")[0], known) if rest[0].startswith("-") else []
+    hint = f"did you mean `{near[0]}`?" if near else f"openvet-install {found.command} --help"
+    return UsageError(f"`{found.command}` does not take `{told}`", hint=hint)
 
 
 def main() -> NoReturn:
@@ -166,7 +198,7 @@ def parser() -> argparse.ArgumentParser:
 
     def command(name: str, about: str, run_one: RunOne) -> argparse.ArgumentParser:
         one = commands.add_parser(name, help=about, description=about, allow_abbrev=False)
-        one.set_defaults(run=run_one)
+        one.set_defaults(run=run_one, parser=one)
         one.add_argument("--project", metavar="DIR", help="the folder of the project's policy")
         one.add_argument("--mode", metavar="MODE", help="block, warn or record")
         one.add_argument(
@@ -191,13 +223,13 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     update = command("update", "verify what is new in the logs and move the pins", _update)
     update.add_argument("name", metavar="LOG", nargs="?", help="only this log")
-    check = command("check", "judge uv.lock and pylock.toml for this target, without installing", _check)
+    check = command("check", "judge uv.lock, pylock.toml and hashed requirements for this target", _check)
     check.add_argument("files", metavar="FILE", nargs="*", help="default: the policy's lockfiles, else those beside it")
     check.add_argument("--python", metavar="PATH", help="the target's interpreter or environment")
     check.add_argument("--environment", action="store_true", help="compare what is installed with the approved files")
     check.add_argument("--all-files", action="store_true", help="every file of every platform, as OpenVet does")
     explain = command("explain", "show all evidence about a release for this target", _explain)
-    explain.add_argument("what", metavar="NAME[==VERSION]")
+    explain.add_argument("what", metavar="WHAT", help="NAME, NAME==VERSION, a coordinate or a subject")
     explain.add_argument("--python", metavar="PATH", help="the target's interpreter or environment")
     command("config", "show every key of each policy and the place that said it", _config)
     baseline = command(

@@ -78,7 +78,7 @@ def read_lock(path: Path, kind: LockKind | None = None) -> Lock:
     if kind is None:
         raise LockError(
             f"not the name of a lock file that we read: `{path.name}`",
-            hint="uv.lock, pylock.toml and pylock.NAME.toml are",
+            hint="uv.lock, pylock.toml, pylock.NAME.toml and .txt files with hashes are",
         )
     pyproject = path.with_name("pyproject.toml")
     beside = read_text(pyproject) if kind == "uv" and path.name == "uv.lock" and pyproject.is_file() else None

@@ -14,7 +14,7 @@ from openvet_install.installers import pip_flags, uv_commands, uv_flags
 from openvet_install.installers.tokens import HELP, Flag, Token, Tokeniser, index, refuse
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 GATED = "gated"
 PASS = "pass"  # noqa: S105 - no password
@@ -59,12 +59,20 @@ def _pip(argv: Sequence[str]) -> Command:
     if word in pip_flags.PASSING:
         return _passing_pip(argv, word, reader, before)
     if word not in pip_flags.REFUSED and word not in pip_flags.GATED:
-        raise UsageError(f"`{word}` is not a command of pip {pip_flags.VERSION}")
+        known = (*pip_flags.PASSING, *pip_flags.GATED, *pip_flags.REFUSED)
+        raise UsageError(f"`{word}` is not a command of pip {pip_flags.VERSION}", hint=_meant(word, known))
     if _asks_help(reader.rest):
         return Command(PASS, words, (word, "--help"), tuple(before), python)
     if word in pip_flags.REFUSED:
         raise UsageError(pip_flags.REFUSED[word])
     return Command(GATED, words, reader.rest, tuple(before), python)
+
+
+def _meant(word: str, known: Iterable[str]) -> str | None:
+    from difflib import get_close_matches  # noqa: PLC0415 - only on the way out
+
+    near = get_close_matches(word, list(known), n=1, cutoff=0.75)
+    return f"did you mean `{near[0]}`?" if near else None
 
 
 def _passing_pip(argv: Sequence[str], word: str, reader: Tokeniser, before: Sequence[Token]) -> Command:
@@ -111,7 +119,9 @@ def _uv(argv: Sequence[str]) -> Command:
         _check_passing_uv(argv)
         return Command(PASS, words, tuple(argv), tuple(before))
     if words not in uv_commands.NOT_YET and words not in uv_commands.REFUSED and words not in uv_commands.GATED:
-        raise UsageError(f"`{said}` is not a command of uv {uv_flags.VERSION}")
+        tables = (uv_commands.PASSING, uv_commands.GATED, uv_commands.NOT_YET, uv_commands.REFUSED)
+        known = ["uv " + " ".join(one) for table in tables for one in table]
+        raise UsageError(f"`{said}` is not a command of uv {uv_flags.VERSION}", hint=_meant(said, known))
     if words in uv_commands.STARTING:
         helps = _asks_help_itself(reader.rest, flag_table("uv", words))
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stage import BENIGN, YES
+from tests.support.stage import BENIGN, WARN, YES
 
 PIP = ("openvet-pip", "install")
 UV = ("openvet-uv", "pip", "install")
@@ -54,6 +54,41 @@ def test_an_unknown_option_of_ours_names_the_nearest(stage, tool):
     ended = stage.run(*tool, "--openvet-mod=warn", "goodlib")
     assert ended.code == 64
     assert "--openvet-mode" in ended.err
+
+
+@pytest.mark.parametrize("tool", ["openvet-pip install goodlib", "openvet-uv sync", "openvet-install check"])
+def test_an_unknown_variable_of_ours_stops_and_names_the_nearest(stage, tool):
+    stage.wheel("goodlib", "1.0")
+    stage.policy(WARN)
+    ended = stage.run(*tool.split(), env={"OPENVET_INSTALL_MOD": "block"})
+    assert ended.code == 64, ended.err
+    assert "error: unknown variable `OPENVET_INSTALL_MOD`\nhint: did you mean `OPENVET_INSTALL_MODE`?" in ended.err
+    assert stage.installed == {}
+
+
+@pytest.mark.parametrize(
+    ("typed", "told", "hint"),
+    [
+        ("openvet-install chekc", "`chekc` is not a command of openvet-install", "did you mean `check`?"),
+        ("openvet-install zzz", "`zzz` is not a command of openvet-install", "openvet-install --help"),
+        ("openvet-install check --al-files", "`check` does not take `--al-files`", "did you mean `--all-files`?"),
+        ("openvet-install check --zzz", "`check` does not take `--zzz`", "openvet-install check --help"),
+        ("openvet-install exec pip list", "the command of `exec` stands behind", "openvet-install exec -- pip list"),
+        ("openvet-install completion tcsh", "`tcsh` is not a SHELL of", "bash | zsh | fish"),
+        ("openvet-pip isntall x", "`isntall` is not a command of pip", "did you mean `install`?"),
+        ("openvet-uv pip instal x", "`uv pip instal` is not a command of uv", "did you mean `uv pip install`?"),
+        ("openvet-uv synk", "`uv synk` is not a command of uv", "did you mean `uv sync`?"),
+        ("openvet-install explain nothing-of-it", "no index lists a file of nothing-of-it", None),
+        ("openvet-install check pyproject.toml", "not the name of a lock", ".txt files with hashes are"),
+    ],
+)
+def test_a_slip_of_the_pen_is_64_with_what_was_probably_meant(stage, typed, told, hint):
+    stage.policy(WARN)
+    ended = stage.run(*typed.split())
+    assert ended.code == 64, ended.err
+    assert f"error: {told}" in ended.err
+    assert hint is None or ended.err.rstrip().endswith(hint)
+    assert "Traceback" not in ended.err
 
 
 @BOTH

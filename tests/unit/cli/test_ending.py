@@ -11,7 +11,8 @@ class Frame:
 
 def command():
     ending._raise(signal.SIGINT, Frame)
-    print("went on", flush=True)
+    sys.stdout.write("went on\\n")
+    sys.stdout.flush()
     time.sleep(30)
 
 ending.guarded(command)
