@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -53,7 +54,8 @@ class Fit(NamedTuple):
 class Seen(NamedTuple):
     """What a run's keeper noted: decisions by package, what was sent out whole, what was refused.
 
-    `elsewhere`: packages that nothing this target needs asks for; `asked`: those of which an index gave a page.
+    `elsewhere`: packages that nothing this target needs asks for; `asked`: those of which an index gave a page;
+    `kept`: the versions that a lock holds back by itself.
     """
 
     pages: Mapping[str, Sequence[Decision]]
@@ -65,6 +67,7 @@ class Seen(NamedTuple):
     troubles: Sequence[Trouble]
     elsewhere: frozenset[str] = frozenset()
     asked: frozenset[str] = frozenset()
+    kept: Mapping[str, frozenset[str]] = MappingProxyType({})
 
 
 def conclude(run: Run, seen: Seen, wanted: Wanted, fits: Fit, installed: Mapping[str, str], *, every: bool) -> None:
@@ -172,7 +175,7 @@ def _held_back(run: Run, seen: Seen, wanted: Wanted, fits: Fit, chosen: Mapping[
     names = {one.decision.file.name for one in run.files} | set(chosen)
     for name in sorted(names, key=lambda name: (len(wanted.route(name)) or len(names), name)):  # what was typed first
         version = chosen.get(name)
-        if version is None or name not in seen.pages:
+        if version is None or name not in seen.pages or version in seen.kept.get(name, ()):
             continue
         current = Version(version)
         asked = wanted.specifiers(name, chosen)

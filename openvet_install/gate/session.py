@@ -254,7 +254,7 @@ def _behind_the_gate(
         keeper.read_above({**{one.file.name: one.file.version for one in sent}, **found.new})
     written = _written(result, plan, keeper, lock_before, mirrored)
     sent += written.values()
-    seen = seen_by(keeper, sent, faults)
+    seen = seen_by(keeper, sent, faults)._replace(kept=plan.resolution.kept if plan.resolution is not None else {})
     versions = {name: one.file.version for name, one in written.items()}
     conclude(result, seen, wanted_of(plan, keeper.read()), fits, {**found.new, **versions}, every=every)
     if cache is not None and result.outcome not in (Outcome.INVALID, Outcome.FAILED):

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from packaging.utils import canonicalize_name
+
 from openvet_install.errors import DirectReferenceError, InstallError, UsageError
 from openvet_install.installers import headers, uv_sync
 from openvet_install.installers.commands import (
@@ -30,7 +32,7 @@ from openvet_install.installers.commands import (
 )
 from openvet_install.installers.locks import read_lock
 from openvet_install.installers.passing import Command, flag_table
-from openvet_install.installers.requirements import Reader, check_names, no_way_out, read_words
+from openvet_install.installers.requirements import Reader, by_name, check_names, no_way_out, read_words
 from openvet_install.installers.target import uv_version
 from openvet_install.installers.tokens import Token, has, last_of, values_of
 from openvet_install.installers.uv_around import handed_on, look_around
@@ -65,9 +67,9 @@ class Resolution(NamedTuple):
 
     `lock`: where uv writes it, None when nothing is to be judged. `files`: what is put back unless all goes well,
     absolute paths. `folders`: the user's own, links resolved. `local`: what each of them needs, by name. `pinned`: what
-    the lock names so far. `choose` says what of the written lock the target gets. `unchanged`: a lock that uv leaves as
-    it is is judged too. `then` plans the second step; None when there is none. `header`: the command as it was typed,
-    for the head of what is exported.
+    the lock names so far, `kept` what of it uv keeps because nobody asked for newer ones. `choose` says what of the
+    written lock the target gets. `unchanged`: a lock that uv leaves as it is is judged too. `then` plans the second
+    step; None when there is none. `header`: the command as it was typed, for the head of what is exported.
     """
 
     files: tuple[str, ...]
@@ -79,6 +81,7 @@ class Resolution(NamedTuple):
     unchanged: bool = True
     then: Callable[[], Plan] | None = None
     header: str | None = None
+    kept: Mapping[str, frozenset[str]] = MappingProxyType({})
 
     def read(self) -> bytes | None:
         """Return the lock as it lies there now; None when there is none."""
@@ -120,12 +123,14 @@ def plan(
         told = [part for token in (*steering, *around.where) for part in token.canonical()]
         target = look(around.helper.path, told, quiet, around.cwd)
     second = _second(command.words, tokens)
+    pinned = _pinned(Path(workspace.lock))
     resolution = Resolution(
         lock=None if frozen else Path(workspace.lock),
         files=(*workspace.files, *_written(tokens, around)),
         folders=frozenset(os.path.realpath(one.path) for one in workspace.folders),
         local=workspace.requires,
-        pinned=_pinned(Path(workspace.lock)),
+        pinned=pinned,
+        kept=_kept(pinned, tokens),
         choose=partial(
             uv_sync.selected,
             tokens=second,
@@ -270,6 +275,13 @@ def _pinned(path: Path) -> dict[str, frozenset[str]]:
         return pinned_in(read_lock(path)) if path.is_file() else {}
     except InstallError:
         return {}
+
+
+def _kept(pinned: Mapping[str, frozenset[str]], tokens: Sequence[Token]) -> Mapping[str, frozenset[str]]:
+    if has(tokens, "--upgrade") or has(tokens, "--upgrade-group"):
+        return {}
+    newer = {str(canonicalize_name(by_name(one).name)) for one in values_of(tokens, "--upgrade-package")}
+    return {name: versions for name, versions in pinned.items() if name not in newer}
 
 
 def pinned_in(lock: Lock) -> dict[str, frozenset[str]]:

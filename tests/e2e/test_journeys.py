@@ -144,15 +144,26 @@ def test_5_sync(home):
     for name in ("one", "two", "cryptography"):
         home.wheel(name, "1.0", YES)
     write_lock(home, "one", "two", "cryptography")
+    home.wheel("rich", "14.2.0", YES, offered=aged(100))
+    home.wheel("rich", "15.0.0", offered=aged(41))
+    home.wheel("httpx", "0.28.1")
     introduced(home)
 
     def pull():
         home.wheel("cryptography", "50.0.2")
-        (home.project / "uv.lock").unlink()
+        (home.project / "uv.lock").rename(home.folder / "uv.lock")
         write_lock(home, "one", "two", "cryptography")
 
-    play(home, "05-sync", between={"git pull": pull})
+    def back():
+        (home.folder / "uv.lock").replace(home.project / "uv.lock")
+
+    play(home, "05-sync", between={"git pull": pull, "git checkout": back})
     assert home.installed["cryptography"] == "1.0"
+    assert home.installed["rich"] == "14.2.0"
+    upgraded = home.run("openvet-uv", "lock", "--upgrade-package", "cryptography")
+    assert "openvet: held back: cryptography 1.0, newest 50.0.2 is unaudited" in upgraded.err
+    assert len(home.run("openvet-uv", "lock", "--upgrade").report["held_back"]) == 2
+    assert "httpx" not in home.installed
 
 
 def test_6_held_back_and_too_far(home):
