@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -129,10 +130,28 @@ def locks_of(policies: Sequence[PolicyFile]) -> list[Path]:
             raise UsageError("no `[[lockfile]]` of the policy is a uv.lock or a pylock.toml", hint="check FILE")
         return [folder / one.path for one in readable]
     if not (found := locks_in(folder)):
-        raise UsageError(
-            f"no uv.lock, pylock.toml or hashed requirements in {folder}", hint="openvet-install check FILE"
-        )
+        hint = how_to_lock(folder) or "openvet-install check FILE"
+        raise UsageError(f"no uv.lock, pylock.toml or hashed requirements in {folder}", hint=hint)
     return found
+
+
+def how_to_lock(folder: Path) -> str | None:
+    """Return the command that locks with hashes what a folder asks for; None where it asks for nothing.
+
+    It runs in warn mode: what is locked is judged afterwards, and taken into a baseline or not.
+    """
+    loose = (path for path in sorted(folder.glob("*requirements*.txt")) if path.is_file() and not _is_hashed(path))
+    if (path := next(loose, None)) is not None:
+        name, locked = shlex.quote(path.name), shlex.quote(f"locked-{path.name}")
+        return f"openvet-uv pip compile --openvet-mode=warn --generate-hashes {name} -o {locked}"
+    return "openvet-uv lock --openvet-mode=warn" if _is_project(folder / "pyproject.toml") else None
+
+
+def _is_project(path: Path) -> bool:
+    try:
+        return b"[project]" in path.read_bytes()
+    except OSError:
+        return False
 
 
 def _print(result: Run, chosen: Setting) -> None:

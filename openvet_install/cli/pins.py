@@ -81,6 +81,9 @@ def init(urls: list[str], operators: list[str], options: WrapperOptions) -> int:
     terminal.line(f'wrote {target.name} (mode = "{mode}"), {WRITTEN}')
     for line, _result in covered:
         terminal.line(line)
+    if not covered and (locking := check.how_to_lock(folder)) is not None:
+        terminal.line("nothing here is locked with hashes yet, so nothing can be said of it")
+        terminal.line(f"hint: {locking}    then openvet-install baseline")
     if mode == "warn":
         step = "baseline" if any(check.is_silent(result) for _line, result in covered) else "check"
         terminal.line(f'hint: openvet-install {step}    then mode = "block"')

@@ -195,7 +195,7 @@ class Upstream:
         try:
             near = [address] if address else door.addresses(host, target.at.port) if direct else []
         except OSError as error:
-            raise UpstreamError(f"{target.origin} is out of reach: {error}") from error
+            raise UpstreamError(f"{target.origin} is out of reach: {_words(error)}") from error
         if not near or not all(map(is_loopback, near)):
             raise LoginError(
                 f"a login for {target.origin} would travel over plain http",
@@ -305,7 +305,8 @@ def _words(error: BaseException) -> str:
         if not isinstance(inner, BaseException):
             break
         error = inner
-    return " ".join((str(error) or type(error).__name__).split())[:300]
+    told = error.strerror if isinstance(error, OSError) else None  # without its number
+    return " ".join((told or str(error) or type(error).__name__).split())[:300]
 
 
 def _is_certificate(error: BaseException) -> bool:

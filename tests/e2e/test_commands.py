@@ -1,11 +1,12 @@
 """init, update, check, explain, and what passes through."""
 
+import shlex
 import subprocess
 import sys
 
 import pytest
 
-from tests.support.stage import BENIGN, NO, WARN, YES
+from tests.support.stage import BENIGN, NO, PROGRAMS, WARN, YES
 
 
 def write_lock(stage, *names):
@@ -40,6 +41,37 @@ def test_init_looks_at_the_locks_and_starts_in_warn_mode(stage):
     assert ended.code == 0, ended.err
     assert 'wrote openvet.toml (mode = "warn"), openvet.lock, openvet-install.lock' in ended.out
     assert "uv.lock: 1 of 2 packages approved, 1 unaudited" in ended.out
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "pyproject.toml"])
+def test_the_way_from_what_is_not_locked_to_green_can_be_pasted(stage, name):
+    stage.wheel("goodlib", "1.0", YES)
+    stage.wheel("silent", "1.0")
+    text = {
+        "requirements.txt": "goodlib\nsilent>=1\n",
+        "pyproject.toml": '[project]\nname = "ours"\nversion = "1"\nrequires-python = ">=3.10"\n'
+        'dependencies = ["goodlib", "silent"]\n',
+    }[name]
+    (stage.project / name).write_text(text)
+    ended = stage.run("openvet-install", "init", "--log", stage.log.url)
+    assert ended.code == 0, ended.err
+    assert "nothing here is locked with hashes yet" in ended.out
+    hint = ended.out.splitlines()[-1].removeprefix("hint: ")
+    for command in ("baseline", "suggest", "check"):
+        said = stage.run("openvet-install", command)
+        assert said.code == 64
+        assert said.err.rstrip().endswith(f"hint: {hint.partition('    then ')[0]}")
+    for line in hint.split("    then "):
+        program, *rest = shlex.split(line)
+        env = {"OPENVET_INSTALL_OWNER": "o"}
+        pasted = subprocess.run([str(PROGRAMS / program), *rest], cwd=stage.project, env=stage.variables | env,
+                                check=False, capture_output=True, text=True)  # fmt: skip
+        assert pasted.returncode == 0, pasted.stderr
+    ended = stage.run("openvet-install", "check")
+    assert (ended.code, ended.err.splitlines()[-1]) == (
+        0, "Summary: 1 passed, 0 failed, 0 unaudited, 0 skipped, 1 baseline" if name == "requirements.txt"
+        else "Summary: 1 passed, 0 failed, 0 unaudited, 1 skipped, 1 baseline",
+    )  # fmt: skip
 
 
 def test_init_beside_an_older_openvet_toml_writes_its_own_file(stage):
