@@ -132,7 +132,8 @@ class Trouble(NamedTuple):
     of_package: bool = False
 
     def __str__(self) -> str:
-        return self.what if self.what.startswith(self.name) else f"{self.name}: {self.what}"
+        named = self.what.startswith((self.name, f"http://{self.name}", f"https://{self.name}"))
+        return self.what if named else f"{self.name}: {self.what}"
 
 
 class LogStopsError(FaultsError):

@@ -131,7 +131,7 @@ def test_an_unreachable_index_is_69(stage, tool):
     url = "http://127.0.0.1:1/simple"
     ended = stage.run(*tool, "goodlib", env={"PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url})
     assert ended.code == 69
-    assert ended.ours[0].startswith("openvet: undecided, nothing installed: 127.0.0.1")
+    assert ended.ours[0].startswith("openvet: undecided, nothing installed: http://127.0.0.1:1 is out of reach")
     assert "Connection refused" in ended.ours[0]
     assert "Errno" not in ended.ours[0]
 
