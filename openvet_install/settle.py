@@ -111,9 +111,10 @@ def _too_old(
     if behind <= most:
         return decisions
     detail = f'{behind.days} days older, max-lag = "{length(most)}"'
+    pinned = set(map(release_of, exact))
     return [
         one._replace(action=Action.BLOCK, reason=Reason.TOO_OLD, detail=detail)
-        if one.shown and one.file.version not in exact
+        if one.shown and release_of(one.file.version) not in pinned
         else one
         for one in decisions
     ]

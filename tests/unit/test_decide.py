@@ -182,7 +182,8 @@ def aged(version, days, claims=None):
 def test_what_is_far_older_than_what_was_withheld_is_too_old():
     decisions = decided(aged("1.0", 2000, YES), aged("2.0", 10))
     assert [one.reason for one in settle(decisions, [rules()])] == [Reason.TOO_OLD, Reason.UNAUDITED]
-    assert settle(decisions, [rules()], frozenset({"1.0"}))[0].reason is Reason.APPROVED
+    for pin in ("1.0", "1", "1.0.0"):
+        assert settle(decisions, [rules()], frozenset({pin}))[0].reason is Reason.APPROVED
     assert settle(decisions, [rules(max_lag=timedelta(days=3000))])[0].reason is Reason.APPROVED
 
 

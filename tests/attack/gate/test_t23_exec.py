@@ -10,10 +10,10 @@ from pathlib import Path
 import pip
 import pytest
 
-from tests.support.stage import BENIGN, NO, PROGRAMS, YES, read_report
+from tests.support.stage import BENIGN, ISOLATION, NO, PROGRAMS, YES, read_report
 
-ALONE = BENIGN.replace('isolation = "off"', 'isolation = "require"')
-AUTO = BENIGN.replace('isolation = "off"', 'isolation = "auto"')
+ALONE = BENIGN.replace(f'isolation = "{ISOLATION}"', 'isolation = "require"')
+AUTO = BENIGN.replace(f'isolation = "{ISOLATION}"', 'isolation = "auto"')
 HERE = subprocess.run(["unshare", "-Urn", "true"], capture_output=True, check=False).returncode == 0
 NO_NAMESPACES = ["unshare", "-Ur", "sh", "-c", 'echo 0 > /proc/sys/user/max_user_namespaces; exec "$@"', "sh"]
 needs_namespaces = pytest.mark.skipif(not HERE, reason="no user namespaces here")
