@@ -71,7 +71,8 @@ def _wrote(after: Sequence[Known], before: Sequence[Known]) -> str:
         return line
     ends = sorted(one.until for one in after)
     weekly = max(Counter((end.isocalendar()[0], end.isocalendar()[1]) for end in ends).values())
-    line += f"; {weekly} end{'s' if weekly == 1 else ''} each week, {ends[0]} to {ends[-1]}"
+    many = f"{weekly} end{'s' if weekly == 1 else ''} each week, {ends[0]} to {ends[-1]}"
+    line += f"; {many}" if len(ends) > 1 else f"; it ends on {ends[0]}"
     gone = len({(one.package, one.version) for one in before} - {(one.package, one.version) for one in after})
     return line + (f"; {gone} left it" if gone else "")
 

@@ -72,7 +72,7 @@ def test_journey_7_adoption_on_a_terminal(locked):
     code, shown = on_terminal(locked, "openvet-install", "baseline", "--owner", "platform@example.com", env=plain)
     assert code == 77
     assert steady(shown).splitlines() == [
-        "wrote openvet.baseline.toml: 1 release, 1 file; 1 ends each week, DATE to DATE",
+        "wrote openvet.baseline.toml: 1 release, 1 file; it ends on DATE",
         "✘ pypi:bad@1.0?py3-none-any    contradicted    not taken, decide it by hand",
     ]
     code, shown = on_terminal(locked, "openvet-install", "check", env=plain)
