@@ -129,7 +129,9 @@ def compare(
     judged = (one for one in comparison.changed if one.name not in local)
     checked = [comparison.against(one, released.get((one.name, one.version), ())) for one in judged]
     found = {*chain.from_iterable(checked), *comparison.rest()}
-    return tuple(sorted({*found, *comparison.bytecode(unfaithful)}))
+    told = {one.path for one in found}  # what a changed source was compiled to is no news
+    compiled_to = (one for one in comparison.bytecode(unfaithful) if source_of(one.path) not in told)
+    return tuple(sorted({*found, *compiled_to}))
 
 
 class _Comparison:
