@@ -420,7 +420,10 @@ def _silence(evidence: Evidence) -> tuple[Reason, str | None]:
 
 
 def hangs_on_index(file: File, rules: Iterable[Rules], now: datetime) -> bool:
-    """Tell whether an exemption covers a file only if its index lists it, as a lock claims."""
+    """Tell whether a rule covers a file only if its index lists it, as a lock claims."""
+    if not file.claimed:
+        return False
     believed = replace(file, claimed=False)
     entries = (one for some in rules for one in some.exemptions if not one.hashes)
-    return file.claimed and any(exempts(one, believed, now) for one in entries)
+    bound = (one for some in rules for one in some.bound_by(file.name))
+    return any(exempts(one, believed, now) for one in entries) or any(one.index is not None for one in bound)

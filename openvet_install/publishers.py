@@ -106,10 +106,10 @@ def judge(rules: Sequence[Publisher], file: File, provenance: Provenance | None)
     """Hold a file to its rules, at least one; None if its provenance is needed first."""
     places = tuple(one.where for one in rules)
     required = any(one.required for one in rules)
-    here = [one for one in rules if one.index is None or same_index(one.index, file.index)]
+    here = [one for one in rules if one.index is None or (same_index(one.index, file.index) and not file.claimed)]
     if not here:
         expected = " or ".join(dict.fromkeys(one.index or "" for one in rules))
-        text = f"listed by {file.index}, expected {expected}"
+        text = f"{'said to be ' if file.claimed else ''}listed by {file.index}, expected {expected}"
         return Origin(state=State.MISMATCH, text=text, required=required, places=places, elsewhere=True)
     if provenance is None:
         return None

@@ -117,14 +117,18 @@ def test_the_lock_is_read_once(stage):
 
 @pytest.mark.parametrize("tool", [PIP, UV, SYNC, PROJECT], ids=["pip", "uv", "sync", "project"])
 @pytest.mark.parametrize("where", ["elsewhere", "other bytes", "listed"])
-def test_an_exemption_for_an_index_that_only_the_lock_names(stage, tool, where):
+@pytest.mark.parametrize("rule", ["exemption", "publisher"])
+def test_a_rule_about_an_index_that_only_the_lock_names(stage, tool, where, rule):
     stage.wheel("inner", "1.0", files={"inner.py": "good = 1\n"})
     name = wheel_name("inner", "1.0")
     index = stage.index.simple_url
-    stage.policy(
-        f'{BENIGN}[[install.exempt]]\npackage = "inner"\nversion = "1.0"\nindex = "{index}"\nowner = "me"\n'
-        f'reason = "ours"\nuntil = {datetime.now(timezone.utc).date()}\n'
-    )
+    rules = {
+        "exemption": f'{BENIGN}[[install.exempt]]\npackage = "inner"\nversion = "1.0"\nindex = "{index}"\n'
+        f'owner = "me"\nreason = "ours"\nuntil = {datetime.now(timezone.utc).date()}\n',
+        "publisher": f'{WARN}[[install.publisher]]\npackage = "inner"\nindex = "{index}"\nkind = "GitHub"\n'
+        'repository = "o/r"\nworkflow = "w.yml"\nrequired = false\n',
+    }
+    stage.policy(rules[rule])
     with IndexSimulator() as other:
         body = (
             stage.index.entries[name].body if where == "listed" else make_wheel("inner", "1.0", files={"evil.py": ""})
