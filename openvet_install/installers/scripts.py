@@ -29,6 +29,8 @@ _BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)
 """The reference expression of the specification of inline script metadata."""
 _MARK = b"# /// script"
 _OPENING = re.compile(r"(?m)^# /// script$")
+_UNSEEN = re.compile(r"\r# /// script$", re.MULTILINE)
+"""To uv alone this opens metadata."""
 _ELSEWHERE = frozenset({"git", "url", "path", "workspace", "editable"})
 
 
@@ -95,6 +97,8 @@ def _block_of(raw: bytes, origin: str) -> tuple[str, str, dict[str, Any]] | None
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise UsageError(f"its metadata is not UTF-8 (byte {error.start})", where=origin) from error
+    if _UNSEEN.search(text):
+        raise UsageError("a line with `# /// script` stands behind a lone carriage return", where=origin)
     blocks = [match for match in _BLOCK.finditer(f"{text}\n") if match["type"] == "script"]
     if len(blocks) != (1 if _OPENING.search(text) else 0):
         raise UsageError("its metadata has no end, or there is more than one block of it", where=origin)
@@ -102,8 +106,9 @@ def _block_of(raw: bytes, origin: str) -> tuple[str, str, dict[str, Any]] | None
         return None
     block = blocks[0]
     above = text[: block.start("content")].count("\n")
+    # only what ends a line for the tools: `splitlines` knows more
     content = "\n" * above + "".join(
-        line[2:] if line.startswith("# ") else line[1:] for line in block["content"].splitlines(keepends=True)
+        f"{line[2:] if line.startswith('# ') else line[1:]}\n" for line in block["content"].split("\n")[:-1]
     )
     try:
         table = tomllib.loads(content)

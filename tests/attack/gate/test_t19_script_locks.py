@@ -172,3 +172,39 @@ def test_a_withdrawn_approval_reaches_a_locked_script(stage):
     ended = stage.run(UV, "run", "job.py")
     unchanged(stage, ended, before, 77)
     assert "withdrawn" in ended.err
+
+
+PYPROJECT = """[project]
+name = "evil"
+version = "1.0"
+dynamic = ["dependencies"]
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+HIDDEN = {
+    "a separator of lines that is none to uv": (
+        "# /// script\n# dependencies = ['evil']\n# [tool.x]\n# a = '''\u2028'''\n"
+        "# [tool.uv.sources]\n# evil = { path = './evil' }\n# # '''\n# ///\n"
+    ),
+    "an end of line that is one to uv alone": (
+        "#\r# /// script\n# dependencies = ['evil']\n# [tool.uv.sources]\n# evil = { path = './evil' }\n# ///\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("words", [*RESOLVING, ["remove"], ["pip", "compile"]], ids=" ".join)
+@pytest.mark.parametrize("how", HIDDEN)
+def test_metadata_that_two_readers_read_differently(stage, how, words):
+    """uv would build a folder that we have not seen named."""
+    (stage.project / "evil").mkdir()
+    (stage.project / "evil/pyproject.toml").write_text(PYPROJECT)
+    (stage.project / "evil/backend.py").write_text(f"open({str(stage.marker)!r}, 'w')")
+    stage.wheel("bad", "1.0", YES)
+    stage.policy(WARN)
+    (stage.project / "job.py").write_bytes(HIDDEN[how].encode())
+    before = state(stage)
+    named = {"remove": [UV, "remove", "--script", "job.py", "bad"], "pip": [UV, "pip", "compile", "job.py"]}
+    ended = stage.run(*named.get(words[0], command(words)))
+    unchanged(stage, ended, before, 64, 78)
