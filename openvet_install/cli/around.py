@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from openvet_install.cli import gated, reports
-from openvet_install.cli.ending import die_of
+from openvet_install.cli.ending import die_of, guarded, leave
+from openvet_install.cli.options import split
 from openvet_install.cli.policy import introduce, read_setting
 from openvet_install.errors import UsageError
 from openvet_install.gate import around as gate
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from openvet_install.cli.options import WrapperOptions
+
+
+def main() -> NoReturn:
+    """Run as `openvet-install exec -- COMMAND`."""
+    leave(guarded(lambda: run(sys.argv[3:], split((), os.environ)[0])))
 
 
 def run(argv: Sequence[str], options: WrapperOptions) -> int:

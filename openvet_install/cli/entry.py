@@ -47,6 +47,10 @@ def uv() -> None:
 def manage() -> None:
     """Run as `openvet-install`."""
     _stand_alone("manage")
+    if sys.argv[1:3] == ["exec", "--"]:  # no options of ours to read: it may stand before every line of a build
+        from openvet_install.cli import around  # noqa: PLC0415 - see above
+
+        around.main()
     from openvet_install.cli import manage  # noqa: PLC0415 - see above
 
     manage.main()
