@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 REQUIREMENTS, PYLOCK, LOCK, SHOWN, NOTHING = "requirements", "pylock", "lock", "shown", "nothing"
 """Kinds of what is written; SHOWN: a resolution that no file holds, NOTHING: it was judged before, or nothing was."""
 _ROOT = "mirror"
+_END = b'[project]\nname = "nothing"\nversion = "0"\n\n[tool.uv]\nmanaged = false\n'
+"""A project above the mirror in which each search of uv ends: what lies further up, as in /tmp, may be anybody's."""
 ROOT_MARK = "\0"
 """Stands for the root of the mirror in files that are written there; no file that is understood has it."""
 
@@ -58,6 +60,7 @@ class Mirror(NamedTuple):
         for path, raw in self.files.items():
             write_private(Path(root(folder) + path), raw.replace(ROOT_MARK.encode(), os.fsencode(root(folder))))
         write_private(folder / "stdin", self.stdin)
+        write_private(folder / "pyproject.toml", _END)
 
     def place(self, folder: Path) -> str:
         """Return where the tool works."""

@@ -8,6 +8,7 @@ import pytest
 from tests.support.attacks import evil_sdist
 from tests.support.projects import ELSEWHERE, HERE, WINDOWS, state, unchanged
 from tests.support.stage import BENIGN, NO, WARN, YES
+from tests.support.wheels import make_sdist
 
 COMPILE = ("openvet-uv", "pip", "compile")
 INNER = "Metadata-Version: 2.1\nName: inner\nVersion: 1.0\nProvides-Extra: x\nRequires-Dist: bad ; extra == 'x'\n\n"
@@ -253,3 +254,26 @@ def test_standard_input_leads_nowhere_else(stage):
     stage.policy(WARN)
     before = state(stage)
     unchanged(stage, stage.run(*COMPILE, "-", stdin=f"evil @ {path.as_uri()}\n"), before, 64, 77)
+
+
+@pytest.mark.parametrize("how", ["uv.toml", "pyproject.toml", "around a project"])
+@pytest.mark.parametrize("words", [["pip", "compile", "job.py"], ["lock", "--script", "job.py"]], ids=" ".join)
+def test_configuration_above_our_own_folder(stage, words, how):
+    """Our copies lie below TMPDIR, where others may write: uv looks upwards for what configures it."""
+    path = evil_sdist(stage)
+    path.write_bytes(make_sdist("evil", "1.0", marker=stage.marker, more_pyproject=DYNAMIC))
+    above = stage.folder / "shared"
+    above.mkdir(exist_ok=True)
+    said = f'no-index = true\nfind-links = ["{path.parent}"]\n'
+    if how == "uv.toml":
+        (above / how).write_text(said)
+    else:
+        (above / "pyproject.toml").write_text(f"[tool.uv]\n{said}[tool.uv.workspace]\nmembers = ['**']\n")
+    if how == "around a project":
+        write(stage, '[project]\nname = "own"\nversion = "1.0"\n', "pyproject.toml")
+    stage.policy(WARN)
+    write(stage, '# /// script\n# dependencies = ["evil"]\n# ///\n', "job.py")
+    before = state(stage)
+    ended = stage.run("openvet-uv", *words, env={"TMPDIR": str(above)})
+    unchanged(stage, ended, before, 1, 77)
+    assert "evil was not found in the package registry" in ended.err
