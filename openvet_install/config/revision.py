@@ -95,6 +95,20 @@ class Revision:
         bare, _, top = told.rstrip("\n").partition("\n")
         if bare != "false" or Path(top).resolve() != self.top:
             raise self._error(f"git takes {top or 'something else'} for the repository", f"look at {self.top / '.git'}")
+        if self._is_submodule():
+            hint = "name a folder of the repository around it: --openvet-project DIR, or --project DIR"
+            raise self._error(f"{self.top} is a submodule: whose branches it has a change may say", hint)
+
+    def _is_submodule(self) -> bool:
+        """Tell whether git keeps the repository for one around it; a worktree's is kept elsewhere than what it shares.
+
+        Where that one is cannot be asked: it may be any number of folders above.
+        """
+        if (self.top / ".git").is_dir():
+            return False
+        told = self._run("rev-parse", "--absolute-git-dir", "--git-common-dir").decode("utf-8", "surrogateescape")
+        kept, _, shared = told.rstrip("\n").partition("\n")
+        return "modules" in Path(kept).parts and (self.top / shared).resolve() == Path(kept).resolve()
 
     def _resolve(self) -> str:
         full = self.name

@@ -204,6 +204,24 @@ def test_a_bare_repository_in_the_way_is_none(repository):
     assert check(repository).code == 77
 
 
+@pytest.mark.parametrize("place", ["inner", "deep/inner"])
+def test_a_submodule_that_a_change_put_in_the_way_is_refused(repository, place):
+    """Its branches are called as those of the repository around it: what `origin/main` says is its owner's word."""
+    theirs = repository.folder / "theirs"
+    git(repository.project, "clone", "-q", "--branch", "change", str(repository.project), str(theirs))
+    git(theirs, "switch", "-qc", "main")
+    repository.git("submodule", "add", "-q", str(theirs), place)
+    repository.project = repository.project / place
+    refused(repository, MAIN, f"{repository.project} is a submodule")
+
+
+def test_a_worktree_is_as_good_as_the_first(repository):
+    repository.git("worktree", "add", "-q", "--detach", str(repository.folder / "modules" / "tree"), "change")
+    repository.project = repository.folder / "modules" / "tree"
+    assert check(repository).code == 77
+    assert check(repository, "change").code == 0
+
+
 def test_a_repository_that_is_another_ones_is_refused(repository):
     elsewhere = repository.folder / "elsewhere"
     elsewhere.mkdir()
