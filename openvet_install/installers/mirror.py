@@ -14,6 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from openvet_install.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -110,6 +112,15 @@ class Compiled(NamedTuple):
         """The files that are put back unless all goes well; what is no file is only written to."""
         found = self.mirror.outputs
         return tuple(path for path in found if os.path.isfile(path) or not os.path.exists(path))
+
+
+def check_depth(path: str, start: str) -> None:
+    """Raise `UsageError` for a path that climbs above `/`: in the copy of the folder `start` it leads elsewhere."""
+    depth = 0 if os.path.isabs(path) else len(Path(start).parts) - 1
+    for part in Path(path).parts:
+        depth += {"..": -1, "/": 0, "//": 0}.get(part, 1)
+        if depth < 0:
+            raise UsageError(f"`{path}` climbs above the root", hint="name it by an absolute path")
 
 
 def root(folder: Path) -> str:

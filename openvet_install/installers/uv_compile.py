@@ -29,7 +29,7 @@ from openvet_install.installers.commands import (
     with_files,
     without_login,
 )
-from openvet_install.installers.mirror import PYLOCK, Compiled, Mirrored
+from openvet_install.installers.mirror import PYLOCK, Compiled, Mirrored, check_depth
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.requirements import Reader, check_names
 from openvet_install.installers.sources import read_links
@@ -154,6 +154,7 @@ def where_of(around: Around) -> list[str | Mirrored]:
     found: list[str | Mirrored] = []
     for token in around.where:
         if token.flag is not None and token.flag.name == "--project":
+            check_depth(token.value or "", around.cwd)
             found.append(Mirrored("--project", token.value or ""))
         elif token.flag is not None and token.flag.name == "--config-file":
             found.append(f"--config-file={os.path.join(around.cwd, token.value or '')}")

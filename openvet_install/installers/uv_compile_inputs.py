@@ -21,7 +21,7 @@ from openvet_install.errors import DirectReferenceError, UsageError
 from openvet_install.installers import disk, scripts
 from openvet_install.installers.commands import COMMAND_LINE, REQUIREMENTS, Nested, Requested, requested_of
 from openvet_install.installers.groups import group_in
-from openvet_install.installers.mirror import ROOT_MARK, Mirror, Mirrored
+from openvet_install.installers.mirror import ROOT_MARK, Mirror, Mirrored, check_depth
 from openvet_install.installers.projects import (
     Project,
     names_address,
@@ -122,6 +122,7 @@ class Inputs:
     def _place(self, path: str) -> str:
         """Say where the copy of a file lies below the mirror's root."""
         if not is_http(path):
+            check_depth(local_path(path), self._reader.cwd)
             return os.path.abspath(os.path.join(self._reader.cwd, local_path(path)))
         known = {url: place for place, url in self._called.items()}
         place = known.get(path, f"{_FETCHED}/{len(known)}/{os.path.basename(path) or 'file'}")
@@ -140,6 +141,8 @@ class Inputs:
         if re.search(r"\s", nested.path):
             raise UsageError(f"`{nested.flag} {nested.written}`: a name with a space is not gated here", where=inside)
         relative = not os.path.isabs(nested.written) and not any(":" in one[:6] for one in (nested.written, inside))
+        if relative:
+            check_depth(nested.written, os.path.dirname(self._place(inside)))
         return f"{nested.flag} {nested.written if relative else ROOT_MARK + self._place(nested.path)}"
 
     def _bytes(self, path: str) -> bytes:

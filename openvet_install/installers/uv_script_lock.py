@@ -26,7 +26,7 @@ from openvet_install.installers.commands import (
     without_login,
 )
 from openvet_install.installers.locks import Wanted, parse_lock, read_text, select
-from openvet_install.installers.mirror import LOCK, NOTHING, SHOWN, Compiled, Mirror, Mirrored
+from openvet_install.installers.mirror import LOCK, NOTHING, SHOWN, Compiled, Mirror, Mirrored, check_depth
 from openvet_install.installers.passing import GATED, Command, flag_table
 from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, check_names, is_http
 from openvet_install.installers.starting import request
@@ -86,6 +86,7 @@ def read(typed: str, cwd: str) -> Scripted:
     """Read a script, and its lock if there is one. Raises what `scripts.read_script` and `read_text` raise."""
     if is_http(typed) or typed == "-":
         raise UsageError(f"`--script {without_login(typed)}`: a script is a file here", hint="download it, and read it")
+    check_depth(typed, cwd)
     place = os.path.abspath(os.path.join(cwd, typed))
     try:
         with Path(place).open("rb") as stream:

@@ -277,3 +277,43 @@ def test_configuration_above_our_own_folder(stage, words, how):
     ended = stage.run("openvet-uv", *words, env={"TMPDIR": str(above)})
     unchanged(stage, ended, before, 1, 77)
     assert "evil was not found in the package registry" in ended.err
+
+
+@pytest.mark.parametrize("how", ["typed", "nested", "constraint", "project", "output", "script"])
+def test_paths_that_climb_above_the_root(stage, how):
+    """For the system there is nothing above `/`; above the root of our copies there are folders of others."""
+    above = stage.folder / "shared"
+    good = stage.folder / "good.in"
+    planted = above / str(good)[1:]
+    planted.parent.mkdir(parents=True)
+    evil_sdist(stage)
+    path = evil_sdist(stage)
+    path.write_bytes(make_sdist("evil", "1.0", marker=stage.marker, more_pyproject=DYNAMIC))
+    good.write_text("good\n")
+    planted.write_text(f"--no-index\n--find-links {path.parent}\nevil\n")
+    stage.wheel("good", "1.0", YES)
+    stage.policy(WARN)
+    up = "../" * (len(stage.project.resolve().parts) - 1 + 2)
+    climbing = f"{up}{str(good)[1:]}"
+    write(stage, f"-r {climbing}\n" if how == "nested" else "good\n")
+    words = ["pip", "compile", climbing if how == "typed" else "requirements.in"]
+    if how in ("constraint", "project", "output"):
+        words += [{"constraint": "-c", "project": "--project", "output": "-o"}[how], climbing]
+    if how == "script":
+        text = '# /// script\n# dependencies = ["{}"]\n# ///\n'
+        good.write_text(text.format("good"))
+        planted.write_text(text.format(f"evil @ {path.as_uri()}"))
+        words = ["lock", "--script", climbing]
+    if how == "project":
+        for folder, said in (
+            (good.with_suffix(""), ""),
+            (planted.with_suffix(""), f'find-links = ["{path.parent}"]\n'),
+        ):
+            folder.mkdir()
+            (folder / "uv.toml").write_text(said)
+        words[-1] = words[-1].removesuffix(".in")
+        write(stage, "evil\n")
+    before, there = state(stage), planted.read_bytes()
+    ended = stage.run("openvet-uv", *words, env={"TMPDIR": str(above)})
+    unchanged(stage, ended, before, 64)
+    assert planted.read_bytes() == there
