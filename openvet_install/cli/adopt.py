@@ -104,8 +104,8 @@ def suggest(options: WrapperOptions, *, logs: Sequence[str], python: str | None)
     found = adopt.survey(paths, chosen, target, os.environ)
     terminal = Terminal.of(sys.stdout, os.environ)
     silent = [one for one in found if one.cover is not None]
+    terminal.rows([_suggested(one) for one in adopt.suggestions(found)])
     if not logs:
-        terminal.rows([_suggested(one) for one in adopt.suggestions(found)])
         carried = adopt.covered(silent, paths, chosen, target, os.environ)
         if carried is None or carried.approved:
             words = f"would approve {_cleared(carried, silent)}" if carried is not None else UNKNOWN

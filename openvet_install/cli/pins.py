@@ -75,7 +75,7 @@ def init(urls: list[str], operators: list[str], options: WrapperOptions) -> int:
     mode = "block"
     _write(target, openvet, existing, added, mode)
     covered = _covered(folder, options)
-    if any(result.outcome is not Outcome.ALLOWED for _line, result in covered):
+    if any(check.is_silent(result) for _line, result in covered):
         mode = "warn"
         _write(target, openvet, existing, added, mode)
     terminal.line(f'wrote {target.name} (mode = "{mode}"), {WRITTEN}')
@@ -84,9 +84,9 @@ def init(urls: list[str], operators: list[str], options: WrapperOptions) -> int:
     if not covered and (locking := check.how_to_lock(folder)) is not None:
         terminal.line("nothing here is locked with hashes yet, so nothing can be said of it")
         terminal.line(f"hint: {locking}    then openvet-install baseline")
-    if mode == "warn":
-        step = "baseline" if any(check.is_silent(result) for _line, result in covered) else "check"
-        terminal.line(f'hint: openvet-install {step}    then mode = "block"')
+    if any(result.outcome is not Outcome.ALLOWED for _line, result in covered):
+        hint = 'openvet-install baseline    then mode = "block"' if mode == "warn" else "openvet-install check"
+        terminal.line(f"hint: {hint}")
     return 0
 
 

@@ -150,8 +150,13 @@ def _write(run: Run, one: ReportTo, github: TextIO) -> None:
 def _say(stream: TextIO, text: str) -> None:
     """Write to a stream; where it cannot take a character, an escape stands for it."""
     encoding = stream.encoding or "ascii"
-    stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    stream.flush()
+    from openvet_install.report.terminal import silence  # noqa: PLC0415 - late
+
+    try:
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
+    except BrokenPipeError:
+        silence(stream)  # whoever read it has seen enough; the verdict stays
 
 
 def _check_path(name: str, *, appends: bool) -> None:

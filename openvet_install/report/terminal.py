@@ -69,7 +69,7 @@ class Terminal(NamedTuple):
             self.stream.write(text + "\n")
             self.stream.flush()
         except (ValueError, OSError) as error:
-            _silence(self.stream)
+            silence(self.stream)
             if isinstance(error, OSError) and error.errno in _LOST:
                 _say_lost(self.stream, error)
 
@@ -101,7 +101,7 @@ class Terminal(NamedTuple):
         return widths if max(tails, default=0) <= self.width else [0] * len(widths)
 
 
-def _silence(stream: TextIO) -> None:
+def silence(stream: TextIO) -> None:
     """Let what is still buffered for a closed stream go nowhere, so that the end of the process is not disturbed."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)

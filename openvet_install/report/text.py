@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from packaging.version import Version
 
-from openvet_install.decide import Reason, ReasonClass
+from openvet_install.decide import Action, Reason, ReasonClass
 from openvet_install.gate.model import Outcome
 from openvet_install.openvet.language import claims_of
 from openvet_install.openvet.verdict import Status
@@ -201,7 +201,11 @@ def _state(run: Run) -> str:
         return f"{kept}, {_place(run)} unchanged" if kept else "nothing installed"
     names = ", ".join(plain(name) for name in run.installed)
     before = f"{kept} unchanged, " if kept else ""
-    return f"{before}{_count(len(run.installed), 'package')} {_was(len(run.installed))} installed, approved: {names}"
+    count, sent = len(run.installed), len({one.decision.file.name for one in run.files})
+    told = f"{count} of {sent} packages" if sent > count else _count(count, "package")
+    approved = {one.decision.file.name for one in run.files if one.decision.action is Action.ALLOW}
+    how = "installed, approved" if approved.issuperset(run.installed) else "installed"
+    return f"{before}{told} {_was(count)} {how}: {names}"
 
 
 def _place(run: Run) -> str:

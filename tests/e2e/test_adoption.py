@@ -207,7 +207,7 @@ def test_suggest_reads_a_log_without_pinning_it(locked):
             bob.publish(name, "1.0", sha256=digest, claims=YES if name == "one" else NO)
     ended = locked.run("openvet-install", "suggest", "--log", bob.url)
     assert ended.code == 0, ended.err
-    assert ended.out == "bob would approve 1 of 3 (1 runtime) and contradicts two 1.0\n"
+    assert ended.out.splitlines()[3:] == ["bob would approve 1 of 3 (1 runtime) and contradicts two 1.0"]
     assert sorted((path.name, path.read_bytes()) for path in locked.project.iterdir() if path.is_file()) == before
 
 
@@ -251,7 +251,8 @@ def test_suggest_counts_what_a_candidate_would_carry(locked):
     bob.publish("one", "1.0", variant="py2-none-any", sha256=digest, claims=YES)
     ended = locked.run("openvet-install", "suggest", "--log", bob.url)
     assert ended.code == 0, ended.err
-    assert ended.out == 'bob would approve 0 of 3 (0 runtime), carry = "content" 1 more, and contradicts none\n'
+    told = 'bob would approve 0 of 3 (0 runtime), carry = "content" 1 more, and contradicts none'
+    assert ended.out.splitlines()[3:] == [told]
 
 
 def test_suggest_tells_those_that_answer_before_it_stops_for_one_that_does_not(locked):
@@ -259,7 +260,7 @@ def test_suggest_tells_those_that_answer_before_it_stops_for_one_that_does_not(l
     bob.publish("nothing-here", "1", claims={})
     ended = locked.run("openvet-install", "suggest", "--log", "http://127.0.0.1:9/gone", "--log", bob.url)
     assert ended.code == 69, ended.err
-    assert ended.out == "bob would approve 0 of 3 (0 runtime) and contradicts none\n"
+    assert ended.out.splitlines()[3:] == ["bob would approve 0 of 3 (0 runtime) and contradicts none"]
 
 
 # -- config

@@ -194,6 +194,17 @@ def test_a_full_disk_below_stdout_is_told_and_keeps_the_verdict(locked, command)
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize("command", ["check", "check --report=json", "check --report=sarif"])
+def test_a_closed_pipe_ends_the_text_not_the_verdict(locked, command):
+    argv, _report = locked.command("openvet-install", *shlex.split(command))
+    ended = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {shlex.join(argv)} | true"], cwd=locked.project, env=locked.variables,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 77, ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
 def test_a_full_disk_for_reports_is_64_before_all_else(locked):
     locked.policy(WARN)
     program = shlex.quote(locked.command("openvet-install")[0][0])

@@ -143,8 +143,18 @@ def test_what_is_broken_is_invalid():
 
 
 def test_an_interruption_says_what_is_there():
-    run = a_run(Outcome.FAILED, interrupted=True, nothing_changed=False, installed=("blinker", "click"))
-    assert printed(run) == "openvet: failed, interrupted; 2 packages were installed, approved: blinker, click\n"
+    def interrupted(*actions):
+        files = [
+            Judged(decision=Decision(file=a_file(name, "1.0"), action=action, reason=Reason.APPROVED))
+            for name, action in zip(("blinker", "click", "flask"), actions, strict=True)
+        ]
+        return printed(
+            a_run(Outcome.FAILED, interrupted=True, nothing_changed=False, installed=("blinker", "click"), files=files)
+        )
+
+    start = "openvet: failed, interrupted; 2 of 3 packages were installed"
+    assert interrupted(Action.ALLOW, Action.ALLOW, Action.ALLOW) == f"{start}, approved: blinker, click\n"
+    assert interrupted(Action.ALLOW, Action.WARN, Action.ALLOW) == f"{start}: blinker, click\n"
 
 
 def test_narrow_terminals_fold_rows_and_poor_ones_get_letters():
