@@ -140,7 +140,8 @@ def test_journey_8_with_a_bundle_a_build_asks_no_log(gated, debian, tool):
     recipe = gated.project / "Dockerfile"
 
     def explicit():
-        lines = ["COPY openvet*.toml openvet*.lock openvet.bundle pyproject.toml uv.lock ./",
+        lines = ["ENV VIRTUAL_ENV=",  # the environment is that of the project
+                 "COPY openvet*.toml openvet*.lock openvet.bundle pyproject.toml uv.lock ./",
                  "RUN openvet-uv sync --locked --no-install-project && openvet-install check --environment",
                  ]  # fmt: skip
         recipe.write_text("\n".join(lined(gated, [*head(debian, tool), "@PROJECT@", OFFLINE, *lines])))

@@ -12,7 +12,7 @@ WORKDIR /app
 # With a bundle (openvet-install bundle) beside them a build asks no log host; without one, leave out the variable.
 COPY openvet*.toml openvet*.lock openvet.bundl[e] pyproject.toml uv.lock ./
 ENV OPENVET_INSTALL_OFFLINE=1
-RUN openvet-uv sync --locked --no-install-project
+RUN openvet-uv sync --locked --no-install-project && openvet-install check --environment
 
 # Transparent. Every shell-form RUN from here to the end of this stage is gated; other downloads are refused, so
 # `apt-get` lines belong above. An exec-form RUN ["…"], ADD of a URL and the next FROM are outside; the plain pip and
