@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from openvet_install.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -20,7 +22,9 @@ def compiled(argv: Sequence[str], *, indexes: bool, links: bool) -> str:
 
 
 def exported(argv: Sequence[str]) -> str:
-    """Return the line of `uv export`."""
+    """Return the line of `uv export`. Raises `UsageError` where it would be several: uv writes them first."""
+    if any("".join(word.splitlines()) != word for word in argv):
+        raise UsageError("a line break in a word of the command is not gated here: it would stand in the output")
     return _left(argv, _OF_THIS_RUN, ["--upgrade-package", "--upgrade-group"], ("-P",))
 
 
@@ -34,5 +38,6 @@ def _left(argv: Sequence[str], alone: Collection[str], valued: Collection[str], 
             if not equals:
                 next(words, None)
         elif word not in alone and not word.startswith(starts):
-            kept.append(os.fsencode(word).decode(errors="replace"))
+            # one line, whatever a name of a file holds: what follows another would be read as a requirement
+            kept.append(" ".join(os.fsencode(word).decode(errors="replace").splitlines()))
     return f"uv {' '.join(kept)}"

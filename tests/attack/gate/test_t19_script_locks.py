@@ -208,3 +208,19 @@ def test_metadata_that_two_readers_read_differently(stage, how, words):
     named = {"remove": [UV, "remove", "--script", "job.py", "bad"], "pip": [UV, "pip", "compile", "job.py"]}
     ended = stage.run(*named.get(words[0], command(words)))
     unchanged(stage, ended, before, 64, 78)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\u2028"])
+def test_a_name_with_several_lines_writes_none_into_what_is_exported(stage, end):
+    """The command stands at its head."""
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    write(stage, "good")
+    name = f"a{end}bad==1.0 #.py"
+    (stage.project / name).write_text((stage.project / "job.py").read_text())
+    before = state(stage)
+    for words in (["--script", name], ["--script", "job.py", "-o", name], ["--script", "job.py", "-o", f"out{end}"]):
+        unchanged(stage, stage.run(UV, "export", *words), before, 64)
+    ended = stage.run(UV, "pip", "compile", name)
+    assert ended.code == 0, ended.err
+    assert not [line for line in ended.out.splitlines() if line.startswith("bad")]
