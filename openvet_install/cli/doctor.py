@@ -23,7 +23,7 @@ from openvet_install.gate import stores
 from openvet_install.gate.browse import browsing
 from openvet_install.gate.heads import ago
 from openvet_install.gate.model import LogStopsError
-from openvet_install.gate.session import unopened
+from openvet_install.gate.opening import unopened
 from openvet_install.gate.state import Folders, usable_folders
 from openvet_install.installers import pip, uv
 from openvet_install.installers.choice import find_uv

@@ -30,7 +30,7 @@ from openvet_install.decide import Reason, ReasonClass
 from openvet_install.errors import ConfigError, UsageError
 from openvet_install.gate import judge
 from openvet_install.gate.browse import Place, browsing
-from openvet_install.gate.session import knowledge_of
+from openvet_install.gate.opening import knowledge_of
 from openvet_install.gate.state import usable_folders
 from openvet_install.installers import pip
 from openvet_install.installers.disk import replace_file

@@ -23,9 +23,9 @@ from openvet_install.gate.askers import INSTALLED, ways_to
 from openvet_install.gate.browse import Place, browsing
 from openvet_install.gate.judge import judge_files
 from openvet_install.gate.model import Judged
+from openvet_install.gate.opening import knowledge_of
 from openvet_install.gate.outcome import Fit
 from openvet_install.gate.sbom import sboms_of
-from openvet_install.gate.session import knowledge_of
 from openvet_install.gate.state import usable_folders
 from openvet_install.installers import pip
 from openvet_install.openvet.subject import PYPI, Coordinate, Subject, SubjectError

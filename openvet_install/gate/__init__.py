@@ -14,8 +14,8 @@
   machine, files by URL, entries of `uv.lock`, requirement files by URL;
 - `keepers`, `resolving`: what a command that writes a lock may see; `relocked`, `compiled`: what it wrote, judged;
   `project`: its steps, and the files put back;
-- `session`: one gated run; `after`, `outputs`: what lies on disk now against what was released; `rollback`: what does
-  not belong goes; `journal`, `recovery`: a run that was killed is finished by the next one;
+- `opening`: what every run opens; `session`: one gated run; `after`, `outputs`: what lies on disk now against what was
+  released; `rollback`: what does not belong goes; `journal`, `recovery`: a killed run is finished by the next one;
 - `wanted`, `outcome`: who asked for what, what was in the way, what the run came to;
 - `judge`, `hashed`: locks, releases and hashed requirements without installing; `drift`: an environment later on;
 - `adopt`: what is silent and what to do about it; `browse`, `sbom`: what an index lists and a stored file says;

@@ -19,8 +19,8 @@ from openvet_install.gate.deciding import Deciding
 from openvet_install.gate.heads import client
 from openvet_install.gate.judge import is_requirements, judge_files
 from openvet_install.gate.knowledge import Knowledge
+from openvet_install.gate.opening import knowledge_of
 from openvet_install.gate.outcome import Fit
-from openvet_install.gate.session import knowledge_of
 from openvet_install.gate.state import Looks, usable_folders
 from openvet_install.http import Fetcher
 from openvet_install.installers.locks import Wanted, read_lock, select

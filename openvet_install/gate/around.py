@@ -20,7 +20,7 @@ from openvet_install.gate.forgiven import account
 from openvet_install.gate.keeper import Keeper, origin_of
 from openvet_install.gate.logins import Logins
 from openvet_install.gate.model import TOLD, LogStopsError, Outcome, Run, ToolSeen
-from openvet_install.gate.session import documents_of, knowledge_of, originals_of, outside_of, seen_by, stopped
+from openvet_install.gate.opening import documents_of, knowledge_of, originals_of, outside_of, seen_by, stopped
 from openvet_install.gate.state import usable_folders
 from openvet_install.gateway.blobs import BlobStore
 from openvet_install.gateway.server import Gateway

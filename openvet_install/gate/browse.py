@@ -13,7 +13,7 @@ from openvet_install.gate.deciding import Deciding, carrying_of
 from openvet_install.gate.keeper import origin_of
 from openvet_install.gate.logins import Logins, logins_of
 from openvet_install.gate.once import Once
-from openvet_install.gate.session import documents_of, originals_of, outside_of
+from openvet_install.gate.opening import documents_of, originals_of, outside_of
 from openvet_install.gateway.addresses import parse_target
 from openvet_install.gateway.pages import parse_page
 from openvet_install.gateway.upstream import PAGE_ACCEPT, Upstream

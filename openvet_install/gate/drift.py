@@ -27,9 +27,9 @@ from openvet_install.gate.browse import Place, browsing
 from openvet_install.gate.forgiven import account
 from openvet_install.gate.judge import conclude, judge_files
 from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run, Stray, Trouble
+from openvet_install.gate.opening import knowledge_of, stopped
 from openvet_install.gate.outcome import Fit
 from openvet_install.gate.projects import opponents
-from openvet_install.gate.session import knowledge_of, stopped
 from openvet_install.gate.state import usable_folders
 from openvet_install.gateway.blobs import BlobStore
 from openvet_install.installers import disk

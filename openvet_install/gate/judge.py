@@ -16,7 +16,7 @@ from openvet_install.gate.forgiven import account
 from openvet_install.gate.hashed import applies, read_hashed, release_of
 from openvet_install.gate.hashed import judge as judge_hashed
 from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run, Spot
-from openvet_install.gate.session import knowledge_of, stopped
+from openvet_install.gate.opening import knowledge_of, stopped
 from openvet_install.gate.state import usable_folders
 from openvet_install.installers.locks import Wanted, all_files, kind_of, read_lock, select
 from openvet_install.settle import settle

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from openvet_install.errors import UsageError
-from openvet_install.gate.session import outside_of
+from openvet_install.gate.opening import outside_of
 from openvet_install.gateway.addresses import AddressError, join, parse_target
 from openvet_install.gateway.upstream import Upstream, UpstreamError
 from openvet_install.installers.requirements import MAX_FILE_BYTES

@@ -14,32 +14,28 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openvet_install.errors import EXIT_INVALID, InstallError, InvalidError, UndecidedError
+from openvet_install.errors import EXIT_INVALID
 from openvet_install.gate import locked
-from openvet_install.gate.bundles import Bundles, NotHeldError
 from openvet_install.gate.foresight import Foresight
 from openvet_install.gate.keepers import keeper_of, wanted_of
-from openvet_install.gate.knowledge import Knowledge
 from openvet_install.gate.logins import logins_of
-from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen, Trouble
+from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen
+from openvet_install.gate.opening import documents_of, knowledge_of, originals_of, outside_of, seen_by, stopped
 from openvet_install.gate.outputs import Output
 from openvet_install.gate.places import UvCache, target_of
 from openvet_install.gate.projects import check_projects
 from openvet_install.gate.rollback import Kept, away_folder, keep, roll_back
-from openvet_install.gate.state import Folders, Looks, usable_folders
+from openvet_install.gate.state import Folders, usable_folders
 from openvet_install.gateway.blobs import BlobStore
-from openvet_install.gateway.outside import Outside, check_proxy
 from openvet_install.gateway.server import Gateway
 from openvet_install.gateway.upstream import Upstream
-from openvet_install.http import Fetcher, Nowhere
 from openvet_install.installers import disk, receipts
 from openvet_install.installers.choice import helpers_path, prefix_of
 from openvet_install.installers.commands import has_archives, private_folder, projects_of, typed_addresses
-from openvet_install.installers.environment import THROUGH, gateway_variables
+from openvet_install.installers.environment import gateway_variables
 from openvet_install.installers.installed import Places, Snapshot, snapshot
 from openvet_install.installers.projects import name_of
 from openvet_install.installers.sandbox import Sandbox
-from openvet_install.openvet.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,42 +43,17 @@ if TYPE_CHECKING:
     from openvet_install.decide import Decision
     from openvet_install.files import File
     from openvet_install.gate.after import Changes
-    from openvet_install.gate.documents import Documents
     from openvet_install.gate.journal import Journal
     from openvet_install.gate.keeper import Keeper
-    from openvet_install.gate.logins import Logins
-    from openvet_install.gate.originals import Originals
-    from openvet_install.gate.outcome import Fit, Seen
+    from openvet_install.gate.knowledge import Knowledge
+    from openvet_install.gate.outcome import Fit
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.commands import Plan
-    from openvet_install.installers.environment import UpstreamSettings
     from openvet_install.installers.mirror import Written
     from openvet_install.installers.sandbox import Ended
 
 SELECTING = ("no-binary", "exclude-newer", "uploaded-prior-to")
 """Parts of the names of options and variables that choose among the files of a release."""
-
-
-def knowledge_of(chosen: Setting, environ: Mapping[str, str], folders: Folders, stack: ExitStack) -> Knowledge:
-    """Return the opened evidence of a run, closed with `stack`. Raises what `Knowledge.open` raises."""
-    knowledge = unopened(chosen, environ, folders, stack)
-    knowledge.open()
-    return knowledge
-
-
-def unopened(chosen: Setting, environ: Mapping[str, str], folders: Folders, stack: ExitStack) -> Knowledge:
-    """Return the evidence of a run before its heads are looked at, closed with `stack`."""
-    fetcher = Nowhere(environ={}) if chosen.offline else Fetcher(environ=environ, through=environ.get(THROUGH))
-    return Knowledge(
-        chosen.policies,
-        fetcher=stack.enter_context(fetcher),
-        store=stack.enter_context(Store(folders.cache / "objects")),
-        looks=Looks(folders.state),
-        now=chosen.now,
-        offline=chosen.offline,
-        watch=chosen.watch,
-        bundles=Bundles(chosen.bundle),
-    )
 
 
 def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool = False) -> Run:
@@ -141,35 +112,6 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         journal.close()
         if plan.words in (("tool", "install"), ("tool", "upgrade")):
             receipts.put_back(plan.target.prefix)
-    return result
-
-
-def documents_of(chosen: Setting, upstream: Upstream, folders: Folders, logins: Logins) -> Documents | None:
-    """Return what gets provenance, None if no policy asks for any."""
-    if not any(one.publishers for one in chosen.rules):
-        return None
-    from openvet_install.gate.documents import Documents  # noqa: PLC0415 - only where a rule asks
-
-    return Documents(upstream, folders.cache, logins)
-
-
-def originals_of(
-    chosen: Setting, upstream: Upstream, folders: Folders, indexes: Sequence[str], logins: Logins
-) -> Originals | None:
-    """Return what gets audited files to compare with, None if no policy carries."""
-    if not any(one.carries for one in chosen.rules):
-        return None
-    from openvet_install.gate.originals import Originals  # noqa: PLC0415 - only where a policy asks
-    from openvet_install.gate.remembered import Remembered  # noqa: PLC0415 - as above
-
-    return Originals(upstream, BlobStore(folders.cache / "files"), Remembered(folders), indexes, logins)
-
-
-def stopped(result: Run, error: LogStopsError) -> Run:
-    """Say in the `Run` that logs stopped it before anything started."""
-    result.outcome = Outcome.INVALID if error.exit_code == EXIT_INVALID else Outcome.UNDECIDED
-    result.exit_code = error.exit_code
-    result.troubles = list(error.troubles)
     return result
 
 
@@ -349,25 +291,6 @@ def _note_end(result: Run, plan: Plan, ended: Ended | None, *, digest: bool) -> 
     result.signal = ended.received if ended is not None and result.interrupted else None
 
 
-def seen_by(keeper: Keeper, sent: Sequence[Decision], faults: Sequence[BaseException]) -> Seen:
-    """Return what a keeper and its gateway noted, as `conclude` takes it."""
-    from openvet_install.gate.outcome import Seen  # noqa: PLC0415 - not before the tool starts
-
-    return Seen(
-        pages=keeper.decisions(),
-        sent=sent,
-        refused=list(keeper.refused.values()),
-        broken=list(keeper.broken.values()),
-        faults=keeper.faults + [_told(one) for one in faults if isinstance(one, InvalidError)],
-        bugs=[_told(one) for one in faults if not isinstance(one, (InvalidError, UndecidedError))],
-        troubles=list(
-            dict.fromkeys(keeper.troubles + [_told(one) for one in faults if isinstance(one, UndecidedError)])
-        ),
-        elsewhere=keeper.elsewhere(),
-        asked=frozenset(keeper.asked),
-    )
-
-
 def _may_start(plan: Plan, keeper: Keeper, folder: Path) -> bool:
     """Judge what is known before the tool starts: archives on this machine, the files of a lock."""
     if plan.locked is not None and not locked.admit(plan.locked, keeper, partial(_listed, plan)):
@@ -401,18 +324,6 @@ def _load() -> None:
             "openvet_install.gate.outcome",
         ):
             importlib.import_module(name)
-
-
-def outside_of(settings: UpstreamSettings) -> Outside:
-    """Return the user's own way out, for the gateway's upstream side."""
-    return Outside(
-        bundle=settings.ca_file,
-        folder=settings.ca_dir,
-        client_certificate=settings.client_cert,
-        proxies={scheme: check_proxy(url) for scheme, url in settings.proxies.items()},
-        no_proxy=settings.no_proxy or "",
-        offline=settings.offline,
-    )
 
 
 def _variables(plan: Plan, gateway: Gateway, folder: Path, cache: UvCache | None) -> dict[str, str]:
@@ -458,13 +369,3 @@ def _tool(plan: Plan, ended: Ended | None = None, *, digest: bool = False) -> To
     sha256 = disk.sha256(str(path.resolve())) if digest and plan.tool == "uv" else None
     code = ended.code if ended is not None else None
     return ToolSeen(name=plan.tool, path=str(path), version=plan.version, sha256=sha256, exit=code)
-
-
-def _told(fault: BaseException) -> Trouble:
-    if isinstance(fault, NotHeldError):
-        from openvet_install.decide import Reason  # noqa: PLC0415 - only on the way out
-
-        return Trouble(name=fault.package, what=fault.what, reason=Reason.LOG_UNREACHABLE, of_package=True)
-    if isinstance(fault, InstallError):
-        return Trouble(name="log", what=fault.what, detail=fault.where, hint=fault.hint)
-    return Trouble(name="openvet-install", what=f"internal error: {fault!r}")
