@@ -43,8 +43,11 @@ class Buildah:
 def buildah(tmp_path_factory):
     folder = tmp_path_factory.mktemp("buildah")
     yield Buildah(needs("buildah"), folder)
-    subprocess.run(["umount", f"{folder}/root/overlay"], check=False, capture_output=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    # What stays mounted below pytest's folder can never be removed, and every later run would say so.
+    for mounted in reversed([line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]):
+        if mounted.startswith(f"{folder}/"):
+            subprocess.run(["umount", "--lazy", mounted], check=True)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
