@@ -126,7 +126,7 @@ class Gateway:
                 self._prefetched.add(url)
                 thread = threading.Thread(target=self._answers.prefetch, args=(url,), name="openvet-ahead", daemon=True)
                 self._threads.append(thread)
-            thread.start()
+                thread.start()  # under the lock: the end waits for threads, and can for those only that run
 
     def __enter__(self) -> Self:
         """Make the CA, write the bundle, listen."""
@@ -148,7 +148,7 @@ class Gateway:
         """Close the port, end every connection and thread, remove the bundle."""
         with self._lock:
             self._closing = True
-            connections = dict(self._connections)
+            connections, threads = dict(self._connections), list(self._threads)
         if self._listener is not None:
             with suppress(OSError):
                 self._listener.shutdown(socket.SHUT_RDWR)
@@ -158,7 +158,7 @@ class Gateway:
                 sock.shutdown(socket.SHUT_RDWR)
         self._upstream.close()
         deadline = time.monotonic() + STOP_SECONDS
-        for thread in (*self._threads, *connections):
+        for thread in (*threads, *connections):
             thread.join(max(deadline - time.monotonic(), 0.01))
         self.bundle.unlink(missing_ok=True)
 
@@ -175,7 +175,7 @@ class Gateway:
                     continue
                 # A second handle: TLS takes the first one away, and the end must reach the socket either way.
                 self._connections[thread] = sock.dup()
-            thread.start()
+                thread.start()
 
     def _serve(self, sock: socket.socket) -> None:
         try:
