@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -50,16 +50,8 @@ def keeper_of(
         )
     from openvet_install.gate.outcome import Fit  # noqa: PLC0415 - for commands that write a lock
     from openvet_install.gate.resolving import Resolver, View  # noqa: PLC0415 - as above
-    from openvet_install.gate.wanted import Needs, Root  # noqa: PLC0415 - as above
 
     pinned = {name: exact.get(name, frozenset()) | some for name, some in plan.resolution.pinned.items()}
-    view = View(
-        tags=plan.target.tags,
-        fits=Fit.of(plan.target),
-        environment=plan.target.environment,
-        roots=[Root(one.requirement, one.origin) for one in plan.requested],
-        local=[Needs(name, "", requires) for name, requires in plan.resolution.local.items()],
-    )
     return Resolver(
         knowledge=knowledge,
         rules=chosen.rules,
@@ -68,8 +60,7 @@ def keeper_of(
         exact={**exact, **pinned},
         documents=documents,
         originals=originals,
-        demands=lambda name, read: wanted_of(plan, read).demands(name),
-        view=view,
+        view=View(tags=plan.target.tags, fits=Fit.of(plan.target), asked=partial(wanted_of, plan)),
     )
 
 

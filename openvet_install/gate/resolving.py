@@ -16,14 +16,11 @@ from packaging.version import Version
 from openvet_install.archive import ArchiveError
 from openvet_install.decide import Reason, ReasonClass, broken
 from openvet_install.gate.keeper import Keeper
-from openvet_install.gate.wanted import Needs, Root, Wanted
 from openvet_install.gateway import Refusal, Released
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
-
-    from packaging.specifiers import SpecifierSet
 
     from openvet_install.archive import Contents
     from openvet_install.decide import Decision, Rules
@@ -32,20 +29,19 @@ if TYPE_CHECKING:
     from openvet_install.gate.knowledge import Knowledge
     from openvet_install.gate.originals import Originals
     from openvet_install.gate.outcome import Fit
+    from openvet_install.gate.wanted import Wanted
     from openvet_install.gateway import Blob
 
 
 class View(NamedTuple):
     """What decides about a listing beside the approvals.
 
-    `tags` are the target's, best first; `roots` what people ask for, `local` what the folders of a project need.
+    `tags` are the target's, best first; `asked` tells what is asked for, from the archives that were read.
     """
 
     tags: Sequence[str]
     fits: Fit
-    environment: Mapping[str, str]
-    roots: Sequence[Root]
-    local: Sequence[Needs] = ()
+    asked: Callable[[Iterable[Contents]], Wanted]
 
 
 class Resolver(Keeper):
@@ -61,7 +57,6 @@ class Resolver(Keeper):
         exact: dict[str, frozenset[str]],
         documents: Documents | None,
         originals: Originals | None,
-        demands: Callable[[str, Sequence[Contents]], SpecifierSet],
         view: View,
     ) -> None:
         """As a keeper, for the target of `view`."""
@@ -74,7 +69,7 @@ class Resolver(Keeper):
             documents=documents,
             originals=originals,
             fits=view.fits.__call__,
-            demands=demands,
+            demands=lambda name, read: view.asked(read).demands(name),
         )
         self._view = view
         self._ranks = {tag: rank for rank, tag in reversed(list(enumerate(view.tags)))}
@@ -88,8 +83,7 @@ class Resolver(Keeper):
 
     def needs(self, project: str) -> bool:
         """Tell whether anything known by now leads from what this target needs to a package."""
-        wanted = Wanted(self._view.roots, [*self._view.local, *map(Needs.of, self.read())], self._view.environment)
-        return bool(wanted.route(project))
+        return bool(self._view.asked(self.read()).route(project))
 
     def read(self) -> list[Contents]:
         """Return every archive that was opened, those too that only gave their METADATA."""
