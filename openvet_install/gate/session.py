@@ -65,7 +65,9 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
     chosen = chosen._replace(offline=chosen.offline or plan.upstream.offline)
     check_projects(plan, chosen.policies)
     if plan.builds_in is not None:
-        importlib.import_module("openvet_install.gate.drift").require_clean(plan, chosen, environ)
+        from openvet_install.gate.drift import require_clean  # noqa: PLC0415 - rarely
+
+        require_clean(plan, chosen, environ)
     result = Run(
         command=[plan.tool, *plan.typed],
         started=chosen.now,
@@ -120,7 +122,8 @@ def _recovered(plan: Plan, result: Run, journal: Journal, folders: Folders) -> b
     left = journal.left()
     if left is None:
         return True
-    recovery = importlib.import_module("openvet_install.gate.recovery")
+    from openvet_install.gate import recovery  # noqa: PLC0415 - rarely
+
     strays = recovery.recover(left, Places.of(plan.target), BlobStore(folders.cache / "files"), folders.state)
     if strays:
         told = recovery.told(strays)
@@ -295,13 +298,18 @@ def _may_start(plan: Plan, keeper: Keeper, folder: Path) -> bool:
     """Judge what is known before the tool starts: archives on this machine, the files of a lock."""
     if plan.locked is not None and not locked.admit(plan.locked, keeper, partial(_listed, plan)):
         return False
-    return not has_archives(plan) or importlib.import_module("openvet_install.gate.local").admit(plan, keeper, folder)
+    if not has_archives(plan):
+        return True
+    from openvet_install.gate import local  # noqa: PLC0415 - for archives only
+
+    return local.admit(plan, keeper, folder)
 
 
 def _listed(plan: Plan, index: str, project: str) -> Sequence[File]:
     """Return what an index lists of a project. Raises `UndecidedError` and `InvalidError`."""
-    browse = importlib.import_module("openvet_install.gate.browse")  # it looks at us
-    with browse.browsing(plan) as browser:
+    from openvet_install.gate.browse import browsing  # noqa: PLC0415 - for locks only
+
+    with browsing(plan) as browser:
         return browser.page(index, project) or ()
 
 
