@@ -76,14 +76,16 @@ def changes(
     built: set[tuple[str, str]] = set()
     local = _local(before, after, projects)
     cached += [local_decision(project, name, new[name]) for name, project in local.items()]
+    let_through: dict[tuple[str, str], list[tuple[Decision, Contents]]] = {}
+    for decision, contents in keeper.opened():
+        let_through.setdefault((contents.name, contents.version), []).append((decision, contents))
+    sent = {one.decision.file.url for one in keeper.gone_out()}
     for name, version in new.items():
         if name in local:
             continue
-        let_through = [one for one in keeper.opened() if (one.contents.name, one.contents.version) == (name, version)]
-        found = [(one.decision, one.contents) for one in let_through]
-        sent = {one.decision.file.url for one in keeper.gone_out()}
-        kept = [one.decision for one in let_through if one.decision.file.url not in sent]
-        all_kept = len(kept) == len(let_through)  # we had opened them ahead, and the tool asked for none
+        found = let_through.get((name, version), [])
+        kept = [decision for decision, _contents in found if decision.file.url not in sent]
+        all_kept = len(kept) == len(found)  # we had opened them ahead, and the tool asked for none
         cached += [one for one in kept if all_kept or one.file.url[:5] == "file:"]
         if not found:
             found = list(_stored(name, version, keeper, blobs))
