@@ -111,13 +111,18 @@ def _named(text: str) -> Requested:
     return Requested(by_name(text), COMMAND_LINE)
 
 
+def folder_of_tools(around: Around, quiet: Mapping[str, str]) -> Path:
+    """Return where uv keeps the environments of tools. Raises `ToolStops` with uv's words."""
+    told = ask([around.helper.path, "tool", "dir", "--color=never"], quiet, around.cwd)
+    if told.returncode != 0:
+        raise ToolStops(told.stderr.decode(errors="replace"), told.returncode)
+    return Path(around.cwd, told.stdout.decode("utf-8", "surrogateescape").strip())
+
+
 def _target(name: str, tokens: list[Token], around: Around, quiet: Mapping[str, str]) -> Target:
     """Return the environment that uv keeps for a tool, or would make."""
     uv, cwd = around.helper.path, around.cwd
-    told = ask([uv, "tool", "dir", "--color=never"], quiet, cwd)
-    if told.returncode != 0:
-        raise ToolStops(told.stderr.decode(errors="replace"), told.returncode)
-    prefix = Path(cwd, told.stdout.decode("utf-8", "surrogateescape").strip(), name)
+    prefix = folder_of_tools(around, quiet) / name
     there = prefix / "bin" / "python"
     flags = ["--system", "--no-project", *starting.request(tokens, around)]
     if there.exists() and "--" not in flags:

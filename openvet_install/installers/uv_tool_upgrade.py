@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -15,10 +14,11 @@ from openvet_install.installers.commands import COMMAND_LINE, Plan, Requested, p
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.projects import table_of
 from openvet_install.installers.requirements import by_name
-from openvet_install.installers.target import ToolStops, ask, find_python, inspect, uv_version
+from openvet_install.installers.target import ToolStops, find_python, inspect, uv_version
 from openvet_install.installers.tokens import Token, Tokeniser, has, refuse
 from openvet_install.installers.uv_around import handed_on
 from openvet_install.installers.uv_tool import outside_of_projects
+from openvet_install.installers.uv_tool_install import folder_of_tools
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -27,6 +27,7 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from openvet_install.installers.passing import Command
     from openvet_install.installers.requirements import FetchOutside
@@ -74,10 +75,7 @@ class UvToolUpgrade:
         with private_folder() as folder:
             quiet = self._around.quiet(folder)
             version = uv_version(self._around.helper.path, quiet, self._around.cwd)
-            told = ask([self._around.helper.path, "tool", "dir", "--color=never"], quiet, self._around.cwd)
-            if told.returncode != 0:
-                raise ToolStops(told.stderr.decode(errors="replace"), told.returncode)
-            place = Path(self._around.cwd, told.stdout.decode("utf-8", "surrogateescape").strip())
+            place = folder_of_tools(self._around, quiet)
             wanted = self._names or [Requested(Requirement(one), COMMAND_LINE) for one in _installed(place)]
         if not wanted:
             sys.stderr.write("Nothing to upgrade\n")
