@@ -31,6 +31,7 @@ from openvet_install.installers.commands import (
 )
 from openvet_install.installers.mirror import PYLOCK, Compiled, Mirrored, check_depth
 from openvet_install.installers.passing import flag_table
+from openvet_install.installers.projects import strings_of
 from openvet_install.installers.requirements import Reader, check_names
 from openvet_install.installers.sources import read_links
 from openvet_install.installers.target import builds_with, inspect
@@ -71,7 +72,7 @@ def plan(
     if output is None and config.get("output-file"):
         raise UsageError("`pip.output-file` is not gated here: uv would write it before it was judged", hint="-o FILE")
     listed = [token.spelled for token in tokens if token.flag is None]
-    groups = [*values_of(tokens, "--group"), *_strings(config.get("group"))]
+    groups = [*values_of(tokens, "--group"), *strings_of(config.get("group"))]
     if not listed and not groups:
         raise UsageError("`uv pip compile` needs a file", hint="openvet-uv pip compile requirements.in")
     reader = Reader(cwd, environ, partial(fetch, upstream=around.upstream), stdin=True)
@@ -173,11 +174,7 @@ def _extras(tokens: Sequence[Token], config: Mapping[str, Any]) -> frozenset[str
     if has(tokens, "--all-extras") or config.get("all-extras") is True:
         return None
     typed = [part for value in values_of(tokens, "--extra") for part in value.split(",")]
-    return frozenset(str(canonicalize_name(one)) for one in (*typed, *_strings(config.get("extra"))))
-
-
-def _strings(value: object) -> list[str]:
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
+    return frozenset(str(canonicalize_name(one)) for one in (*typed, *strings_of(config.get("extra"))))
 
 
 def _version(tokens: Sequence[Token], around: Around, config: Mapping[str, Any]) -> str | None:
