@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.tags import Tag
 from packaging.version import Version
 
 from openvet_install.config.baseline import Silent
@@ -23,7 +22,7 @@ from openvet_install.gate.opening import knowledge_of
 from openvet_install.gate.outcome import Fit
 from openvet_install.gate.state import Looks, usable_folders
 from openvet_install.http import Fetcher
-from openvet_install.installers.locks import Wanted, read_lock, select
+from openvet_install.installers.locks import Wanted, read_lock, select_for
 from openvet_install.openvet.pins import advance
 from openvet_install.openvet.store import Store
 
@@ -107,9 +106,8 @@ def _survey(
 
 
 def _lock(lock: Lock, knowledge: Knowledge, deciding: Deciding, target: Target) -> Iterator[Found]:
-    tags = [Tag(*text.split("-")) for text in target.tags]
-    here = {id(one.package): one.file for one in select(lock, tags, target.environment, Wanted()).files}
-    lean = {id(one.package) for one in select(lock, tags, target.environment, Wanted(groups=frozenset())).files}
+    here = {id(one.package): one.file for one in select_for(lock, target).files}
+    lean = {id(one.package) for one in select_for(lock, target, Wanted(groups=frozenset())).files}
     packages = [one for one in lock.packages if one.source.kind == "registry" and one.files]
     knowledge.prepare(one.name for one in packages)
     for package in packages:

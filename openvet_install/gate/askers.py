@@ -7,13 +7,12 @@ from importlib.metadata import distributions
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
-from packaging.tags import Tag
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import InstallError
 from openvet_install.gate.wanted import Needs, Root
 from openvet_install.gate.wanted import Wanted as Asked
-from openvet_install.installers.locks import Wanted, kind_of, read_lock, select
+from openvet_install.installers.locks import kind_of, read_lock, select_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,8 +39,7 @@ def _locked(name: str, path: Path, target: Target) -> Iterator[tuple[tuple[str, 
         if kind_of(path) is None:
             return
         lock = read_lock(path)
-        tags = [Tag(*text.split("-")) for text in target.tags]
-        for one in select(lock, tags, target.environment, Wanted()).files:
+        for one in select_for(lock, target).files:
             if one.file.name == name:
                 yield one.via, lock.where(one.package)
 

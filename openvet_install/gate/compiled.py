@@ -121,14 +121,12 @@ def _judge_pins(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
 
 
 def _judge_lock(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, text: str) -> dict[str, Decision]:
-    from packaging.tags import Tag  # noqa: PLC0415 - for locks only
-
-    from openvet_install.installers.locks import Wanted, parse_lock, select  # noqa: PLC0415 - as above
+    from openvet_install.installers.locks import parse_lock, select_for  # noqa: PLC0415 - for locks only
     from openvet_install.installers.uv_sync import Locked  # noqa: PLC0415 - as above
 
     path = Path(compiled.output or Path(plan.cwd, "pylock.toml"))
     lock = parse_lock(text, path, "uv" if compiled.kind == mirror.LOCK else "pylock")
-    selection = select(lock, [Tag(*one.split("-")) for one in plan.target.tags], plan.target.environment, Wanted())
+    selection = select_for(lock, plan.target)
     result.unfit = not locked.admit(Locked(lock=lock, selection=selection, base=None), keeper)
     result.lock, result.locked = _name(compiled), len({one.package.name for one in selection.files})
     result.not_judged_here = tuple(f"{one.name} ({one.why})" for one in selection.not_here)

@@ -6,8 +6,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.tags import Tag
-
 from openvet_install.decide import Action, Decision, Reason, ReasonClass
 from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK
 from openvet_install.files import File
@@ -18,7 +16,7 @@ from openvet_install.gate.hashed import judge as judge_hashed
 from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run, Spot
 from openvet_install.gate.opening import knowledge_of, stopped
 from openvet_install.gate.state import usable_folders
-from openvet_install.installers.locks import Wanted, all_files, kind_of, read_lock, select
+from openvet_install.installers.locks import all_files, kind_of, read_lock, select_for
 from openvet_install.settle import settle
 
 if TYPE_CHECKING:
@@ -109,8 +107,7 @@ def decisions(
         files = all_files(lock)
         direct = tuple(one for one in lock.packages if one.source.kind != "registry")
     else:
-        tags = [Tag(*text.split("-")) for text in target.tags]
-        selection = select(lock, tags, target.environment, Wanted())
+        selection = select_for(lock, target)
         files, direct = selection.files, selection.direct
         not_here = tuple(f"{one.name} ({one.why})" for one in selection.not_here)
     knowledge.prepare(one.file.name for one in files)

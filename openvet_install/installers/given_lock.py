@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.tags import Tag
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import UsageError
@@ -53,7 +52,7 @@ def given(values: Sequence[str], tokens: Sequence[Token], target: Target, cwd: s
     files = [value for value in values if not names_lock(value)]
     if not found:
         return Given(files)
-    from openvet_install.installers.locks import Wanted, parse_lock, read_text, select  # noqa: PLC0415 - rarely
+    from openvet_install.installers.locks import Wanted, parse_lock, read_text, select_for  # noqa: PLC0415 - rarely
     from openvet_install.installers.uv_sync import Locked  # noqa: PLC0415 - as above
 
     value, match = found[0]
@@ -74,7 +73,7 @@ def given(values: Sequence[str], tokens: Sequence[Token], target: Target, cwd: s
         no_binary=_names(tokens, "--no-binary"),
         no_build=has(tokens, "--no-build") or _names(tokens, "--only-binary"),
     )
-    selection = select(lock, [Tag(*text.split("-")) for text in target.tags], target.environment, wanted)
+    selection = select_for(lock, target, wanted)
     copy = PrivateCopy(flag, path.name, text, match["extras"] or "")
     return Given(files, copy, Locked(lock=lock, selection=selection, base=None))
 

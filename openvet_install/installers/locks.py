@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from packaging.pylock import is_valid_pylock_path
+from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
 from openvet_install.installers.locks_subjects import LockSubjects, Skipped, subjects
@@ -34,9 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from packaging.tags import Tag
-
     from openvet_install.files import File
+    from openvet_install.installers.target import Target
 
 __all__ = [
     "Chosen",
@@ -108,6 +108,11 @@ def read_text(path: Path) -> str:
 def all_files(lock: Lock) -> tuple[Chosen, ...]:
     """Return every file of every entry, for every platform (`--all-files`)."""
     return tuple(Chosen(file, package) for package in lock.packages for file in package.files)
+
+
+def select_for(lock: Lock, target: Target, wanted: Wanted | None = None) -> Selection:
+    """Say what the tool would install from this lock into an inspected target; else as `select`."""
+    return select(lock, [Tag(*text.split("-")) for text in target.tags], target.environment, wanted)
 
 
 def select(

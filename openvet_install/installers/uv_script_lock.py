@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.tags import Tag
-
 from openvet_install.errors import DirectReferenceError, UsageError
 from openvet_install.installers import headers, scripts, uv_compile, uv_probe, uv_resolve, uv_sync
 from openvet_install.installers.commands import (
@@ -25,7 +23,7 @@ from openvet_install.installers.commands import (
     requested_of,
     without_login,
 )
-from openvet_install.installers.locks import Wanted, parse_lock, read_text, select
+from openvet_install.installers.locks import parse_lock, read_text, select_for
 from openvet_install.installers.mirror import LOCK, NOTHING, SHOWN, Compiled, Mirror, Mirrored, check_depth
 from openvet_install.installers.passing import GATED, Command, flag_table
 from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, check_names, is_http
@@ -300,8 +298,7 @@ def _locked(scripted: Scripted, target: Target) -> Locked:
         raise DirectReferenceError(
             f"`{folder.name}`: a folder in the lock of a script is refused (direct-reference)", where=lock.where(folder)
         )
-    tags = [Tag(*one.split("-")) for one in target.tags]
-    return Locked(lock=lock, selection=select(lock, tags, target.environment, Wanted()), base=None)
+    return Locked(lock=lock, selection=select_for(lock, target), base=None)
 
 
 def _parsed(scripted: Scripted) -> Lock:

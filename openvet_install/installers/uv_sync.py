@@ -11,13 +11,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from packaging.tags import Tag
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import uv_config
 from openvet_install.installers.commands import COMMAND_LINE, Plan, private_folder, without_login
-from openvet_install.installers.locks import Wanted, read_lock, select
+from openvet_install.installers.locks import Wanted, read_lock, select_for
 from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, Selection
 from openvet_install.installers.projects import pyproject, refuse_addresses, strings_of, table_of
 from openvet_install.installers.sources import read_links
@@ -217,7 +216,7 @@ def selected(
 ) -> Selection:
     """Return what a target would get from a lock with these options of `uv sync`, in the project `member`."""
     wanted = _wanted(tokens, child, lock, member)
-    found = select(lock, [Tag(*text.split("-")) for text in target.tags], target.environment, wanted)
+    found = select_for(lock, target, wanted)
     skipped = names_of(tokens, "--no-install-package")
     kept = tuple(one for one in found.files if canonicalize_name(one.package.name) not in skipped)
     return found._replace(files=kept)
