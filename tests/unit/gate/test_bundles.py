@@ -14,25 +14,8 @@ from openvet_install.errors import EXIT_INVALID, EXIT_UNDECIDED, InstallError
 from openvet_install.gate.bundles import NotHeldError
 from openvet_install.gate.model import LogStopsError
 from openvet_install.openvet.store import Store
-from tests.support.knowing import BENIGN, NO, NOW, YES, Project, file_of
-from tests.support.logsim import LogSimulator, SimKey
-
-
-@pytest.fixture
-def sim():
-    with LogSimulator() as sim:
-        yield sim
-
-
-@pytest.fixture
-def alice(sim):
-    return sim.log("alice")
-
-
-@pytest.fixture
-def project(tmp_path):
-    with Store(tmp_path / "store") as store:
-        yield Project(tmp_path, store)
+from tests.support.knowing import BENIGN, NO, NOW, YES, file_of
+from tests.support.logsim import SimKey
 
 
 @pytest.fixture(params=["small log", "large log"])

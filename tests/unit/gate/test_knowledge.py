@@ -13,25 +13,8 @@ from openvet_install.gate.model import LogStopsError
 from openvet_install.openvet.keys import subject_key
 from openvet_install.openvet.store import Store
 from openvet_install.openvet.subject import Subject, TaggedHash
-from tests.support.knowing import BENIGN, NO, NOW, YES, Project, file_of
-from tests.support.logsim import LogSimulator, SimKey
-
-
-@pytest.fixture
-def sim():
-    with LogSimulator() as sim:
-        yield sim
-
-
-@pytest.fixture
-def alice(sim):
-    return sim.log("alice")
-
-
-@pytest.fixture
-def project(tmp_path):
-    with Store(tmp_path / "store") as store:
-        yield Project(tmp_path, store)
+from tests.support.knowing import BENIGN, NO, NOW, YES, file_of
+from tests.support.logsim import SimKey
 
 
 def other(subject, **changes):
