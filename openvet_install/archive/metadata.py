@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _FIELD = re.compile(rb"([A-Za-z0-9-]+):(.*)")
+_ENCODED = "=?"
+"""How words of RFC 2047 begin: uv decodes them, `name @ url` may be inside."""
 
 
 def read_identity(raw: bytes, what: str, *, name: str, version: str) -> tuple[str, ...]:
@@ -34,6 +36,11 @@ def read_identity(raw: bytes, what: str, *, name: str, version: str) -> tuple[st
     if not same_version(given_version, version):
         raise ArchiveError(f"`{what}` says that its version is {shown(given_version)}, the file name says `{version}`")
     requires = tuple(value for field, value in fields if field == "requires-dist")
+    for line in requires:
+        if _ENCODED in line:
+            raise ArchiveError(
+                f"`Requires-Dist` in `{what}` has an encoded word, which not every reader decodes: {shown(line)}"
+            )
     refuse_references(requires, f"`Requires-Dist` in `{what}`")
     return requires
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,8 @@ def open_sdist(path: Path, filename: str, name: str, version: str) -> Contents:
     if filename.endswith(".zip"):
         reading = _read_zip(path)
     else:
+        if zipfile.is_zipfile(path):
+            raise ArchiveError("it is a zip archive as well, which is what some readers unpack")
         with path.open("rb") as file:
             reading = _read(tar_members(file, path.stat().st_size))
     _check_top(reading.top, name, version)

@@ -8,6 +8,7 @@ are told apart: the caller decides which of them mean no second reading.
 from __future__ import annotations
 
 import re
+import tarfile
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +25,7 @@ _ZERO = bytes(_BLOCK)
 _OCTAL = re.compile(rb" *([0-7]+)[ \0]*")
 _PAX_LENGTH = re.compile(rb"([1-9][0-9]{0,6}) ")
 _USTAR, _GNU, _OLD = b"ustar\x0000", b"ustar  \x00", bytes(8)
+_OLD_FILE = b"\0"
 _SPECIAL = {
     b"1": "a hard link",
     b"3": "a device",
@@ -88,15 +90,19 @@ def tar_members(file: BinaryIO, packed: int) -> Iterator[tuple[TarEntry, Iterato
     `packed` is the size of the file in bytes. The end of the archive is checked before the last step
     ends. Raises `ArchiveError`.
     """
-    source, names = _Gzip(file, limit=limits.unpacked_limit(packed)), Names()
+    source, names, entries = _Gzip(file, limit=limits.unpacked_limit(packed)), Names(), list[TarEntry]()
     longer: str | None = None
     for kind, name, size, link in _headers(source):
         if kind in {b"x", b"g", b"L"}:
             longer = _longer(longer, _override(kind, _body(source, size, name)))
             continue
+        if kind == _OLD_FILE and name.endswith("/"):
+            # for some readers a folder, whose contents are the next headers, whatever a longer name says
+            raise ArchiveError(f"the entry {shown(name)} is a file that is called like a folder")
         entry = _entry(kind, longer if longer is not None else name, size, link)
         longer = None
         names.add(entry.name, folder=entry.folder)
+        entries.append(entry)
         chunks = _chunks(source, size)
         yield entry, chunks
         for _ in chunks:
@@ -107,6 +113,26 @@ def tar_members(file: BinaryIO, packed: int) -> Iterator[tuple[TarEntry, Iterato
     while rest := source.read(limits.CHUNK_BYTES):
         if rest.strip(b"\0"):
             raise ArchiveError("bytes follow the end mark of the tar")
+    _same_as_tarfile(file, entries)
+
+
+def _same_as_tarfile(file: BinaryIO, entries: list[TarEntry]) -> None:
+    """Hold the reading against the standard library's, which is the one that pip unpacks by."""
+    file.seek(0)
+    try:
+        with tarfile.open(fileobj=file, mode="r:gz", encoding="utf-8") as other:
+            for entry in (*entries, None):
+                found = other.next()
+                other.members = []  # type: ignore[attr-defined]  # it keeps them all
+                if entry != (None if found is None else _as_ours(found)):
+                    raise ArchiveError("Python's own tar reader sees other entries in it")
+    except (tarfile.TarError, EOFError, OSError, ValueError, RecursionError, zlib.error) as error:
+        raise ArchiveError("Python's own tar reader does not take it") from error
+
+
+def _as_ours(found: tarfile.TarInfo) -> TarEntry:
+    name = found.name.rstrip("/") if found.isdir() else found.name
+    return TarEntry(name, found.isdir(), found.size, found.linkname if found.issym() else None)
 
 
 def _headers(source: _Gzip) -> Iterator[tuple[bytes, str, int, str]]:
@@ -159,7 +185,7 @@ def _text(raw: bytes) -> str:
 
 
 def _entry(kind: bytes, name: str, size: int, link: str) -> TarEntry:
-    if kind not in {b"0", b"\0", b"2", b"5"}:
+    if kind not in {b"0", _OLD_FILE, b"2", b"5"}:
         raise ArchiveError(f"the entry {shown(name)} is {_SPECIAL.get(kind, 'of an unknown kind')}")
     folder = kind == b"5"
     if name.endswith("/") and not folder:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import configparser
 import hashlib
+import importlib.metadata
 import math
 import re
 from itertools import accumulate
@@ -27,6 +28,7 @@ from openvet_install.archive.zips import StrictZip
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+    from typing import NoReturn
 
     from packaging.tags import Tag
 
@@ -37,6 +39,7 @@ _METADATA_FOLDERS = (".dist-info", ".egg-info", ".egg-link", ".egg")
 _COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+ -]*", re.ASCII)
 _TARGET = re.compile(r"([A-Za-z_][\w.]*)\s*:\s*([A-Za-z_][\w.]*)\s*(?:\[[^\]]*\])?")
 _PLACEHOLDER = b"#!python"
+_SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
 
 
 def open_wheel(path: Path, name: str, version: str, tags: frozenset[Tag]) -> Contents:
@@ -209,6 +212,28 @@ def _is_pth(path: str) -> bool:
     return "/" not in path and path.casefold().endswith((".pth", ".start"))
 
 
+class _Said(importlib.metadata.Distribution):
+    """A distribution that has nothing but entry points."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def read_text(self, filename: str) -> str | None:
+        return self._text if filename == "entry_points.txt" else None
+
+    def locate_file(self, path: object) -> NoReturn:
+        raise NotImplementedError(path)
+
+
+def _as_installers(raw: bytes, member: str) -> set[tuple[str, str, str]]:
+    """Return (group, command, target) as the standard library reads them, by which pip writes commands."""
+    try:
+        found = _Said(raw.decode()).entry_points
+    except Exception as error:  # it says nothing of what it raises
+        raise ArchiveError(f"{shown(member)} cannot be read without doubt") from error
+    return {(one.group, one.name, one.value) for one in found if one.group in _SCRIPT_GROUPS}
+
+
 def _scripts(raw: bytes | None, member: str, project: str, places: dict[tuple[Scheme, str], str]) -> dict[str, str]:
     if raw is None:
         return {}
@@ -218,9 +243,12 @@ def _scripts(raw: bytes | None, member: str, project: str, places: dict[tuple[Sc
         parser.read_string(raw.decode())
     except (configparser.Error, UnicodeDecodeError) as error:
         raise ArchiveError(f"{shown(member)} cannot be read without doubt") from error
+    said = {section: parser.items(section) for section in _SCRIPT_GROUPS if parser.has_section(section)}
+    if {(section, *item) for section, items in said.items() for item in items} != _as_installers(raw, member):
+        raise ArchiveError(f"{shown(member)} can be read in two ways")
     scripts: dict[str, str] = {}
-    for section in ("console_scripts", "gui_scripts"):
-        for command, target in parser.items(section) if parser.has_section(section) else ():
+    for items in said.values():
+        for command, target in items:
             match = _TARGET.fullmatch(target.strip())
             if _COMMAND.fullmatch(command) is None or match is None:
                 raise ArchiveError(f"{shown(member)} has a command that is not a plain one: {shown(command)}")

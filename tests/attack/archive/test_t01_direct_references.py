@@ -144,3 +144,11 @@ def test_what_real_projects_write_is_taken(tmp_path):
 def test_old_requirement_lines_without_a_url_pass(tmp_path):
     contents = opened(tmp_path, make_wheel("x", "1.0", requires=["old (>=1.0.*)", "other (>=2)"]), WHEEL)
     assert contents.requires == ("old (>=1.0.*)", "other (>=2)")
+
+
+@pytest.mark.parametrize(
+    "word", ["=?utf-8?q?evil_=40_file:///d/evil?=", "=?utf-8?b?ZXZpbCBAIGZpbGU6Ly8vZC9ldmls?=", "a =?x"]
+)
+def test_a_word_that_uv_decodes(tmp_path, word):
+    refused(tmp_path, make_wheel("x", "1.0", requires=[word]), WHEEL, "encoded word")
+    refused(tmp_path, make_sdist("x", "1.0", requires=[word]), SDIST, "encoded word")

@@ -641,3 +641,71 @@ def test_a_tar_reads_as_the_standard_library_reads_it(tmp_path):
     assert opened(tmp_path, content, SDIST).members.keys() == theirs
     assert gzip.decompress(content)
     assert make_tar([("a", b"1")]) == make_tar([("a", b"1")])
+
+
+@pytest.mark.parametrize(("start", "length"), [(100, 8), (108, 8), (116, 8), (136, 12), (329, 8), (337, 8)])
+def test_numbers_at_which_pip_stops_reading(tmp_path, start, length):
+    """Python's reader takes a header that it cannot read for the end of the archive."""
+    raw = bytearray(header())
+    raw[start : start + length] = b"z" * (length - 1) + b"\0"
+    tar = before_last(tar_of(), "x-1.0/x.py", summed(raw))
+    refused(tmp_path, pack(tar), SDIST, "Python's own tar reader")
+
+
+def summed(raw):
+    raw[148:156] = b" " * 8
+    raw[148:156] = b"%06o\0 " % sum(raw)
+    return bytes(raw)
+
+
+@pytest.mark.parametrize(
+    "longer", [record(b"x", b"19 path=x-1.0/y.py\n"), record(b"L", b"x-1.0/y.py\0"), b""], ids=["pax", "gnu", "none"]
+)
+def test_a_file_whose_first_name_is_that_of_a_folder(tmp_path, longer):
+    """Readers that take it for a folder find the next headers in its contents."""
+    inner = tarfile.TarInfo("x-1.0/x.py").tobuf(tarfile.USTAR_FORMAT)
+    raw = bytearray(header(name=b"x-1.0/y/", size=b"%011o" % len(inner), kind=b"\0"))
+    tar = before_last(tar_of(), "x-1.0/x.py", longer + summed(raw) + inner)
+    refused(tmp_path, pack(tar), SDIST, "called like a folder")
+
+
+def test_more_records_before_an_entry_than_a_reader_follows(tmp_path):
+    tar = before_last(tar_of(), "x-1.0/x.py", record(b"x", b"11 mtime=1\n") * 3000)
+    refused(tmp_path, pack(tar), SDIST, "Python's own tar reader does not")
+
+
+def test_a_tar_that_is_a_zip_too(tmp_path):
+    inner = make_zip([("x-1.0/setup.py", b"EVIL = 1\n")], zipfile.ZIP_STORED)
+    content = gzip.compress(tar_of(("x-1.0/y.bin", inner)), compresslevel=0)
+    path = tmp_path / "both"
+    path.write_bytes(content)
+    assert zipfile.ZipFile(path).namelist() == ["x-1.0/setup.py"]
+    refused(tmp_path, content, SDIST, "zip archive as well")
+    opened(tmp_path, pack(tar_of(("x-1.0/y.bin", inner))), SDIST)
+
+
+# entry points
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[[console_scripts]]\npython = x:f\n",
+        "[console_scripts]]\npython = x:f\n",
+        "[other]\na = x\n  [console_scripts]\n  python = x:f\n",
+        "[other]\na = x\u2028[console_scripts]\u2028python = x:f\n",
+        "[other]\na = x\x0c[console_scripts]\x0cpython = x:f\n",
+        "[console_scripts]\n;python = x:f\n",
+        "[console_scripts]x\nfine = x:f\n",
+    ],
+)
+def test_entry_points_that_two_readers_find_in_different_places(tmp_path, text):
+    refused(tmp_path, make_wheel("x", "1.0", entry_points=text), WHEEL, f"`{INFO}/entry_points.txt` ca")
+
+
+def test_entry_points_as_people_write_them(tmp_path):
+    text = (
+        "# by hand\n\n  [console_scripts]\n  a-b = x:f\n  c=x.y : g.h [more]\n\n[gui_scripts]\nd = x:f\n[x.y]\nz = x\n"
+    )
+    contents = opened(tmp_path, make_wheel("x", "1.0", entry_points=text), WHEEL)
+    assert contents.scripts == {"a-b": "x:f", "c": "x.y:g.h", "d": "x:f"}
