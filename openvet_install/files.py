@@ -6,6 +6,7 @@ its PEP 440 normal form. The variant is taken from the file name (protocol, sect
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
 SDIST = "sdist"
+_FOLDER = re.compile("[#&]subdirectory=")
 
 
 class FilenameError(InvalidError):
@@ -115,6 +117,14 @@ def parse_filename(filename: str) -> tuple[str, str, frozenset[Tag]]:
 def release_of(version: str) -> str:
     """Return the one spelling of all versions that are equal (PEP 440): `1.0` and `1.0.0` are one release."""
     return canonicalize_version(version)
+
+
+def names_folder(url: str) -> bool:
+    """Whether pip would build another folder than the archive's own, inside of it or anywhere on this machine.
+
+    It looks for `subdirectory=` behind any `#` or `&`, so in queries too.
+    """
+    return _FOLDER.search(url) is not None
 
 
 def filename_of(url: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urljoin, urlsplit
 
 from openvet_install.errors import InvalidError
+from openvet_install.files import names_folder
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -27,7 +28,7 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
 _PORT = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]*))?", re.ASCII)
 # What needs no work: most links of most pages.
-_PLAIN_URL = re.compile(r"(https?)://([a-z0-9.-]+)(?::([0-9]+))?(/[A-Za-z0-9_~!$&'()*+,;=:@/.-]*)", re.ASCII)
+_PLAIN_URL = re.compile(r"(https?)://([a-z0-9.-]+)(?::([0-9]+))?(/[A-Za-z0-9_~!$'()*+,;=:@/.-]*)", re.ASCII)
 _SAFE = "/~!$&'()*+,;=:@%-._"
 _SAFE_QUERY = _SAFE + "?"
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
@@ -122,7 +123,8 @@ def parse_authority(text: str, *, default_port: int | None) -> Authority:
 def parse_target(url: str) -> Target:
     """Read an absolute http(s) URL; raises `AddressError`.
 
-    A fragment is dropped; a login, a dot segment, a backslash or a control character is an error. The path
+    A fragment is dropped; a login, a dot segment, a backslash, a control character and what `names_folder` tells are
+    errors. The path
     comes out with unreserved characters unquoted and others quoted in upper-case hex (RFC 3986, 6.2.2).
     """
     if len(url) > MAX_URL:
@@ -141,6 +143,8 @@ def parse_target(url: str) -> Target:
         raise AddressError(f"not an http or https URL: `{url!a}`")
     at = parse_authority(parts.netloc, default_port=DEFAULT_PORTS[parts.scheme])
     path = canonical_path(parts.path or "/", query=parts.query if "?" in url.partition("#")[0] else None)
+    if names_folder(path):
+        raise AddressError(f"a URL that names a folder inside an archive: `{url!a}`")
     return Target(parts.scheme, at, path)
 
 

@@ -200,7 +200,7 @@ def _json_files(entries: list[Any], url: str, index: str, project: str) -> Itera
             link = join(url, link)
         except AddressError:
             continue
-        if not link.endswith("/" + filename) and _tail(link) != filename:
+        if ("?" in link or not link.endswith("/" + filename)) and _tail(link) != filename:
             continue
         hashes, size = entry.get("hashes"), entry.get("size")
         sha256 = hashes.get("sha256") if type(hashes) is dict else None

@@ -21,7 +21,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from openvet_install.errors import InvalidError, UsageError
-from openvet_install.files import File, FilenameError, filename_of, parse_filename
+from openvet_install.files import File, FilenameError, filename_of, names_folder, parse_filename
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -353,6 +353,8 @@ def locate(folder: Path, base: str, url: str | None, path: str | None) -> tuple[
         local = (folder / base / path).absolute()
         return local.as_uri(), local.name
     if url:
+        if names_folder(url):
+            raise LockContentError(f"a folder inside an archive is not gated: `{url[:MAX_SHOWN]}`")
         try:
             joined = url if urlsplit(url).scheme else urljoin(base, url)
             return joined, filename_of(joined)

@@ -16,7 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import DirectReferenceError, UsageError
-from openvet_install.files import FilenameError, filename_of, parse_filename
+from openvet_install.files import FilenameError, filename_of, names_folder, parse_filename
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -170,6 +170,8 @@ def _from_url(url: str, text: str, fragment: str) -> Source:
         return _on_disk(local_path(url), text, sha256)
     if scheme not in ("http", "https") or not _is_web(url):
         raise UsageError(f"`{shown(text)}` is not an http, https or file URL")
+    if names_folder(url):
+        raise UsageError(f"`{shown(text)}`: a folder inside an archive is not gated")
     clean = urlunsplit((*urlsplit(url)[:4], ""))
     return Source(filename_of(url), url=clean + (f"#sha256={sha256}" if sha256 else ""), sha256=sha256)
 

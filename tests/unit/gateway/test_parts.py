@@ -94,6 +94,7 @@ def test_api_versions(version):
 
 def test_a_name_unlike_its_url_is_dropped():
     body = b'{"meta":{"api-version":"1.0"},"name":"a","files":['
+    body += b'{"filename":"a-1.0.tar.gz","url":"/f/a-2.0.tar.gz?/a-1.0.tar.gz","hashes":{}},'
     body += b'{"filename":"a-1.0.tar.gz","url":"/f/a-2.0.tar.gz","hashes":{}}]}'
     assert parse_page(body, JSON, "https://a.test/simple/a/", index="https://a.test").files == ()
 
