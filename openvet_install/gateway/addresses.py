@@ -31,6 +31,7 @@ _HOST_PORT = re.compile(r"(\[[^\]]*\]|[^:\[\]]*)(?::([0-9]*))?", re.ASCII)
 _PLAIN_URL = re.compile(r"(https?)://([a-z0-9.-]+)(?::([0-9]+))?(/[A-Za-z0-9_~!$'()*+,;=:@/.-]*)", re.ASCII)
 _SAFE = "/~!$&'()*+,;=:@%-._"
 _SAFE_QUERY = _SAFE + "?"
+_PIP_QUOTES = re.compile(r"[!$&'()*+,;=:]")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})?")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _NAT64 = 0x0064FF9B << 96  # 64:ff9b::/96, RFC 6052
@@ -189,6 +190,15 @@ def join(base: str, link: str) -> str:
     elif match[3] is None and "/." not in link and len(link) <= MAX_URL and match[2] in _plain_hosts:
         return link
     return canonical_url(link)
+
+
+def as_pip_asks(url: str) -> str:
+    """Return a canonical URL as pip asks for it when a page lists it: it quotes more of a path than it has to."""
+    scheme, mark, rest = url.partition("://")
+    host, slash, rest = rest.partition("/")
+    path, question, query = rest.partition("?")
+    path = _PIP_QUOTES.sub(lambda match: f"%{ord(match[0]):02X}", path)
+    return f"{scheme}{mark}{host}{slash}{path}{question}{query}"
 
 
 def never(address: Address) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from openvet_install.errors import InstallError
 from openvet_install.gateway import Refusal, Released, replies
-from openvet_install.gateway.addresses import AddressError, join, parse_target
+from openvet_install.gateway.addresses import AddressError, as_pip_asks, join, parse_target
 from openvet_install.gateway.blobs import TooLargeError
 from openvet_install.gateway.pages import (
     HTML_TYPE,
@@ -117,6 +117,7 @@ class Answers:
         self._files = Flights()
         self._lock = threading.Lock()
         self._advertised: set[str] = set()
+        self._spelled: dict[str, str] = {}
         self._aliases: dict[str, File] = {}
         self._memo: dict[Hashable, int] = {}
         self.faults: list[BaseException] = []
@@ -199,8 +200,11 @@ class Answers:
         url = target.url
         index = url.partition("?")[0].rstrip("/").rpartition("/")[0]
         page = self._keeper.page(parse_page(body, content_type, url, index=index, wanted=self._keeper.wanted), login)
-        if page.advertise:
-            with self._lock:
+        with self._lock:
+            self._spelled.update(
+                (asked, file.url) for file in page.files if (asked := as_pip_asks(file.url)) != file.url
+            )
+            if page.advertise:
                 self._advertised.update(file.url for file in page.files if file.is_wheel)
         return _Rendered(page, body if self._keeps_raw else b"", content_type)
 
@@ -230,6 +234,8 @@ class Answers:
 
     def _file(self, request: Request, target: Target) -> Answer:
         wheel = self._wheel_of_metadata(target)
+        if target.url in self._spelled and self._keeper.expected(target.url) is None:
+            target = parse_target(self._spelled[target.url])
         source = parse_target(self._keeper.metadata_of(wheel.url)) if wheel is not None else target
         # a login is for the host that it was sent to
         result = self._judged(source, request.get("authorization") if source.origin == target.origin else None)
@@ -272,6 +278,7 @@ class Answers:
         path, mark, query = target.path.partition("?")
         for candidate in (path.removesuffix(METADATA) + mark + query, target.path.removesuffix(METADATA)):
             url = target.origin + candidate
+            url = self._spelled.get(url, url)
             if candidate != target.path and url in self._advertised:
                 return parse_target(url)
         return None

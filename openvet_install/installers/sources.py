@@ -30,6 +30,7 @@ SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _EXTRAS = re.compile(r"(.+?)(\[[^\]/\\]*\])")
 _NAMED = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*@\s*(\S.*)")
 _SHA256 = re.compile(r"sha256=([0-9a-fA-F]{64})")
+_EGG = re.compile(r"(?:^|&)egg=([A-Za-z0-9._-]+)(?=&|$)")
 _SHOWN = 100
 
 WHY_NO_VCS = "version control as a source is refused (direct-reference): no audit can name what a repository holds"
@@ -112,7 +113,7 @@ def read_source(text: str, cwd: str) -> tuple[Requirement, Source] | None:
         found = Requirement(f"{name or own}{extras or ''}=={version}{f'; {marker}' if marker else ''}")
     except (FilenameError, InvalidRequirement) as error:
         raise UsageError(f"`{shown(text)}`: {error}") from error
-    if canonicalize_name(found.name) != own:
+    if any(canonicalize_name(name) != own for name in (found.name, *_EGG.findall(fragment))):
         raise UsageError(f"`{shown(text)}`: the file is one of {own}")
     return found, source
 
@@ -160,10 +161,10 @@ def _is_path(text: str) -> bool:
 
 def _from_url(url: str, text: str, fragment: str) -> Source:
     sha256 = None
-    if fragment:
-        match = _SHA256.fullmatch(fragment)
+    if left := _EGG.sub("", fragment).removeprefix("&"):
+        match = _SHA256.fullmatch(left)
         if match is None:
-            raise UsageError(f"`{shown(text)}`: of a fragment only `#sha256=…` is understood")
+            raise UsageError(f"`{shown(text)}`: of a fragment only `#sha256=…` and `#egg=NAME` are understood")
         sha256 = match[1].lower()
     scheme = url.partition(":")[0].lower()
     if scheme == "file":

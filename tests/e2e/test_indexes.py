@@ -1,8 +1,12 @@
 """The index is the one that pip or uv is configured with: variable, file, flag."""
 
+import json
+from urllib.parse import unquote
+
 import pytest
 
-from tests.support.indexsim import IndexSimulator
+from openvet_install.gateway.pages import JSON_TYPE
+from tests.support.indexsim import IndexSimulator, Reply
 from tests.support.stage import NO, YES
 from tests.support.wheels import make_wheel, wheel_name
 
@@ -129,3 +133,19 @@ def test_what_merely_lies_in_a_folder_is_not_blamed_for_an_index_out_of_reach(st
     assert ended.code == 69, ended.err
     assert "bad" not in "\n".join(ended.ours)
     assert stage.run(*tool, *away, "bad").code == 77
+
+
+@pytest.mark.parametrize("version", ["1.0+cpu", "1!2.0"])
+@BOTH
+def test_a_page_that_quotes_less_than_pip_asks_with(stage, tool, version):
+    sha256 = stage.wheel("good", version, YES)
+    stage.policy()
+    (entry,) = stage.index.entries.values()
+    url = unquote(stage.index.file_url(entry.filename))
+    file = {"filename": entry.filename, "url": url, "hashes": {"sha256": sha256}}
+    body = json.dumps({"meta": {"api-version": "1.0"}, "name": "good", "files": [file]}).encode()
+    page = Reply(200, {"Content-Type": JSON_TYPE}, body)
+    stage.index.lies.at_request = lambda _number, asked: page if asked.startswith("/simple/good") else None
+    ended = stage.run(*tool, "good")
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"good": version}

@@ -15,6 +15,7 @@ from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, read
 from openvet_install.installers.sources import WHY_NO_VCS
 
 A, B = "a" * 64, "B" * 64
+FRAGMENT = "of a fragment only `#sha256=…` and `#egg=NAME` are understood"
 
 
 def read_file(name, cwd):
@@ -104,7 +105,9 @@ def test_a_pipe_is_read_once(project):
         ("evil@ftp://h/e.whl", "`evil@ftp://h/e.whl` is not an http, https or file URL"),
         ("https://h/e.whl", "`https://h/e.whl`: Invalid wheel filename (wrong number of parts): 'e'"),
         ("evil @ https://h/good-1.0.tar.gz", "`evil @ https://h/good-1.0.tar.gz`: the file is one of good"),
-        ("https://h/e-1.0.zip#egg=e", "`https://h/e-1.0.zip#egg=e`: of a fragment only `#sha256=…` is understood"),
+        ("https://h/e-1.0.zip#egg=f", "`https://h/e-1.0.zip#egg=f`: the file is one of e"),
+        ("https://h/e-1.0.zip#subdirectory=x&egg=e", "`https://h/e-1.0.zip#subdirectory=x&egg=e`: " + FRAGMENT),
+        ("https://h/e-1.0.zip#md5=1", f"`https://h/e-1.0.zip#md5=1`: {FRAGMENT}"),
         ("file:./none.whl", "`file:./none.whl`: no such file"),
         ("git+https://h/r.git", f"`git+https://h/r.git`: {WHY_NO_VCS}"),
         ("x @ git+ssh://h/r", f"`x @ git+ssh://h/r`: {WHY_NO_VCS}"),
@@ -120,6 +123,13 @@ def test_any_other_line_stops_with_its_place(write, line, words):
     with pytest.raises(UsageError) as caught:
         read(write, f"six\n{line}\n")
     assert (caught.value.what, caught.value.where) == (words, "req.txt:2")
+
+
+@pytest.mark.parametrize("fragment", [f"egg=e&sha256={A}", f"sha256={A}&egg=E", f"sha256={A}"])
+def test_the_name_in_a_fragment_is_left_out(write, fragment):
+    (requested,) = read(write, f"https://h/e-1.0.zip#{fragment}\n").requested
+    assert requested.source.url == f"https://h/e-1.0.zip#sha256={A}"
+    assert str(requested.requirement) == "e==1.0"
 
 
 def test_a_line_that_is_nothing(write):
