@@ -6,6 +6,7 @@ The RECORD on disk is never believed. Nothing is repaired or removed.
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -69,6 +70,7 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
         warnings=list(chosen.warnings),
     )
     places = Places.of(target)
+    result.warnings += _beside(target.sites, places)
     after = snapshot(places)
     with ExitStack() as stack:
         try:
@@ -265,6 +267,12 @@ def _folder_of(info: str, chosen: Setting) -> Path | None:
     except (ValueError, KeyError, TypeError, OSError, RuntimeError):  # the last one for loops of links
         return None
     return folder if opponents(folder, chosen.policies) == [] else None
+
+
+def _beside(sites: Sequence[str], places: Places) -> list[str]:
+    """Name the folders of packages that the environment's Python looks in, and that are not its own."""
+    others = dict.fromkeys(map(os.path.realpath, sites)).keys() - set(places.roots)
+    return [f"{one} is on the path of that Python as well, and was not looked at" for one in sorted(others)]
 
 
 def _unknown(name: str, version: str, detail: str) -> Decision:

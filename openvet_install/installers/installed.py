@@ -36,6 +36,7 @@ _NUMBERED = {"pip": re.compile(r"pip[0-9.]*"), "setuptools": re.compile(r"easy_i
 """Commands that pip writes for the target's version, with the entry point of the plain name."""
 _VENV_COMMANDS = re.compile(r"python[0-9.]*t?|activate(\.\w+)?|activate_this\.py|deactivate\.\w+|pydoc\.bat")
 _VENV_SITE = frozenset({"_virtualenv.py", "_virtualenv.pth"})
+_VENV_PTH = b"import _virtualenv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,7 @@ def nothing(after: Snapshot) -> Snapshot:
     """
     folder, roots = after.places.command_folder, after.places.roots
     left = {f"{root}/{name}" for root in roots for name in _VENV_SITE} | after.places.configuration
+    left -= {path for path in left if path.endswith(".pth") and disk.read(path, len(_VENV_PTH)) != _VENV_PTH}
     kept = {path: stamp for path, stamp in after.stamps.items() if path.rpartition("/")[0] == folder or path in left}
     return Snapshot(places=after.places, stamps=kept)
 

@@ -24,7 +24,7 @@ _MIN_PYTHON = (3, 9)  # of `packaging`
 # Runs inside the target. Only the `packaging` folder is opened to it, nothing else of ours can be imported.
 # The variables of markers (PEP 508) are asked for here: importing `packaging.markers` takes as long as all the rest.
 _SCRIPT = """
-import importlib.util, json, os, platform, sys, sysconfig
+import importlib.util, json, os, platform, site, sys, sysconfig
 sys.dont_write_bytecode = True
 spec = importlib.util.spec_from_file_location("packaging", os.path.join(sys.argv[1], "__init__.py"),
                                               submodule_search_locations=[sys.argv[1]])
@@ -44,11 +44,15 @@ environment = {
 }
 paths = sysconfig.get_paths()
 marker = os.path.join(paths["stdlib"], "EXTERNALLY-MANAGED")
+found = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
+if sys.prefix == sys.base_prefix or any(not path.startswith(sys.prefix) for path in found):
+    found.append(site.getusersitepackages())
 json.dump({
     "python": sys.executable, "prefix": sys.prefix, "base_prefix": sys.base_prefix,
     "purelib": paths["purelib"], "platlib": paths["platlib"], "scripts": paths["scripts"], "data": paths["data"],
     "version": list(sys.version_info[:3]), "implementation": sys.implementation.name,
     "tags": [str(tag) for tag in sys_tags()], "environment": environment,
+    "sites": [path for path in found if os.path.isdir(path)],
     "externally_managed": sys.prefix == sys.base_prefix and os.path.exists(marker),
 }, sys.stdout)
 """
@@ -59,7 +63,8 @@ class Target:
     """One Python environment, as its own interpreter describes it.
 
     `tags` from the most to the least specific, each `py-abi-platform`; `environment` are the variables of markers;
-    paths are absolute. `version` has three numbers. `beside`: see `disk.Places`.
+    paths are absolute. `version` has three numbers. `beside`: see `disk.Places`. `sites`: folders of packages that this
+    Python looks in, its own and those of others.
     """
 
     python: Path
@@ -75,6 +80,7 @@ class Target:
     externally_managed: bool
     virtual: bool
     beside: Path | None = None
+    sites: tuple[str, ...] = ()
 
 
 class ToolStops(InstallError):  # noqa: N818 - not a fault, an answer
@@ -189,6 +195,7 @@ def _read(said: Mapping[str, Any]) -> Target:
         environment={str(key): str(value) for key, value in said["environment"].items()},
         externally_managed=bool(said["externally_managed"]),
         virtual=said["prefix"] != said["base_prefix"],
+        sites=tuple(str(path) for path in said["sites"]),
     )
 
 

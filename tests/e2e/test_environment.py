@@ -170,3 +170,26 @@ def test_the_marker_of_a_requirement_holds_for_the_target(stage):
     assert ended.code == 0, ended.err
     assert ended.err.startswith("not judged here: w\n")
     assert stage.run("openvet-install", "check", "--all-files").code == 77
+
+
+def test_a_file_of_venv_tools_that_does_more_is_told(stage):
+    stage.wheel("goodlib", "1.0", YES)
+    stage.policy()
+    plain_install(stage, "goodlib")
+    pth = site(stage) / "_virtualenv.pth"
+    pth.write_text("import _virtualenv")
+    (site(stage) / "_virtualenv.py").write_text("")
+    assert checked(stage).code == 0
+    pth.write_text("import _virtualenv\nimport os; os.environ['EVIL'] = '1'\n")
+    ended = checked(stage)
+    assert ended.code == 77
+    assert ended.out.startswith("✘ _virtualenv.pth    unaudited    belongs to no package, runs at every start")
+
+
+def test_packages_beside_the_environment_are_named(stage):
+    stage.policy()
+    config = stage.environment / "pyvenv.cfg"
+    config.write_text(config.read_text().replace("site-packages = false", "site-packages = true"))
+    ended = checked(stage)
+    assert ended.code == 0
+    assert "site-packages is on the path of that Python as well, and was not looked at" in ended.err
