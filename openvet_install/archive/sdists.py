@@ -190,7 +190,7 @@ def _project(raw: bytes) -> tuple[str, ...]:
 def _toml(raw: bytes, what: str) -> dict[str, Any]:
     try:
         return tomllib.loads(raw.decode())
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ArchiveError(f"`{what}` of the sdist cannot be read") from error
 
 

@@ -12,8 +12,10 @@ import re
 import stat
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from openvet_install.config.model import Exemption, Lockfile, LogSettings, Mode, PolicyFile, Settings
 from openvet_install.config.publishers import publisher, trust_root
@@ -242,16 +244,31 @@ def _logs(root: Table, install_root: Table) -> dict[str, LogSettings]:
         extra.only(LOG_KEYS)
         found[name] = LogSettings(
             name=name,
-            url=table.required("url", str, ""),
+            url=_address(table, table.at("url"), table.required("url", str, "https://…")),
             where=root.document.place(table.at("url")),
             operators=_fingerprints(extra, "operators"),
             signers=_fingerprints(extra, "signers"),
-            mirrors=extra.strings("mirrors"),
+            mirrors=tuple(
+                _address(extra, (*extra.at("mirrors"), number), one)
+                for number, one in enumerate(extra.strings("mirrors"))
+            ),
             expect=extra.convert("expect", duration, None),
         )
     for name, table in ours.items():
         table.document.fault(table.path, f"there is no `[log.{name}]` for this table")
     return found
+
+
+def _address(table: Table, path: tuple[str | int, ...], url: str) -> str:
+    """Return the address of a log or a mirror; what can never be asked is a fault."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good:
+        table.document.fault(path, "not the http(s) address of a log")
+    return url
 
 
 def _fingerprints(table: Table, key: str) -> tuple[str, ...]:
@@ -306,6 +323,8 @@ def _exemption(scope: str, table: Table, today: date, owner: str | None) -> Exem
             fault((*table.at("hashes"), number), f"not `sha256:` and 64 digits: `{value}`")
     if not hashes and not (version and index):
         fault(table.path, "an exemption needs `hashes`, or `version` and `index`")
+    if version is not None and not _is_version(version):
+        fault(table.at("version"), f"not a version: `{version}`")
     until = table.data.get("until")
     if isinstance(until, datetime) or not isinstance(until, date):
         fault(table.at("until") if "until" in table.data else table.path, "`until` must be a date such as 2027-01-31")
@@ -331,6 +350,14 @@ def _exemption(scope: str, table: Table, today: date, owner: str | None) -> Exem
         until=until,
         where=table.document.place(table.path),
     )
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return True
 
 
 def _lifted(scope: str, table: Table, until: date, today: date) -> str:

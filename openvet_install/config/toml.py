@@ -15,7 +15,7 @@ else:
 from openvet_install.errors import ConfigError, FaultsError, InstallError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
 Path_: TypeAlias = tuple[str | int, ...]
 T = TypeVar("T")
@@ -23,7 +23,14 @@ T = TypeVar("T")
 _KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _DOTTED = rf"{_KEY}(?:\s*\.\s*{_KEY})*"
 _HEADER = re.compile(rf"\s*(?P<brackets>\[\[?)\s*(?P<key>{_DOTTED})\s*\]")
-_PAIR = re.compile(rf"\s*(?P<key>{_DOTTED})\s*=(?P<value>.*)", re.DOTALL)
+_PAIR = re.compile(rf"\s*(?P<key>{_DOTTED})\s*=")
+_TOKEN = re.compile(
+    r'''"""[^"\\]*(?:(?:\\.|"{1,2}(?!"))[^"\\]*)*"""+'''  # a string of many lines
+    r"""|'{3}.*?'{3,}"""
+    r"""|"(?:[^"\\]|\\.)*"|'[^']*'|#[^\n]*|[][{}]|\n""",
+    re.DOTALL,
+)
+"""What decides where a value ends."""
 _AT_LINE = re.compile(r"\(at line (\d+), column \d+\)")
 
 _TYPES = {str: "a string", bool: "true or false", int: "an integer", list: "an array", dict: "a table"}
@@ -47,7 +54,7 @@ class Document:
             raise ConfigError("not UTF-8", where=f"{name}, byte {error.start}") from error
         try:
             data = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
+        except ValueError as error:
             line = _AT_LINE.search(str(error))
             what = _AT_LINE.sub("", str(error)).strip()
             raise ConfigError(f"not TOML: {what}", where=f"{name}:{line[1]}" if line else name) from error
@@ -202,27 +209,34 @@ def _lines(text: str) -> dict[Path_, int]:
     found: dict[Path_, int] = {}
     counts: dict[Path_, int] = {}
     base: Path_ = ()
-    lines = text.splitlines(keepends=True)
-    number = 0
-    while number < len(lines):
-        start, line = number, lines[number]
-        number += 1
+    for number, line in _statements(text):
         if header := _HEADER.match(line):
             base = _resolve(_parts(header["key"]), counts)
             if header["brackets"] == "[[":
                 counts[base] = counts.get(base, -1) + 1
                 base = (*base, counts[base])
-            found.setdefault(base, start + 1)
+            found.setdefault(base, number)
         elif pair := _PAIR.match(line):
             path = base
             for part in _parts(pair["key"]):
                 path = (*path, part)
-                found.setdefault(path, start + 1)
-            value = pair["value"]
-            while not _complete(value) and number < len(lines):
-                value += lines[number]
-                number += 1
+                found.setdefault(path, number)
     return found
+
+
+def _statements(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of good TOML that something begins on, with their numbers: none within a value."""
+    lines = text.split("\n")  # `splitlines` knows more ends than TOML does
+    number = depth = 0
+    begins = True
+    for token in _TOKEN.finditer(text + "\n"):
+        mark = token[0]
+        if begins:
+            yield number + 1, lines[number]
+            begins = False
+        depth += (mark in "[{") - (mark in "]}")
+        number += mark.count("\n")
+        begins = mark == "\n" and depth == 0
 
 
 def _resolve(parts: list[str], counts: dict[Path_, int]) -> Path_:
@@ -242,11 +256,3 @@ def _parts(key: str) -> list[str]:
         ((name, data),) = data.items()
         parts.append(name)
     return parts
-
-
-def _complete(value: str) -> bool:
-    try:
-        tomllib.loads(f"x = {value}")
-    except tomllib.TOMLDecodeError:
-        return False
-    return True

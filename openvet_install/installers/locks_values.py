@@ -197,7 +197,7 @@ def load_toml(text: str, path: Path) -> dict[str, Any]:
     """Parse TOML; a fault is a `LockError` with its line."""
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:
         line = getattr(error, "lineno", None)
         found = re.search(r"at line (\d+)", str(error))
         if line is None and found:

@@ -112,7 +112,7 @@ def _block_of(raw: bytes, origin: str) -> tuple[str, str, dict[str, Any]] | None
     )
     try:
         table = tomllib.loads(content)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"its metadata is not TOML: {error}", where=origin) from error
     return f"{block[0]}\n", content, table
 

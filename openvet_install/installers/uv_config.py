@@ -317,7 +317,7 @@ def _parse(path: str) -> tuple[str, dict[str, Any]]:
     try:
         text = raw.decode("utf-8-sig")
         return text, tomllib.loads(text)
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"not TOML: {error}", where=path) from error
 
 

@@ -231,7 +231,7 @@ def _logs(path: Path, allowed: set[str], read: Read | None) -> dict[str, dict[st
         return {}
     try:
         table = tomllib.loads(raw.decode()) if len(raw) <= LOCK_MAX_BYTES else {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"not TOML: {error}", where=str(path)) from error
     version = table.pop("version", None)
     if not isinstance(version, int) or isinstance(version, bool):

@@ -107,6 +107,7 @@ def test_other_formats_and_names(tmp_path, filename):
 def test_a_deep_pyproject(tmp_path):
     deep = "a = " + "[" * 100_000
     refused(tmp_path, make_sdist("x", "1.0", pyproject=deep), SDIST, "cannot be read")
+    refused(tmp_path, make_sdist("x", "1.0", pyproject=f"a = {'1' * 5000}"), SDIST, "cannot be read")
     marker = "x; " + "(" * 50_000 + "@"
     refused(tmp_path, make_wheel("x", "1.0", requires=[marker]), WHEEL, "")
 

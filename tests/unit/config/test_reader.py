@@ -102,6 +102,48 @@ def test_broken_toml_has_its_line(tmp_path):
     assert error.where == "openvet.toml:2"
 
 
+def test_a_number_of_too_many_digits_is_a_fault(tmp_path):
+    assert "not TOML" in fault(tmp_path, f"[install]\nx = {'1' * 5000}\n").what
+
+
+def test_only_line_feeds_end_lines(tmp_path):
+    text = '# a\u2028"\\q" = 1\n# b\x85[[install.exempt]]\n[install]\nmode = "wran"\n'
+    assert fault(tmp_path, text).where == "openvet.toml:4, key `install.mode`"
+
+
+def test_values_of_many_lines_are_no_keys(tmp_path):
+    text = '''\
+[requirement]
+a = """
+[install]
+mode = "wran" \\""" #"
+"""
+b = { condition = '[{"#', default = [ # ]
+  "]"] }
+[install]
+"mode" = "wran"
+'''
+    with pytest.raises(FaultsError) as caught:
+        read(tmp_path, text)
+    assert [one.where.partition(",")[0] for one in caught.value.faults] == [f"openvet.toml:{n}" for n in (2, 6, 6, 9)]
+
+
+def test_a_long_array_is_read_in_no_time(tmp_path):
+    lines = '  "lib", # ]\n' * 50_000
+    error = fault(tmp_path, f"[install]\nlocal-projects = [\n{lines}]\nmode = 1\n")
+    assert error.where == "openvet.toml:50004, key `install.mode`"
+
+
+@pytest.mark.parametrize(
+    "url", ["https://[logs.example/acme", "ftp://logs.example/acme", "logs.example", "https://logs.example:99999/", ""]
+)
+def test_what_is_no_address_of_a_log(tmp_path, url):
+    log = f'[log.a]\nurl = "{url}"\n'
+    assert fault(tmp_path, log).where == "openvet.toml:2, key `log.a.url`"
+    mirror = f'[log.a]\nurl = "https://logs.example/a"\n[install.log.a]\nmirrors = ["https://b.example", "{url}"]\n'
+    assert fault(tmp_path, mirror).where == "openvet.toml:4, key `install.log.a.mirrors[1]`"
+
+
 def test_install_may_stand_in_a_file_of_its_own(tmp_path):
     (tmp_path / "openvet-install.toml").write_text('[install]\nmode = "warn"\n')
     policy = read(tmp_path, '[requirement]\nbenign = "is-benign"\n')
@@ -119,6 +161,7 @@ def test_install_in_both_files_is_an_error(tmp_path):
     [
         ("", "needs `hashes`, or `version` and `index`"),
         ('version = "1"\n', "needs `hashes`, or `version` and `index`"),
+        ('version = "soon"\nindex = "https://index.example/simple"\n', "not a version: `soon`"),
         ('hashes = ["sha256:ab"]\n', "not `sha256:` and 64 digits"),
         ('hashes = ["sha256:' + "ab" * 32 + '"]\nuntil = 2999-01-01\n', "at most a year ahead"),
         ('hashes = ["sha256:' + "ab" * 32 + '"]\nuntil = "soon"\n', "must be a date"),

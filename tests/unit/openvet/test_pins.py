@@ -53,9 +53,9 @@ def test_openvet_lock_as_openvet_reads_it(tmp_path, case):
 
 @pytest.mark.parametrize("read", [read_pins, read_walked])
 def test_what_is_no_lock_file_is_refused_at_once(tmp_path, read):
-    for name in ("pipe", "deep"):
+    for name, text in {"pipe": "", "deep": "a = " + "[" * 100_000, "long": f"version = {'1' * 5000}"}.items():
         path = tmp_path / name
-        os.mkfifo(path) if name == "pipe" else path.write_text("a = " + "[" * 100_000)
+        os.mkfifo(path) if name == "pipe" else path.write_text(text)
         with pytest.raises(ConfigError):
             read(path)
 
