@@ -168,7 +168,7 @@ class Heads:
         operators = settings.operators or (walked.operators if walked else ())
         held = None if bundle is None else bundle.held(settings.url)
         if bundle is not None and held is None:
-            if self._looks.get(settings.url) is None:
+            if not self._looks.of(settings.url):
                 raise UndecidedError(f"{bundle.name} holds nothing of log `{settings.name}`", hint=BUNDLE_HINT)
             bundle = None
         fetcher = self._fetcher if bundle is None else Nowhere(environ={})
@@ -199,19 +199,20 @@ class Heads:
         A host that serves what is older than what we know has not been seen again, and nothing that we know is
         forgotten because of it (threat T66).
         """
-        last = self._looks.get(source.settings.url)
-        if last is not None and last.checked > self._now:
-            last = None  # a look from the future would stay young for ever
-        checked = last.checked if last is not None and last.checked != NEVER else None
+        looks = [one for one in self._looks.of(source.settings.url) if one.checked <= self._now]  # else young for ever
+        checked = max((one.checked for one in looks if one.checked != NEVER), default=None)
         young = checked is not None and self._now - checked < policy.settings.check_every
         newer = source.bundle is not None and (checked is None or source.bundle.made > checked)
-        if last is not None and last.pin == source.pin and (young or self._offline) and not newer:
+        last = next(iter(looks), None)
+        fits = last is not None and last.pin == source.pin and known in (source.pin, last.newest)
+        if last is not None and fits and (young or self._offline) and not newer:
             self._too_stale(source, policy, checked, None)
             if policy.settings.heads == "latest" and last.newest != source.pin:
                 self._walk(source, last.newest, since=source.pin, operators=operators)
             return self._latest(replace(source, newest=last.newest, checked=checked), policy)
-        if last is not None and self._counts(source, last, known, operators):
-            known = last.newest
+        for one in looks:
+            if self._counts(source, one, known, operators):
+                known = one.newest
         if source.bundle is not None:
             return self._bundled(source, policy, operators, known, checked)
         try:
@@ -260,18 +261,25 @@ class Heads:
             raise BundleOldError(bundle.name, told)
 
     def _counts(self, source: Source, last: Look, known: str, operators: tuple[str, ...]) -> bool:
-        """Tell whether a look tells of news: one from this pin does, one from another pin if it can be verified."""
+        """Tell whether a look tells of news: one from this pin does, one from another pin if it can be verified.
+
+        One that can, but parts from what is `known`, proves that the log is forked.
+        """
         if last.newest in (source.pin, known):
             return False
         if last.pin == source.pin == known:
             return True
         try:
-            if source.log.relation(last.newest, known) != "extends":
+            if source.log.relation(last.newest, source.pin) != "extends":
                 return False
-            source.log.verify(last.newest, since=source.pin, operators=operators)
+            relation = source.log.relation(last.newest, known)
+            if relation != "stale":
+                source.log.verify(last.newest, since=source.pin, operators=operators)
         except (InvalidError, UndecidedError):
             return False
-        return True
+        if relation == "forked":
+            raise source.log.fork_seen(last.newest, known)
+        return relation == "extends"
 
     def _latest(self, source: Source, policy: PolicyFile) -> Source:
         """With `heads = "latest"` the newest head, walked in this run, stands in for the pin.

@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import platformdirs
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 APP = "openvet-install"
 TRIM_SECONDS = 86_400
+LOOKS_AT_MOST = 4
+"""Of one log, kept from different pins."""
 _HEAD = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -79,38 +81,46 @@ def _trim(cache: Path) -> None:
 
 
 class Looks:
-    """The last look at each log, by URL; it can add a no or hide one as a stale host could, never approve."""
+    """The last looks at each log, by URL; they can add a no or hide one as a stale host could, never approve.
+
+    Projects share them, and one that has other pins must not make us forget what was seen from those of another.
+    """
 
     def __init__(self, folder: Path) -> None:
         """`folder` is made when the first look is written."""
         self._path = folder / "looks.json"
         self._lock = threading.Lock()
 
-    def get(self, url: str) -> Look | None:
-        """Return the last look, None if there is none or it cannot be read."""
-        try:
-            entry = self._read()[url]
-            pin, newest = entry["pin"], entry["newest"]
-            if not _HEAD.fullmatch(pin) or not _HEAD.fullmatch(newest):
-                return None
-            return Look(pin, newest, datetime.fromisoformat(entry["checked"]))
-        except (KeyError, TypeError, ValueError):
-            return None
+    def of(self, url: str) -> tuple[Look, ...]:
+        """Return the last look from each of a few pins, the latest first; what cannot be read is none."""
+        entries = self._read().get(url)
+        found = map(_look, entries if isinstance(entries, list) else ())
+        return tuple(one for one in found if one is not None)[:LOOKS_AT_MOST]
 
     def put(self, url: str, *, pin: str, newest: str, checked: datetime) -> None:
         """Remember a look; a folder that cannot be written only costs the next run a look."""
         with self._lock:
             data = self._read()
-            data[url] = {"pin": pin, "newest": newest, "checked": checked.isoformat()}
+            looks = [Look(pin, newest, checked), *(one for one in self.of(url) if one.pin != pin)]
+            data[url] = [one._asdict() | {"checked": one.checked.isoformat()} for one in looks[:LOOKS_AT_MOST]]
             try:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 replace_file(self._path, json.dumps(data, indent=1, sort_keys=True).encode())
             except OSError:
                 return
 
-    def _read(self) -> dict[str, dict[str, str]]:
+    def _read(self) -> dict[str, Any]:
         try:
             data = json.loads(self._path.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return {}
         return data if isinstance(data, dict) else {}
+
+
+def _look(entry: Any) -> Look | None:
+    try:
+        look = Look(entry["pin"], entry["newest"], datetime.fromisoformat(entry["checked"]))
+        good = _HEAD.fullmatch(look.pin) and _HEAD.fullmatch(look.newest) and look.checked.tzinfo
+    except (KeyError, TypeError, ValueError):
+        return None
+    return look if good else None

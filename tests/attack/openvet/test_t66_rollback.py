@@ -99,6 +99,22 @@ def test_bad_news_at_the_walked_head_outlives_a_pin_that_is_set_back(project, al
     assert project.reason(good) is Reason.WITHDRAWN
 
 
+@pytest.mark.parametrize("how", ["young", "offline"])
+def test_bad_news_at_the_walked_head_outlives_a_look_from_the_pin(project, alice, how):
+    """Somebody saw and walked the withdrawal; the pin alone is set back to where this machine last looked."""
+    good = alice.publish("flask", "1", claims=YES)
+    project.pin(alice)
+    assert project.reason(good) is Reason.APPROVED
+    alice.withdraw(good)
+    anchor = Walked(alice.operator_fingerprints, alice.head)
+    write_walked(project.folder / "project" / "openvet-install.lock", {"alice": anchor})
+    if how == "offline":
+        project.reason(alice.publish("click", "1"), now=NOW + timedelta(hours=2))  # brings the objects
+        project.looks.put(alice.url, pin=alice.commits[1], newest=alice.commits[1], checked=NOW)
+    minutes = NOW + timedelta(minutes=5)
+    assert project.reason(good, now=minutes, offline=how == "offline") is Reason.WITHDRAWN
+
+
 def project_pin(project, log, at):
     folder = project.folder / "project"
     write_pins(folder / "openvet.lock", {log.name: Pin(log.url, log.commits[at])})
@@ -137,6 +153,59 @@ def test_a_look_that_is_another_projects_own_history_counts_for_nothing(project,
     alice.objects.update(hostile.objects)
     assert project.reason(good) is Reason.APPROVED
     assert project.opened.warnings == []
+
+
+def runs_by_pins_of_its_own(hostile, alice, project):
+    """A run of another project, in a checkout that brings its own pins, while the host plays along."""
+    other = Project(project.folder / "other", project.store)
+    other.looks = project.looks
+    other.pin(alice, policy=BENIGN + EVERY)
+    project_pin(other, alice, 0)
+    for name in ("openvet.lock", "openvet-install.lock"):
+        path = other.folder / "project" / name
+        path.write_text(path.read_text().replace(alice.commits[0], hostile.head))
+    alice.objects.update(hostile.objects)
+    alice.serve(hostile.head)
+    other.known()
+    alice.serve(None)
+
+
+@pytest.mark.parametrize("how", ["rolled back", "out of reach", "offline"])
+def test_a_hostile_project_does_not_make_us_forget(project, alice, seen, how):
+    hostile = alice.fork("hostile", at=0)
+    hostile.publish("evil", "1")
+    runs_by_pins_of_its_own(hostile, alice, project)
+    if how == "rolled back":
+        alice.roll_back(2)
+    elif how == "out of reach":
+        alice.hide("head", "")
+    hour = NOW + timedelta(hours=1)
+    assert project.reason(seen, now=hour, offline=how == "offline") is Reason.WITHDRAWN
+
+
+def test_what_two_projects_saw_may_prove_a_fork(project, alice, seen):
+    hostile = alice.fork("hostile", at=1)
+    hostile.publish("evil", "1")
+    runs_by_pins_of_its_own(hostile, alice, project)
+    alice.roll_back(2)
+    with pytest.raises(LogStopsError, match="does not extend the one seen before") as caught:
+        project.known(now=NOW + timedelta(hours=1))
+    assert caught.value.exit_code == EXIT_INVALID
+
+
+@pytest.mark.parametrize(
+    "look",
+    ['{"pin": "HEAD", "newest": "HEAD", "checked": "2026-11-01T00:00:00"}', "[" * 100_000, '{"pin": 3}', '["HEAD"]',
+     '[{"pin": "HEAD", "newest": "HEAD", "checked": "2026-11-01T00:00:00"}, 3, {}]'],
+)  # fmt: skip
+def test_looks_that_cannot_be_read_are_none(project, alice, look):
+    good = alice.publish("flask", "1", claims=YES)
+    project.pin(alice)
+    assert project.reason(good) is Reason.APPROVED
+    path = project.folder / "state" / "looks.json"
+    path.write_text(f'{{"{alice.url}": {look.replace("HEAD", alice.head)}}}')
+    alice.withdraw(good)
+    assert project.reason(good) is Reason.WITHDRAWN
 
 
 def test_two_projects_share_what_they_see(project, alice, seen, tmp_path, store):
