@@ -117,7 +117,7 @@ def update(name: str | None, options: WrapperOptions) -> int:
     with _outside() as (fetcher, store, folders):
         moved = _moved(policy.folder, dict(policy.logs), name, fetcher, store)
         _tell(terminal, moved)
-        if any(one.state in ("first", "moved") for one in moved):
+        if any(one.learned or one.state in ("first", "moved") for one in moved):
             brings = _brought(policy, moved, partial(_knowledge, policy, fetcher, store, folders))
             terminal.line(f"wrote {WRITTEN}{_counted(brings)}")
             terminal.rows([_lost(one) for one in brings.lost] if brings else [])
@@ -189,8 +189,6 @@ def _tell(terminal: Terminal, found: list[Advance]) -> None:
             terminal.line(f"openvet: warning: {plain(warning, 300)}")
         if one.state == "first":
             terminal.line(f"{name}: first sight: verified {_commits(verified.commits)}; head {one.new[:12]}")
-            for operator in verified.operators:
-                terminal.line(f"{name}: operator {operator} (compare it with what {name} says)")
         elif one.state == "stale":
             behind = f"{_commits(one.behind)} before the pin" if one.behind else "older than the pin"
             terminal.line(f"{name}: stale; serves {one.served[:12]}, {behind}; kept {one.new[:12]}")
@@ -200,6 +198,8 @@ def _tell(terminal: Terminal, found: list[Advance]) -> None:
             counts = f"{verified.keyset_changes} keyset / {verified.generation_roots} gen-root"
             old = one.old[:12] if one.old else "none"
             terminal.line(f"{name}: verified {verified.commits} new commit(s) ({counts}); head {old} -> {one.new[:12]}")
+        for operator in one.learned:
+            terminal.line(f"{name}: operator {operator} (compare it with what {name} says)")
 
 
 def _commits(count: int) -> str:

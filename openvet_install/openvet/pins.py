@@ -72,6 +72,8 @@ class Advance(NamedTuple):
     behind: int = 0
     """How many commits `served` lies before `new` ("stale"), within one generation."""
     warnings: tuple[str, ...] = ()
+    learned: tuple[str, ...] = ()
+    """The operators that nobody had written down beside the pin before: whoever reads this trusts them from now on."""
 
 
 def advance(
@@ -89,7 +91,7 @@ def advance(
     operators = walked.operators if walked is not None else ()
     if pin is None and walked is None:
         verified = log.verify(served, since=None, operators=(), progress=progress)
-        return _result(log, "first", None, verified, served, warnings=told, now=now)
+        return _result(log, "first", None, verified, served, known=operators, warnings=told, now=now)
     old = pin.head if pin is not None else None
     for known in filter(None, (walked.walked if walked is not None else None, old)):
         if log.relation(served, known) == "forked":
@@ -99,9 +101,11 @@ def advance(
     if relation == "stale":
         behind = base.index - log.commit(served).index
         text = f"{log.name}: stale; serves {short(served)}, which is older than {short(base.head)}"
-        return _result(log, "stale", old, base, served, behind=max(behind, 0), warnings=(text, *told), now=now)
+        found = _result(log, "stale", old, base, served, known=operators, warnings=(text, *told), now=now)
+        return found._replace(behind=max(behind, 0))
     verified = log.verify(served, since=base.head, operators=base.operators, progress=progress)
-    return _result(log, "same" if old == served else "moved", old, verified, served, warnings=told, now=now)
+    state: Literal["same", "moved"] = "same" if old == served else "moved"
+    return _result(log, state, old, verified, served, known=operators, warnings=told, now=now)
 
 
 def _furthest(log: Log) -> tuple[str, tuple[str, ...]]:
@@ -149,7 +153,7 @@ def _result(
     verified: Verified,
     served: str,
     *,
-    behind: int = 0,
+    known: tuple[str, ...],
     warnings: tuple[str, ...] = (),
     now: int | None = None,
 ) -> Advance:
@@ -167,8 +171,8 @@ def _result(
         new=verified.head,
         verified=verified,
         served=served,
-        behind=behind,
         warnings=warnings,
+        learned=verified.operators[len(known) :],
     )
 
 

@@ -70,6 +70,23 @@ def test_first_sight_counts_everything_as_new(stage):
     assert update(stage)[-1] == f"{WROTE}; this project: 1 newly approved"
 
 
+@pytest.mark.parametrize("more", [False, True], ids=["the pin", "beyond it"])
+def test_an_anchor_that_nobody_had_written_down_is_told(stage, more):
+    """A pin of OpenVet's own, or a change that took our lock away: what is trusted from now on is said (threat T65)."""
+    stage.wheel("demo", "1.0", YES)
+    stage.policy()
+    (stage.project / "openvet-install.lock").unlink()
+    if more:
+        stage.wheel("other", "1.0", YES)
+    lines = update(stage)
+    assert lines[1:] == [
+        f"alice: operator {stage.log.operator_fingerprint} (compare it with what alice says)",
+        *[one for one in lines[2:] if one.startswith(WROTE)],
+    ]
+    assert len(lines) == 3
+    assert update(stage) == [f"alice: nothing new; head {stage.log.head[:12]}"]
+
+
 @pytest.mark.parametrize("how", ["no lock", "a broken lock", "a broken target"])
 def test_pins_move_although_the_project_cannot_be_judged(stage, how):
     stage.wheel("goodlib", "1.0", YES)

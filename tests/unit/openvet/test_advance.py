@@ -25,14 +25,14 @@ def pinned(log, at=-1):
 def test_first_sight(client, log):
     found = advance(client(log), None, None)
     assert (found.state, found.old, found.new, found.served) == ("first", None, log.head, log.head)
-    assert found.verified.operators == log.operator_fingerprints
+    assert found.verified.operators == found.learned == log.operator_fingerprints
     assert not found.warnings
 
 
 def test_same_and_moved(client, log):
     pin, walked = pinned(log)
     found = advance(client(log), pin, walked)
-    assert (found.state, found.verified.commits) == ("same", 0)
+    assert (found.state, found.verified.commits, found.learned) == ("same", 0, ())
     log.publish("new", "1")
     found = advance(client(log), pin, walked)
     assert (found.state, found.old, found.new, found.verified.commits) == ("moved", pin.head, log.head, 1)
@@ -79,9 +79,10 @@ def test_a_pin_without_a_walk_is_walked_from_the_anchor(client, log):
     pin, _ = pinned(log, 3)
     found = advance(client(log), pin, None)
     assert (found.state, found.old, found.new) == ("moved", pin.head, log.head)
-    assert found.verified.operators == log.operator_fingerprints
+    assert found.verified.operators == found.learned == log.operator_fingerprints
     log.serve(log.commits[2])
-    assert advance(client(log), pin, None).state == "stale"
+    found = advance(client(log), pin, None)
+    assert (found.state, found.learned) == ("stale", log.operator_fingerprints)
     other = log.fork("other", at=1)
     other.publish("q", "1")
     log.objects.update(other.objects)
