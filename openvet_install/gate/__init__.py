@@ -11,7 +11,7 @@
   content, got where a policy asks, `remembered`: what comparing them came to; `asking`, `logins`: how all of that is
   asked for;
 - `houses`, `local`, `named`, `projects`, `locked`, `remote`: inputs that no page lists: archives and folders of this
-  machine, files by URL, entries of `uv.lock`, requirement files by URL;
+  machine, files by URL, entries of `uv.lock`, requirement files by URL; `shelved`: a lock that names folders of files;
 - `keepers`, `resolving`: what a command that writes a lock may see; `relocked`, `compiled`: what it wrote, judged;
   `project`: its steps, and the files put back;
 - `opening`: what every run opens; `session`: one gated run; `after`, `outputs`: what lies on disk now against what was

@@ -16,6 +16,7 @@ from openvet_install.gate import locked
 from openvet_install.gate.outcome import Fit
 from openvet_install.gate.resolving import Resolver
 from openvet_install.installers import mirror
+from openvet_install.installers.commands import folders_in
 from openvet_install.installers.disk import replace_file
 from openvet_install.installers.requirements import pins_in
 
@@ -127,7 +128,8 @@ def _judge_lock(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
     path = Path(compiled.output or Path(plan.cwd, "pylock.toml"))
     lock = parse_lock(text, path, "uv" if compiled.kind == mirror.LOCK else "pylock")
     selection = select_for(lock, plan.target)
-    result.unfit = not locked.admit(Locked(lock=lock, selection=selection, base=None), keeper)
+    folders = folders_in(plan.argv)
+    result.unfit = not locked.admit(Locked(lock=lock, selection=selection, base=None), keeper, folders=folders)
     result.lock, result.locked = _name(compiled), len({one.package.name for one in selection.files})
     result.not_judged_here = tuple(f"{one.name} ({one.why})" for one in selection.not_here)
     hashes = {one.file.sha256 for one in selection.files}

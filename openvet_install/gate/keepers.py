@@ -60,7 +60,12 @@ def keeper_of(
         exact={**exact, **pinned},
         documents=documents,
         originals=originals,
-        view=View(tags=plan.target.tags, fits=Fit.of(plan.target), asked=partial(wanted_of, plan)),
+        view=View(
+            tags=plan.target.tags,
+            fits=Fit.of(plan.target),
+            asked=partial(wanted_of, plan),
+            indexed=bool(plan.indexes),
+        ),
     )
 
 

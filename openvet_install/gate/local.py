@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from openvet_install.decide import Reason, broken
 from openvet_install.errors import UsageError
 from openvet_install.files import File, FilenameError, parse_filename
 from openvet_install.gate.outcome import Fit
+from openvet_install.gate.resolving import Resolver, stand_in
 from openvet_install.gateway import Blob
 from openvet_install.gateway.blobs import CHUNK, MAX_FILE, private_folder
 from openvet_install.installers.commands import links_of
@@ -42,7 +44,7 @@ def admit(plan: Plan, keeper: Keeper, folder: Path) -> bool:
     fits = Fit.of(plan.target)
     taken: set[str] = set()
     for one in links_of(plan.argv):
-        if one.path is not None:
+        if one.path is not None and not one.copy(folder).exists():
             taken |= _links(one, keeper, folder, fits)
     good = True
     for source in (one.source for one in plan.requested if one.source is not None):
@@ -88,16 +90,29 @@ def _named(source: Source, keeper: Keeper, folder: Path, detail: str | None = No
 
 
 def _links(links: Links, keeper: Keeper, folder: Path, fits: Fit) -> set[str]:
-    """Copy the approved files of a folder and name them; files that this target cannot take, and all else, stay out."""
+    """Copy the approved files of a folder and name them; all else stays out.
+
+    A command that writes a lock gets the names of other platforms' files, too, but nothing of them.
+    """
     copies = links.copy(folder)
     private_folder(copies)
+    writes = isinstance(keeper, Resolver)
     projects: dict[str, list[File]] = defaultdict(list)
     with ThreadPoolExecutor(WORKERS) as pool:
-        for file in pool.map(_hashed, sorted(_archives(links.path or "", fits))):
+        for file in pool.map(_hashed, sorted(_archives(links.path or "", None if writes else fits))):
             projects[file.name].append(file)
-        decisions = [one for name, files in projects.items() for one in keeper.judge(name, files) if one.shown]
+        judged = {name: keeper.judge(name, files) for name, files in projects.items()}
+        decisions = [one for some in judged.values() for one in some if one.shown]
         list(pool.map(lambda one: _take(one, keeper, links.path or "", copies), decisions))
+    if isinstance(keeper, Resolver):
+        for name, some in judged.items():
+            for one, metadata in keeper.beside(name, some, partial(_blob, links.path or "")):
+                stand_in(copies / one.file.filename, one.file, metadata)
     return {one.file.filename for one in decisions}
+
+
+def _blob(folder: str, filename: str) -> Blob:
+    return _read(str(Path(folder, filename)), None)
 
 
 def _take(decision: Decision, keeper: Keeper, folder: str, copies: Path) -> None:
@@ -110,7 +125,7 @@ def _take(decision: Decision, keeper: Keeper, folder: str, copies: Path) -> None
     copy.unlink()
 
 
-def _archives(folder: str, fits: Fit) -> Iterable[str]:
+def _archives(folder: str, fits: Fit | None) -> Iterable[str]:
     try:
         names = [entry.name for entry in os.scandir(folder) if entry.is_file()]
     except OSError as error:
@@ -120,7 +135,7 @@ def _archives(folder: str, fits: Fit) -> Iterable[str]:
             parse_filename(name)
         except FilenameError:
             continue
-        if fits(_file(str(Path(folder, name)), None)):
+        if fits is None or fits(_file(str(Path(folder, name)), None)):
             yield str(Path(folder, name))
 
 

@@ -1,17 +1,25 @@
 """`uv sync`: the lock's files are judged before uv starts, and told with their lines (threats T05, T07, T14)."""
 
+# Paths stay strings, as uv reads them.
+# ruff: noqa: PTH100, PTH120
+
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
 
-from openvet_install.decide import Action, Decision, Reason
+from openvet_install.decide import Action, Decision, Reason, broken
 from openvet_install.files import File
 from openvet_install.gate.model import Judged, Spot
 from openvet_install.gateway.addresses import AddressError, canonical_url
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from openvet_install.gate.keeper import Keeper, Listed
     from openvet_install.gate.model import Run
     from openvet_install.installers.commands import Plan
@@ -29,10 +37,11 @@ def pins(locked: Locked) -> dict[str, frozenset[str]]:
     return {name: frozenset(versions) for name, versions in found.items()}
 
 
-def admit(locked: Locked, keeper: Keeper, listed: Listed | None = None) -> bool:
+def admit(locked: Locked, keeper: Keeper, listed: Listed | None = None, *, folders: Collection[str] = ()) -> bool:
     """Judge what the target would get, and everything in the lock that has no index, whether it is reached or not.
 
-    Returned is whether uv may start. Raises what the logs and `listed` (see `Keeper.locked`) raise.
+    `folders` are those of which copies were made, absolute: of their files the decision is known. Returned is whether
+    uv may start. Raises what the logs and `listed` (see `Keeper.locked`) raise.
     """
     good = True
     for package in locked.lock.packages:
@@ -40,10 +49,13 @@ def admit(locked: Locked, keeper: Keeper, listed: Listed | None = None) -> bool:
             refuse_direct(package, keeper)
             good = False
         for file in package.files if package.source.kind == "registry" else ():
-            if _address(file) is None:
+            if _address(file) is None and _folder_of(file) not in folders:
                 keeper.refuse_local(_direct(package, file.url, "path"))
                 good = False
     for index, name, files in _grouped(locked):
+        for file in files:
+            if _folder_of(file) in folders:
+                good = _from_folder(file, keeper) and good
         addresses = ((file, _address(file)) for file in files)
         web = [replace(file, url=address) for file, address in addresses if address is not None]
         for decision in keeper.locked(index, name, web, listed):
@@ -51,6 +63,27 @@ def admit(locked: Locked, keeper: Keeper, listed: Listed | None = None) -> bool:
                 keeper.refuse_local(decision)
                 good = False
     return good
+
+
+def _folder_of(file: File) -> str | None:
+    """Return the folder of this machine in which a file lies."""
+    if not file.url.startswith("file:"):
+        return None
+    return os.path.dirname(os.path.abspath(unquote(urlsplit(file.url).path)))
+
+
+def _from_folder(file: File, keeper: Keeper) -> bool:
+    """Tell whether a file of a folder was released, and note it if not."""
+    url = Path(_folder_of(file) or "", file.filename).as_uri()
+    known = next((one for one in keeper.decisions().get(file.name, ()) if one.file.url == url), None)
+    if known is None:
+        known = Decision(file=file, action=Action.BLOCK, reason=Reason.UNAUDITED, detail="its folder does not hold it")
+    elif known.shown and file.sha256 not in (None, known.file.sha256):
+        known = broken(known.file, Reason.HASH_MISMATCH, "the lock has another sha256 of it")
+    if known.shown:
+        return url in keeper.released
+    keeper.refuse_local(known)
+    return False
 
 
 def refuse_direct(package: LockedPackage, keeper: Keeper) -> None:

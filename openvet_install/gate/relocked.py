@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from openvet_install.gate import locked
 from openvet_install.gate.resolving import Resolver
+from openvet_install.installers.commands import folders_in
 from openvet_install.installers.locks import read_lock
 from openvet_install.installers.uv_sync import Locked
 
@@ -41,7 +42,8 @@ def tell(result: Run, plan: Plan, keeper: Keeper, before: bytes | None) -> dict[
         return {}
     lock = read_lock(resolution.lock)
     selection = resolution.choose(lock)
-    good = locked.admit(Locked(lock=lock, selection=selection, base=None), keeper)
+    folders = folders_in(plan.argv)
+    good = locked.admit(Locked(lock=lock, selection=selection, base=None), keeper, folders=folders)
     for package in lock.packages:
         if package.is_local and not _is_own(package, resolution, lock):
             locked.refuse_direct(package, keeper)

@@ -9,6 +9,10 @@ own, out of a copy that hashed right and was opened.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import zipfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.version import Version
@@ -19,8 +23,9 @@ from openvet_install.gate.keeper import Keeper
 from openvet_install.gateway import Refusal, Released
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from openvet_install.archive import Contents
     from openvet_install.decide import Decision, Rules
@@ -31,17 +36,20 @@ if TYPE_CHECKING:
     from openvet_install.gate.outcome import Fit
     from openvet_install.gate.wanted import Wanted
     from openvet_install.gateway import Blob
+    from openvet_install.gateway.pages import Page
 
 
 class View(NamedTuple):
     """What decides about a listing beside the approvals.
 
-    `tags` are the target's, best first; `asked` tells what is asked for, from the archives that were read.
+    `tags` are the target's, best first; `asked` tells what is asked for, from the archives that were read. `indexed`:
+    there is an index beside flat lists of files.
     """
 
     tags: Sequence[str]
     fits: Fit
     asked: Callable[[Iterable[Contents]], Wanted]
+    indexed: bool
 
 
 class Resolver(Keeper):
@@ -76,6 +84,38 @@ class Resolver(Keeper):
         self._instead: dict[str, str] = {}
         self._readable: set[str] = set()
         self._whole_ones: set[str] = set()
+        self._flat: set[str] = set()
+
+    def page(self, page: Page, login: str | None = None) -> Page:
+        """Reduce a page to what may be seen, as `Keeper` does."""
+        if page.project is None:
+            self._note_flat(page.files)
+        return super().page(page, login)
+
+    def beside(
+        self, project: str, decisions: Sequence[Decision], read: Callable[[str], Blob]
+    ) -> Iterator[tuple[Decision, bytes]]:
+        """Give the files of a folder that are listed and not approved, with METADATA for each; none for sdists.
+
+        `read` hashes a file of the folder by its name.
+        """
+        self._note_flat([one.file for one in decisions])
+        shown = self._listed(project, decisions)
+        for one in decisions:
+            if one.shown or one.file.url not in shown:
+                continue
+            instead = self.released.get(self.metadata_of(one.file.url))
+            if instead is not None or not one.file.is_wheel:
+                yield one, instead.contents.metadata if instead is not None else b""
+                continue
+            blob = read(one.file.filename)
+            if blob.sha256 == one.file.sha256:
+                with suppress(ArchiveError):
+                    yield one, self.contents(blob, one.file.filename).metadata
+
+    def _note_flat(self, files: Iterable[File]) -> None:
+        with self._lock:
+            self._flat |= {one.url for one in files}
 
     def wanted(self, project: str) -> None:
         """Have every file read: what is listed says which files there are, approved or not."""
@@ -120,6 +160,10 @@ class Resolver(Keeper):
             return {url for some in admitted for url in self._of_release(some)}
         if self.needs(project) and any(fits(one.file) for one in decisions):
             return set()
+        with self._lock:
+            flat = self._flat.issuperset(one.file.url for one in decisions)
+        if flat and self._view.indexed:
+            return set()  # read before anything is known of who needs it, and the index is asked as well
         return self._whole(project, releases.values())
 
     def _of_release(self, release: Sequence[Decision]) -> set[str]:
@@ -173,3 +217,19 @@ class Resolver(Keeper):
         except ArchiveError as error:
             return self._break(url, broken(decision.file, Reason.ARCHIVE_INVALID, error.what))
         return Released(blob, contents.metadata, only_metadata=self._words(decision))
+
+
+def stand_in(place: Path, file: File, metadata: bytes) -> None:
+    """Write what has the name of a file and, of a wheel, its METADATA: a resolver reads that much, nothing else is."""
+    if not file.is_wheel:
+        place.touch(mode=0o600, exist_ok=False)
+        return
+    info = "-".join(file.filename.split("-")[:2]) + ".dist-info"
+    members = {f"{info}/METADATA": metadata, f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\n"}
+    rows = []
+    with zipfile.ZipFile(place, "x") as archive:
+        for name, raw in members.items():
+            archive.writestr(name, raw)
+            digest = base64.urlsafe_b64encode(hashlib.sha256(raw).digest()).rstrip(b"=").decode()
+            rows.append(f"{name},sha256={digest},{len(raw)}\n")
+        archive.writestr(f"{info}/RECORD", "".join([*rows, f"{info}/RECORD,,\n"]))

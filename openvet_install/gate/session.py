@@ -25,13 +25,20 @@ from openvet_install.gate.outputs import Output
 from openvet_install.gate.places import UvCache, target_of
 from openvet_install.gate.projects import check_projects
 from openvet_install.gate.rollback import Kept, away_folder, keep, roll_back
+from openvet_install.gate.shelved import handed, shelved_lock
 from openvet_install.gate.state import Folders, usable_folders
 from openvet_install.gateway.blobs import BlobStore
 from openvet_install.gateway.server import Gateway
 from openvet_install.gateway.upstream import Upstream
 from openvet_install.installers import disk, receipts
 from openvet_install.installers.choice import helpers_path, prefix_of
-from openvet_install.installers.commands import has_archives, private_folder, projects_of, typed_addresses
+from openvet_install.installers.commands import (
+    folders_in,
+    has_archives,
+    private_folder,
+    projects_of,
+    typed_addresses,
+)
 from openvet_install.installers.environment import gateway_variables
 from openvet_install.installers.installed import Places, Snapshot, snapshot
 from openvet_install.installers.projects import name_of
@@ -175,12 +182,9 @@ def _behind_the_gate(
             variables = _variables(plan, gateway, folder, cache)
             threading.Thread(target=_load, daemon=True).start()
             kept = keep(before)
-            with journal.open(before, kept, compiled=_compiles(plan), folder=folder):
-                began = time.perf_counter()
-                ended = sandbox.run(
-                    plan.command(folder), env=variables, cwd=plan.place(folder), streams=plan.streams(folder)
-                )
-                result.child_seconds = time.perf_counter() - began
+            journaling = journal.open(before, kept, compiled=_compiles(plan), folder=folder)
+            with journaling, shelved_lock(plan, folder):
+                ended = _timed(result, plan, sandbox, variables, folder)
             mirrored = plan.written_in(folder)
         stack.close()
         faults = list(gateway.faults)
@@ -205,6 +209,13 @@ def _behind_the_gate(
     if cache is not None and result.outcome not in (Outcome.INVALID, Outcome.FAILED):
         cache.seal()
     _settle(result, plan, chosen, mirrored)
+
+
+def _timed(result: Run, plan: Plan, sandbox: Sandbox, variables: Mapping[str, str], folder: Path) -> Ended:
+    began = time.perf_counter()
+    ended = sandbox.run(plan.command(folder), env=variables, cwd=plan.place(folder), streams=plan.streams(folder))
+    result.child_seconds = time.perf_counter() - began
+    return ended
 
 
 def _settle(result: Run, plan: Plan, chosen: Setting, mirrored: Written | None) -> None:
@@ -296,13 +307,14 @@ def _note_end(result: Run, plan: Plan, ended: Ended | None, *, digest: bool) -> 
 
 def _may_start(plan: Plan, keeper: Keeper, folder: Path) -> bool:
     """Judge what is known before the tool starts: archives on this machine, the files of a lock."""
-    if plan.locked is not None and not locked.admit(plan.locked, keeper, partial(_listed, plan)):
-        return False
-    if not has_archives(plan):
-        return True
-    from openvet_install.gate import local  # noqa: PLC0415 - for archives only
+    if has_archives(plan):
+        from openvet_install.gate import local  # noqa: PLC0415 - for archives only
 
-    return local.admit(plan, keeper, folder)
+        handed(plan, folder)  # a lock that cannot be is told before anything is made
+        if not local.admit(plan, keeper, folder):
+            return False
+    listed, folders = partial(_listed, plan), folders_in(plan.argv)
+    return plan.locked is None or locked.admit(plan.locked, keeper, listed, folders=folders)
 
 
 def _listed(plan: Plan, index: str, project: str) -> Sequence[File]:

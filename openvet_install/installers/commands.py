@@ -238,7 +238,7 @@ class Plan:
                 found += item.words
                 continue
             if isinstance(item, Links):
-                found.append(f"--find-links={item.address(folder)}")
+                found += item.words(folder)
                 continue
             path = folder / f"{item.kind}-{len(found)}.txt"
             write_private(path, item.text(folder))
@@ -332,6 +332,11 @@ def projects_of(argv: Iterable[object]) -> tuple[Project, ...]:
     return tuple(one for one in argv if isinstance(one, Project))
 
 
+def folders_in(argv: Iterable[object]) -> frozenset[str]:
+    """Return the folders among it."""
+    return frozenset(one.path for one in links_of(argv) if one.path is not None)
+
+
 def pages_of(argv: Iterable[object]) -> list[str]:
     """Return the pages among it, without login."""
     return [without_login(one.url) for one in links_of(argv) if one.path is None]
@@ -341,7 +346,7 @@ def has_archives(plan: Plan) -> bool:
     """Tell whether a command names archives or folders of them on this machine, or takes them from its output."""
     kept = plan.output is not None
     named = any(one.source is not None and (kept or one.source.path is not None) for one in plan.requested)
-    return named or any(one.path is not None for one in links_of(plan.argv))
+    return named or bool(folders_in(plan.argv))
 
 
 def typed_addresses(plan: Plan, folder: Path) -> dict[str, str]:

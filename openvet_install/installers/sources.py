@@ -1,14 +1,15 @@
 """Archives and folders that people name beside index packages (T04): what was meant, and where its copy lies."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH110, PTH112, PTH113, PTH118, PTH119
+# ruff: noqa: PTH100, PTH110, PTH112, PTH113, PTH117, PTH118, PTH119
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -17,10 +18,10 @@ from packaging.utils import canonicalize_name
 
 from openvet_install.errors import DirectReferenceError, UsageError
 from openvet_install.files import FilenameError, filename_of, names_folder, parse_filename
+from openvet_install.installers.mirror import check_depth, root
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
 
 ARCHIVES = (
     *(".whl", ".zip", ".egg", ".exe", ".tar", ".tgz", ".tbz", ".txz", ".tlz", ".gz", ".bz2", ".xz", ".lz", ".lzma"),
@@ -73,20 +74,57 @@ class Archive(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """`--find-links`: a folder (`path`, absolute), or the `url` of a page, as typed; `origin` says who named it."""
+    """`--find-links`: a folder (`path`, absolute), or the `url` of a page, as typed; `origin` says who named it.
+
+    `typed` is what a folder was named by. `told`: it is no word of the command, as the tool reads it in a file.
+    `mirrored`: the tool works in a mirror, and finds the copy of a folder there.
+    """
 
     origin: str
     path: str | None = None
     url: str = field(default="", repr=False)
+    typed: str = ""
+    told: bool = False
+    mirrored: bool = False
+
+    @property
+    def absolute(self) -> bool:
+        """Tell whether a folder was named by an absolute path: locks name it in the same way."""
+        return os.path.isabs(local_path(self.typed))
 
     def copy(self, folder: Path) -> Path:
         """Say where the folder of released copies lies."""
+        if self.mirrored:
+            return Path(f"{root(folder)}{self.path}")
         key = hashlib.sha256(os.fsencode(self.path or "")).hexdigest()[:16]
         return folder / "links" / key
 
     def address(self, folder: Path) -> str:
         """Return what the tool gets."""
-        return self.url if self.path is None else str(self.copy(folder))
+        if self.path is None:
+            return self.url
+        if not self.mirrored:
+            return str(self.copy(folder))
+        scheme = "file://" if self.typed[:5].lower() == "file:" else ""
+        return f"{scheme}{self.copy(folder)}" if self.absolute else self.typed
+
+    def words(self, folder: Path) -> tuple[str, ...]:
+        """Return the words of the command."""
+        return () if self.told else (f"--find-links={self.address(folder)}",)
+
+    def as_typed(self) -> tuple[str, ...]:
+        """Return the words that a person would type."""
+        return () if self.told else (f"--find-links={self.url if self.path is None else self.typed}",)
+
+
+def mirrored(links: Iterable[Links], cwd: str) -> tuple[Links, ...]:
+    """Return what a tool gets that works in a mirror of the folder `cwd`. Raises `UsageError` for what has no place."""
+    found = []
+    for one in links:
+        if one.path is not None:
+            check_depth(local_path(one.typed), cwd)
+        found.append(one if one.path is None else replace(one, mirrored=True))
+    return tuple(found)
 
 
 def read_source(text: str, cwd: str) -> tuple[Requirement, Source] | None:
@@ -135,7 +173,7 @@ def read_links(values: Sequence[str], cwd: str, origin: str, base: str | None = 
         path = os.path.abspath(os.path.join(cwd, inside if os.path.exists(os.path.join(cwd, inside)) else path))
         if not os.path.isdir(path):
             raise UsageError(f"`--find-links`: `{shown(value)}` is neither a folder nor an http or https page")
-        found.append(Links(origin, path=path))
+        found.append(Links(origin, path=path, typed=value))
     return tuple(found)
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,6 @@ from openvet_install.errors import ConfigError, InstallError, UsageError
 from openvet_install.installers import uv_elsewhere, uv_flags
 from openvet_install.installers.choice import find_uv, prefix_of
 from openvet_install.installers.commands import (
-    COMMAND_LINE,
     CONSTRAINTS,
     INPUT_FLAGS,
     REQUIREMENTS,
@@ -42,7 +40,6 @@ from openvet_install.installers.requirements import (
     read_words,
     requested_by,
 )
-from openvet_install.installers.sources import read_links
 from openvet_install.installers.target import inspect, probe_uv
 from openvet_install.installers.tokens import Token, Tokeniser, has, refuse, values_of
 from openvet_install.installers.uv_around import TRUE, UNISOLATED, handed_on, look_around
@@ -111,8 +108,7 @@ def plan(
     inputs += tuple(read([one for one in files if not names_lock(one)], REQUIREMENTS))
     inputs += _groups(tokens, around)
     indexes = with_files(around.indexes, inputs)
-    links = read_links(values_of(tokens, "--find-links"), cwd, COMMAND_LINE)
-    links += tuple(one for source in inputs for one in source.links)
+    links = around.links + tuple(one for source in inputs for one in source.links)
     helper = around.helper
     steering = [part for token in (*_steering(tokens, around.judged), *where) for part in token.canonical()]
     probe, found_target = _look(around, steering, tokens, environ)
@@ -259,16 +255,12 @@ _FILE_VARIABLES = {
 
 def named_by_variables(table: Mapping[str, Flag], tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:
     """Return the files that variables name, where no flag does, as options."""
-    found = [
+    return [
         Token(table[flag], name, part)
         for name, flag in _FILE_VARIABLES.items()
         if flag in table and not has(tokens, flag)
         for part in judged.get(name, "").split()
     ]
-    if not has(tokens, "--find-links"):
-        parts = re.split(r"[,\s]+", judged.get("UV_FIND_LINKS", ""))
-        found += [Token(table["--find-links"], "UV_FIND_LINKS", part) for part in parts if part]
-    return found
 
 
 def _likely(environ: Mapping[str, str], cwd: str, child: Mapping[str, str], *, steered: bool) -> Target | None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,8 @@ from openvet_install.installers.choice import find_uv
 from openvet_install.installers.commands import COMMAND_LINE, Index, default_index, http_url, login_of, without_login
 from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.passing import flag_table
-from openvet_install.installers.tokens import CARRY, Token, has, last_of
+from openvet_install.installers.sources import read_links
+from openvet_install.installers.tokens import CARRY, Token, has, last_of, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from openvet_install.installers.choice import Program
     from openvet_install.installers.environment import UpstreamSettings
+    from openvet_install.installers.sources import Links
     from openvet_install.installers.uv_config import UvConfig
 
 TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
@@ -44,6 +47,7 @@ class Around:
 
     `cwd` is absolute. `child`: variables that go over, `judged` those that we hand on as flags; both may hold logins.
     `dropped`: names without effect. `where`: `--config-file`, `--no-config`, `--project`, from flags or variables.
+    `links`: what `--find-links` names, its variable or a file.
     """
 
     cwd: str
@@ -53,6 +57,7 @@ class Around:
     where: tuple[Token, ...]
     config: UvConfig
     indexes: tuple[Index, ...]
+    links: tuple[Links, ...]
     upstream: UpstreamSettings
     helper: Program
 
@@ -100,6 +105,7 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
         where=tuple(where),
         config=config,
         indexes=_indexes_of(tokens, named, child, config),
+        links=(*_typed_links(tokens, found.judged, cwd), *config.links),
         upstream=upstream_settings(
             "uv", environ, cert=last_of(tokens, "--cert"), system_certs=system_certs, offline=is_offline(tokens)
         ),
@@ -167,6 +173,14 @@ def _indexes_of(
     if not any(index.default for index in found):
         found.append(default_index("uv"))
     return tuple(found)
+
+
+def _typed_links(tokens: Sequence[Token], judged: Mapping[str, str], cwd: str) -> tuple[Links, ...]:
+    """Return what `--find-links` names, else its variable. Raises `UsageError`."""
+    listed = values_of(tokens, "--find-links")
+    if not listed:
+        listed = [one for one in re.split(r"[,\s]+", judged.get("UV_FIND_LINKS", "")) if one]
+    return read_links(listed, cwd, COMMAND_LINE)
 
 
 def _typed_indexes(tokens: Sequence[Token]) -> list[Index]:

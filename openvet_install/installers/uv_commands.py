@@ -12,7 +12,7 @@ GATED: dict[tuple[str, ...], tuple[str, str]] = {
     ("pip", "install"): ("uv_flags", "PIP_INSTALL"),
     ("pip", "sync"): ("uv_flags", "PIP_SYNC"),
     ("pip", "compile"): ("uv_flags_compile", "COMPILE"),
-    ("sync",): ("uv_flags", "SYNC_ITSELF"),
+    ("sync",): ("uv_flags", "SYNC"),
     ("build",): ("uv_flags_make", "BUILD"),
     ("venv",): ("uv_flags_make", "VENV"),
     ("run",): ("uv_flags_run", "RUN"),

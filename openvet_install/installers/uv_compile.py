@@ -18,7 +18,6 @@ from packaging.version import InvalidVersion, Version
 from openvet_install.errors import UsageError
 from openvet_install.installers import headers, uv_elsewhere
 from openvet_install.installers.commands import (
-    COMMAND_LINE,
     CONSTRAINTS,
     INPUT_FLAGS,
     REQUIREMENTS,
@@ -33,7 +32,7 @@ from openvet_install.installers.mirror import PYLOCK, Compiled, Mirrored, check_
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.projects import strings_of
 from openvet_install.installers.requirements import Reader, check_names
-from openvet_install.installers.sources import read_links
+from openvet_install.installers.sources import mirrored
 from openvet_install.installers.target import builds_with, inspect
 from openvet_install.installers.tokens import Token, has, last_of, values_of
 from openvet_install.installers.uv import named_by_variables
@@ -87,8 +86,7 @@ def plan(
     flagged += [Mirrored("--group", one) for one in values_of(tokens, "--group")]
     asked = found.groups(groups, last_of(around.where, "--project"))
     inputs = tuple(found.inputs)
-    links = read_links(values_of(tokens, "--find-links"), cwd, COMMAND_LINE)
-    links += tuple(one for source in inputs for one in source.links)
+    links = tuple(one for source in inputs for one in source.links)
     pinned = found.output(output) if output is not None else {}
     compiled = Compiled(
         mirror=found.mirror(output),
@@ -114,6 +112,7 @@ def plan(
             f"--python={target.python}",
             *([f"--python-version={version}"] if version else []),
             *([Mirrored("--output-file", output)] if output is not None else []),
+            *mirrored(around.links, cwd),
             *links,
             *flagged,
             "--",
@@ -222,4 +221,7 @@ def _check_links(
 ) -> None:
     """Raise `UsageError` where the output would name copies of ours."""
     if any(one.path for one in links) and (compiled.kind == PYLOCK or _says("emit-find-links", tokens, config)):
-        raise UsageError("`--find-links` with a folder is not gated here: the output would name our copies")
+        raise UsageError(
+            "`--find-links` with a folder in a file is not gated here: the output would name our copies",
+            hint="--find-links FOLDER    on the command line",
+        )

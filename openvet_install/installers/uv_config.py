@@ -22,6 +22,7 @@ from openvet_install.errors import ConfigError, FaultsError, InstallError
 from openvet_install.installers import closed, uv_keys
 from openvet_install.installers.commands import Index, http_url, login_of
 from openvet_install.installers.projects import names_address
+from openvet_install.installers.sources import Links
 from openvet_install.installers.tokens import JUDGE, LATER, NEVER, UPSTREAM
 
 if sys.version_info >= (3, 11):
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 MACHINE_FOLDER = "/etc"
 MAX_FILE_BYTES = 4 * 1024 * 1024
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
+_PLACES = ("index", "index-url", "extra-index-url", "find-links")
 _SELECTING = ("no-binary", "exclude-newer", "require-hashes")
 _PROXY_HINT = "a proxy of yours belongs in HTTPS_PROXY: the gateway uses it"
 
@@ -45,6 +47,7 @@ class UvConfig(NamedTuple):
     `system_certs`: the user's or the machine's file asks for the system's trust store (for the way out only).
     `selects`: some key says which files of a release to take. `pip`: the table of that name, each key from the file
     that is nearest. `texts`: the files of the project by path, as they were judged, those too that say nothing.
+    `links`: the pages of `find-links`.
     """
 
     files: tuple[str, ...]
@@ -54,6 +57,7 @@ class UvConfig(NamedTuple):
     selects: bool = False
     pip: Mapping[str, Any] = MappingProxyType({})
     texts: Mapping[str, str] = MappingProxyType({})
+    links: tuple[Links, ...] = ()
 
 
 @dataclass(slots=True)
@@ -68,6 +72,7 @@ class _Reader:
     system_certs: bool = False
     selects: bool = False
     pip: Mapping[str, Any] = field(default_factory=dict)
+    links: list[Links] = field(default_factory=list)
 
     def judge(self, table: Mapping[str, Any]) -> None:
         self._table(table, uv_keys.TOP, ())
@@ -114,12 +119,9 @@ class _Reader:
             self._table(value, uv_keys.PIP, ("pip",))
         elif key == "verify-hashes" and value is not True:
             self._fault(key, above, "hashes are always compared")
-        elif key in ("index-url", "extra-index-url"):
-            for url in entries:
-                self._index({"url": url, "default": key == "index-url"}, (*above, key))
-        elif key == "index":
+        elif key in _PLACES:
             for entry in entries:
-                self._index(entry, (*above, key))
+                self._place(key, entry, (*above, key))
         elif key == "extra-build-variables":
             for name in filter(_steers_builds, _names(value)):
                 self._fault(key, above, f"it sets `{name}` for builds")
@@ -150,6 +152,19 @@ class _Reader:
                 login=login_of(entry["url"]),
             )
         )
+
+    def _place(self, key: str, entry: Any, path: tuple[str, ...]) -> None:
+        if key == "find-links":
+            self._links(entry, path)
+        else:
+            self._index(entry if key == "index" else {"url": entry, "default": key == "index-url"}, path)
+
+    def _links(self, place: Any, path: tuple[str, ...]) -> None:
+        if not isinstance(place, str) or http_url(place) is None:
+            hint = f"--find-links {place}"
+            self._fault(path[-1], path[:-1], "here it is gated for http and https pages only", hint)
+        else:
+            self.links.append(Links(f"{self.path}:{self._line(path)}", url=place, told=True))
 
     def _fault(self, key: str, above: tuple[str, ...], reason: str, hint: str | None = None) -> None:
         self.faults.append(ConfigError(f"`{key}` is refused: {reason}", where=self._where((*above, key)), hint=hint))
@@ -240,6 +255,7 @@ def _told(readers: Sequence[_Reader], faults: list[InstallError]) -> UvConfig:
         system_certs=any(reader.system_certs for reader in readers),
         selects=any(reader.selects for reader in readers),
         pip={key: value for reader in reversed(readers) for key, value in reader.pip.items()},
+        links=tuple(one for reader in readers for one in reader.links),
     )
 
 

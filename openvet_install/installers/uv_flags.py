@@ -155,8 +155,7 @@ PIP_SYNC = (
 
 SYNC = (
     *GLOBAL,
-    *(one for one in INDEX if one.name != "--find-links"),
-    Flag(("--find-links", "-f"), True, LATER, "folders and pages of files beside the lock"),
+    *INDEX,
     *(Flag((name,), True, CARRY) for name in ("--extra", "--no-extra", "--group", "--no-group", "--package")),
     Flag(("--all-extras",), False, CARRY),
     Flag(("--no-all-extras",), False, OURS),
@@ -222,6 +221,3 @@ SYNC = (
     Flag(("--python", "-p"), True, JUDGE),
     Flag(("--python-platform",), True, LATER, "files for another platform"),
 )
-
-SYNC_ITSELF = tuple(Flag(one.names, True, JUDGE) if one.name == "--find-links" else one for one in SYNC)
-"""With `--offline` it takes the lock's files from folders."""

@@ -14,8 +14,7 @@ def _as_sync(*names: str) -> tuple[Flag, ...]:
 
 BUILD = (
     *GLOBAL,
-    *(one for one in INDEX if one.name != "--find-links"),
-    Flag(("--find-links", "-f"), True, JUDGE),
+    *INDEX,
     Flag(("--package",), True, CARRY),
     Flag(("--all-packages",), False, CARRY),
     Flag(("--out-dir", "-o"), True, CARRY),

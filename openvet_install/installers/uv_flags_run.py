@@ -42,12 +42,11 @@ _OF_PROJECTS = frozenset(
         *("--extra", "--no-extra", "--all-extras", "--no-all-extras", "--group", "--no-group", "--all-groups"),
         *("--only-group", "--only-dev", "--dev", "--no-dev", "--no-default-groups", "--package", "--all-packages"),
         *("--editable", "--no-editable", "--no-editable-package", "--exact", "--inexact", "--active", "--no-active"),
-        *("--locked", "--no-locked", "--frozen", "--no-frozen", "--find-links"),
+        *("--locked", "--no-locked", "--frozen", "--no-frozen"),
     }
 )
 _TOOL = (
     *(flag for flag in SYNC if flag.name not in _NOT_OF_RUN | _OF_PROJECTS),
-    Flag(("--find-links", "-f"), True, JUDGE),
     Flag(("--isolated",), False, OURS),
 )
 _OF_BOTH = (

@@ -24,15 +24,12 @@ TOP: dict[str, str] = {
         (
             *("index", "index-url", "extra-index-url", "pip", "dependency-metadata", "constraint-dependencies"),
             *("override-dependencies", "exclude-dependencies", "build-constraint-dependencies"),
-            *("extra-build-dependencies", "extra-build-variables"),
+            *("extra-build-dependencies", "extra-build-variables", "find-links"),
         ),
         JUDGE,
     ),
     **dict.fromkeys(
-        (
-            *("find-links", "offline", "no-build-isolation", "no-build-isolation-package", "preview"),
-            "preview-features",
-        ),
+        (*("offline", "no-build-isolation", "no-build-isolation-package", "preview", "preview-features"),),
         LATER,
     ),
     **dict.fromkeys(("cache-dir", "link-mode", "python-downloads"), OURS),
@@ -74,14 +71,14 @@ PIP: dict[str, str] = {
     **dict.fromkeys(
         (
             *("index", "index-url", "extra-index-url", "dependency-metadata", "extra-build-dependencies"),
-            *("extra-build-variables", "verify-hashes"),
+            *("extra-build-variables", "verify-hashes", "find-links"),
         ),
         JUDGE,
     ),
     **dict.fromkeys(
         (
-            *("target", "prefix", "find-links", "no-build-isolation", "no-build-isolation-package"),
-            *("python-version", "python-platform"),
+            *("target", "prefix", "no-build-isolation", "no-build-isolation-package", "python-version"),
+            "python-platform",
         ),
         LATER,
     ),

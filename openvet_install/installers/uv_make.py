@@ -25,7 +25,7 @@ from openvet_install.installers.commands import (
 )
 from openvet_install.installers.projects import Project, build_requirements, refuse_sources_of
 from openvet_install.installers.requirements import Reader, no_way_out
-from openvet_install.installers.sources import Archive, read_links, read_source
+from openvet_install.installers.sources import Archive, read_source
 from openvet_install.installers.target import ToolStops, ask, find_python, inspect, still_missing, uv_version
 from openvet_install.installers.tokens import has, last_of, values_of
 from openvet_install.installers.uv_around import UNISOLATED, handed_on
@@ -64,7 +64,6 @@ def plan_build(
     what = _members(tokens, around, typed) or (_folder(place, tokens, around) if folder == place else _sdist(place))
     read = Reader(around.cwd, environ, partial(fetch, upstream=around.upstream)).read
     inputs = tuple(read(values_of(tokens, "--build-constraints"), BUILD_CONSTRAINTS))
-    links = read_links(values_of(tokens, "--find-links"), around.cwd, COMMAND_LINE)
     target = inspect(_python(tokens, around, folder), around.child)
     beside = what.beside if not has(tokens, "--out-dir") else None
     return _plan(
@@ -76,7 +75,7 @@ def plan_build(
         words=(
             f"--python={target.python}",
             *([f"--out-dir={beside}"] if beside is not None else []),
-            *links,
+            *around.links,
             *inputs,
             *what.words,
         ),

@@ -26,6 +26,7 @@ from openvet_install.installers.commands import (
     Input,
     Plan,
     Requested,
+    folders_in,
     private_folder,
     requested_of,
     without_login,
@@ -124,6 +125,7 @@ def plan(
         target = look(around.helper.path, told, quiet, around.cwd)
     second = _second(command.words, tokens)
     pinned = _pinned(Path(workspace.lock))
+    _check_emitted(tokens, around)
     resolution = Resolution(
         lock=None if frozen else Path(workspace.lock),
         files=(*workspace.files, *_written(tokens, around)),
@@ -160,6 +162,7 @@ def plan(
             *options,
             *(f"--output-file={one}" for one in values_of(tokens, "--output-file")),
             *inputs,
+            *around.links,
             *(one.member for one in workspace.folders),
             *(("--", *words) if words else ()),
         ),
@@ -290,6 +293,16 @@ def pinned_in(lock: Lock) -> dict[str, frozenset[str]]:
     for one in lock.packages:
         found[one.name].add(one.version)
     return {name: frozenset(versions) for name, versions in found.items()}
+
+
+def _check_emitted(tokens: Sequence[Token], around: Around) -> None:
+    """Raise `UsageError` where an export would name copies of ours."""
+    named = has(tokens, "--emit-find-links") or last_of(tokens, "--format") not in (None, "requirements.txt")
+    if named and folders_in(around.links) and not has(tokens, "--frozen"):
+        raise UsageError(
+            "`--find-links` with a folder is not gated for what would name files of it",
+            hint="openvet-uv export --frozen    without --find-links",
+        )
 
 
 def _needed(workspace: Workspace, tokens: Sequence[Token]) -> tuple[Requested, ...]:

@@ -47,7 +47,7 @@ def plan(
         typed=typed,
         program=(uv,),
         helper=around.helper,
-        argv=("sync", f"--script={copy}", "--active", *options),
+        argv=("sync", f"--script={copy}", "--active", *options, *around.links, *script.settings.links),
         cwd=around.cwd,
         target=target,
         requested=script.requirements,

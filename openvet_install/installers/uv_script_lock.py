@@ -27,6 +27,7 @@ from openvet_install.installers.locks import parse_lock, read_text, select_for
 from openvet_install.installers.mirror import LOCK, NOTHING, SHOWN, Compiled, Mirror, Mirrored, check_depth
 from openvet_install.installers.passing import GATED, Command, flag_table
 from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, check_names, is_http
+from openvet_install.installers.sources import mirrored
 from openvet_install.installers.starting import request
 from openvet_install.installers.target import (
     ToolStops,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from openvet_install.installers.locks import Lock
     from openvet_install.installers.requirements import FetchOutside
     from openvet_install.installers.scripts import Script
+    from openvet_install.installers.sources import Links
     from openvet_install.installers.target import Target
     from openvet_install.installers.uv_around import Around
 
@@ -153,6 +155,7 @@ def plan(
             *uv_compile.where_of(around),
             f"--python={base.python}",
             *([Mirrored("--output-file", output)] if output is not None else []),
+            *_links(scripted, around),
             *flagged,
             *(("--", *words) if words else ()),
         ),
@@ -179,8 +182,6 @@ def plan_sync(
     word = next((token.spelled for token in tokens if token.flag is None), None)
     if word is not None:
         raise UsageError(f"`uv sync` takes no word: `{without_login(word)}`")
-    if has(tokens, "--find-links"):
-        raise UsageError("`--find-links` with `--script` is not gated yet", hint="leave it out")
     around = look_around(tokens, environ, cwd, command.words)
     tokens = [*uv_resolve.from_variables(tokens, around, command.words), *tokens]
     scripted = read(last_of(tokens, "--script") or "", around.cwd)
@@ -208,18 +209,22 @@ def must_lock(scripted: Scripted, tokens: Sequence[Token], around: Around) -> bo
     if any(has(asked, name) for name in ("--upgrade", "--upgrade-package")) and not locked:
         return True
     with private_folder() as folder:
-        copy = folder / Path(scripted.place).name
-        copy.write_bytes(scripted.block)
-        if scripted.lock is not None:
-            copy.with_name(f"{copy.name}.lock").write_text(scripted.lock, "utf-8")
+        mirror = Mirror(around.cwd, {**_texts(around), **_copies(scripted, whole=False)})
+        mirror.write(folder)
+        copy = Mirrored("--script", scripted.typed).word(folder)
         how = "--frozen" if frozen else "--locked"
-        command = [around.helper.path, "sync", f"--script={copy}", how, "--dry-run", "--offline", "--no-cache"]
-        command += ["--color=never", *(part for token in (*asked, *around.where) for part in token.canonical())]
-        ended = ask(command, around.quiet(folder), around.cwd)
+        command = [around.helper.path, "sync", copy, how, "--dry-run", "--offline", "--no-cache", "--color=never"]
+        command += [part for token in asked for part in token.canonical()]
+        command += [one if isinstance(one, str) else one.word(folder) for one in uv_compile.where_of(around)]
+        for one in mirrored(around.links, around.cwd):
+            command += one.words(folder)
+            if one.path is not None:  # empty: that a lock holds is not for what lies there to say
+                one.copy(folder).mkdir(parents=True, exist_ok=True)
+        ended = ask(command, around.quiet(folder), mirror.place(folder))
         if ended.returncode == 0:
             return False
         if locked or frozen:
-            said = ended.stderr.decode(errors="replace").replace(str(copy), scripted.typed)
+            said = ended.stderr.decode(errors="replace").replace(copy.partition("=")[2], scripted.typed)
             raise ToolStops(said, ended.returncode)
     return True
 
@@ -266,6 +271,8 @@ def filling(
             *(["--frozen"] if scripted.lock is not None else []),
             *(part for token in passed for part in token.canonical()),
             *uv_compile.where_of(around),
+            *_links(scripted, around),
+            *(mirrored(uv_sync.folders_of(_parsed(scripted)), around.cwd) if scripted.lock is not None else ()),
         ),
         cwd=around.cwd,
         target=target,
@@ -366,6 +373,11 @@ def _indexes(scripted: Scripted, tokens: Sequence[Token], around: Around) -> tup
         return ()
     own = () if scripted.script is None else scripted.script.settings.indexes
     return (*own, *around.indexes)
+
+
+def _links(scripted: Scripted, around: Around) -> tuple[Links, ...]:
+    own = () if scripted.script is None else scripted.script.settings.links
+    return mirrored((*around.links, *own), around.cwd)
 
 
 def _selects(scripted: Scripted, around: Around) -> bool:

@@ -15,13 +15,13 @@ from packaging.utils import canonicalize_name
 
 from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import uv_config
-from openvet_install.installers.commands import COMMAND_LINE, Plan, private_folder, without_login
+from openvet_install.installers.commands import Plan, private_folder, without_login
 from openvet_install.installers.locks import Wanted, read_lock, select_for
 from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, Selection
 from openvet_install.installers.projects import pyproject, refuse_addresses, strings_of, table_of
-from openvet_install.installers.sources import read_links
+from openvet_install.installers.sources import Links
 from openvet_install.installers.target import ToolStops, ask, inspect, new_environment, uv_version
-from openvet_install.installers.tokens import Token, has, last_of, values_of
+from openvet_install.installers.tokens import Token, has, values_of
 from openvet_install.installers.uv_around import TRUE, handed_on, is_offline, look_around
 from openvet_install.installers.uv_probe import to_be_made
 from openvet_install.installers.uv_sources import Surroundings, place_of, ways_out
@@ -43,7 +43,6 @@ _ASK = frozenset(
         "--index-strategy",
     }
 )
-NO_HOUSE = "`--find-links` serves an up-to-date lock only: nothing is resolved by a folder beside it"
 _MISSING = "Unable to find lockfile"
 _UNREADABLE = "Failed to parse `uv.lock`"
 
@@ -61,10 +60,7 @@ class Locked(NamedTuple):
 
 def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: Command, tokens: list[Token]) -> Plan:
     """Understand `uv sync`; `tokens` are its options, none of them refused. Errors: `uv.plan`."""
-    houses = _houses(tokens, cwd)
     if has(tokens, "--script"):
-        if houses:
-            raise UsageError(NO_HOUSE, hint="uv.lock of a project")
         from openvet_install.installers import uv_script_lock  # noqa: PLC0415 - it looks at us
 
         return uv_script_lock.plan_sync(argv, environ, cwd, command=command, tokens=tokens)
@@ -78,7 +74,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         child["UV_PROJECT_ENVIRONMENT"] = around.judged["UV_PROJECT_ENVIRONMENT"]
     steered = [part for token in (*steering(tokens, around.judged), *where) for part in token.canonical()]
     frozen = has(tokens, "--frozen") or around.says("UV_FROZEN")
-    resolve = partial(_resolve, argv, environ, start, command=command, tokens=tokens, houses=houses)
+    resolve = partial(_resolve, argv, environ, start, command=command, tokens=tokens)
     if any(has(tokens, name) for name in _RESOLVE):
         return resolve()
     options = [
@@ -99,7 +95,9 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         members = tuple(_members(lock, root))
         indexes = _check_sources(lock, root, members)
         selection = selected(lock, tokens=tokens, child=child, member=probe.member, target=target)
-        if not frozen and not (_is_static(lock, root) and probe.is_current(tokens)):
+        links = (*around.links, *folders_of(lock))
+        houses = tuple(one.path for one in around.links if one.path is not None) if is_offline(tokens) else ()
+        if not frozen and not (_is_static(lock, root) and probe.is_current(tokens, around.links)):
             return resolve()
     return Plan(
         tool="uv",
@@ -108,7 +106,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         typed=tuple(map(without_login, argv)),
         program=(helper.path,),
         helper=helper,
-        argv=("sync", "--frozen" if frozen else "--locked", *options, *steered, *members),
+        argv=("sync", "--frozen" if frozen else "--locked", *options, *steered, *members, *links),
         cwd=cwd,
         target=target,
         requested=(),
@@ -122,6 +120,18 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         locked=Locked(lock=lock, selection=selection, base=base),
         houses=houses,
     )
+
+
+def folders_of(lock: Lock) -> tuple[Links, ...]:
+    """Return the folders that a lock takes files from."""
+    found = {}
+    for package in lock.packages:
+        local = any(file.url.startswith("file:") for file in package.files)
+        if package.source.kind == "registry" and local and package.source.location not in found:
+            where = package.source.location
+            path = os.path.abspath(os.path.join(lock.path.parent, where))
+            found[where] = Links(lock.where(package), path=path, typed=where, told=True)
+    return tuple(found.values())
 
 
 class _Probe:
@@ -164,10 +174,10 @@ class _Probe:
         base, target = to_be_made(self._uv, said, Path(prefix), self._environ, self._cwd)
         return target, root, base
 
-    def is_current(self, tokens: Sequence[Token]) -> bool:
+    def is_current(self, tokens: Sequence[Token], links: Sequence[Links]) -> bool:
         """Tell whether the lock says what the project's files and these options ask for."""
-        asked = (token for token in tokens if token.flag is not None and token.flag.name in _ASK)
-        return self._sync("--locked", *(part for token in asked for part in token.canonical()))[0] == 0
+        asked = [part for token in tokens if token.flag and token.flag.name in _ASK for part in token.canonical()]
+        return self._sync("--locked", *asked, *(word for one in links for word in one.as_typed()))[0] == 0
 
 
 def make_environment(plan: Plan, variables: Mapping[str, str]) -> Target:
@@ -186,29 +196,10 @@ def _resolve(
     *,
     command: Command,
     tokens: list[Token],
-    houses: Sequence[str],
 ) -> Plan:
-    if houses:
-        raise UsageError(NO_HOUSE, hint="uv lock, where an index is in reach")
     from openvet_install.installers import uv_resolve  # noqa: PLC0415 - it calls us
 
     return uv_resolve.plan(argv, environ, cwd, command=command, tokens=tokens)
-
-
-def _houses(tokens: Sequence[Token], cwd: str) -> tuple[str, ...]:
-    """Return the folders that hold files of the lock; offline only: else uv would resolve by them, too."""
-    if not has(tokens, "--find-links"):
-        return ()
-    if not is_offline(tokens):
-        raise UsageError(
-            "`--find-links` goes with `--offline` here: files of the lock, from a folder", hint="--offline"
-        )
-    folder = os.path.join(cwd, last_of(tokens, "--directory") or "")
-    found = read_links(values_of(tokens, "--find-links"), os.path.abspath(folder), COMMAND_LINE)
-    for one in found:
-        if one.path is None:
-            raise UsageError("`--find-links`: a page is not asked for offline", hint="name a folder")
-    return tuple(one.path for one in found if one.path is not None)
 
 
 def selected(

@@ -67,7 +67,7 @@ def plan(
             outside_of_projects(tokens, command.words, folder / "nowhere"), environ, cwd, command.words
         )
         tokens = [*named_by_variables(flag_table("uv", command.words), tokens, around.judged), *tokens]
-        if has(tokens, "--with-editable") or has(tokens, "--find-links"):
+        if has(tokens, "--with-editable") or any(one.path for one in around.links):
             raise UsageError("`uv tool install`: only packages of an index are gated yet")
         read = Reader(cwd, environ, partial(fetch, upstream=around.upstream), stdin=True).read
         inputs = tuple(part for kind, flag in INPUT_FLAGS["uv"].items() for part in read(values_of(tokens, flag), kind))
@@ -90,6 +90,7 @@ def plan(
             *command.words,
             *(part for token in (*passed, *where, *judged) for part in token.canonical()),
             *inputs,
+            *around.links,
             "--",
             *words,
         ),

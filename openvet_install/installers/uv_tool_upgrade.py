@@ -61,14 +61,14 @@ class UvToolUpgrade:
         tokens = [*command.before, *reader.all(flag_table("uv", command.words))]
         for token in tokens:
             refuse(token, tool="uv", command="uv tool upgrade")
-        if has(tokens, "--find-links"):
-            raise UsageError("`uv tool upgrade`: only packages of an index are gated yet")
         self._names = [_named(token.spelled) for token in tokens if token.flag is None]
         if not self._names and not has(tokens, "--all"):
             raise UsageError("`uv tool upgrade` needs a tool", hint="openvet-uv tool upgrade NAME    or --all")
         self._given = [token for token in tokens if token.flag is not None]
         self._tokens = outside_of_projects(self._given, command.words, room / "tmp" / "nowhere")
         self._around = starting.look_around_in(room, self._tokens, environ, cwd, command.words)
+        if any(one.path for one in self._around.links):
+            raise UsageError("`uv tool upgrade`: only packages of an index are gated yet")
 
     def plans(self) -> Iterator[Plan]:
         """Yield the upgrade of each tool."""
@@ -110,6 +110,8 @@ class UvToolUpgrade:
             argv=(
                 *("tool", "upgrade"),
                 *(part for token in (*words, *where, *self._python()) for part in token.canonical()),
+                *around.links,
+                *settings.links,
                 "--",
                 str(asked.requirement),
             ),

@@ -142,13 +142,12 @@ def test_what_is_added_is_a_release(stage):
 
 def test_folders_of_files_beside_a_script(stage):
     path = evil_sdist(stage)
-    stage.policy(WARN)
+    stage.policy()
     write(stage, "evil")
     before = state(stage)
-    for words in (["sync"], ["lock"], ["tree"], ["export"]):
-        for more in ([], ["--offline"]):
-            ended = stage.run(UV, *words, "--script", "job.py", "--find-links", str(path.parent), *more)
-            unchanged(stage, ended, before, 64)
+    for words in (["sync"], ["lock"], ["tree", "--offline"]):
+        ended = stage.run(UV, *words, "--script", "job.py", "--find-links", str(path.parent))
+        unchanged(stage, ended, before, 69, 77)
 
 
 def test_other_platforms(stage):
