@@ -20,6 +20,7 @@ _COMMANDS = (
     (re.compile(r"openvet-(pip|uv|install)"), "openvet-install"),
 )
 _PROGRAM_ENDINGS = (".exe", ".bat", ".cmd", ".com", ".ps1")
+_OURS = "openvet-install"  # so are our folders called, some of them below `~/.local`
 _SITE_FOLDERS = frozenset({"site-packages", "dist-packages"})
 _BIN_FOLDERS = frozenset({"bin", "scripts", "sbin"})
 _COMMAND_TEXT = "takes the name of an interpreter or installer"
@@ -64,6 +65,8 @@ def _foreign_data(parts: list[str], project: str) -> str | None:
     second = parts[1] if len(parts) > 1 else ""
     if parts[-1] in _CONFIGURATION:
         return "is configuration of the environment"
+    if _OURS in parts and project != _OURS:
+        return f"belongs to the project `{_OURS}`"
     if _SITE_FOLDERS & set(parts) or (parts[0] in {"lib", "lib64"} and _is_library(second)):
         return "reaches into Python's own folders"
     if parts[0] in _BIN_FOLDERS and foreign_command(second, project):
@@ -73,4 +76,4 @@ def _foreign_data(parts: list[str], project: str) -> str | None:
 
 
 def _is_library(folder: str) -> bool:
-    return re.fullmatch(r"(python|pypy)[0-9.]*t?", folder) is not None
+    return re.fullmatch(r"(python|pypy)[0-9.]*t?(\.zip)?|lib(python|pypy).*", folder) is not None
