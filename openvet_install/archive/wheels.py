@@ -39,6 +39,7 @@ _METADATA_FOLDERS = (".dist-info", ".egg-info", ".egg-link", ".egg")
 _COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+ -]*", re.ASCII)
 _TARGET = re.compile(r"([A-Za-z_][\w.]*)\s*:\s*([A-Za-z_][\w.]*)\s*(?:\[[^\]]*\])?")
 _PLACEHOLDER = b"#!python"
+_LOOSE = re.compile(r"[\s\[\]]")
 _SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
 
 
@@ -226,9 +227,16 @@ class _Said(importlib.metadata.Distribution):
 
 
 def _as_installers(raw: bytes, member: str) -> set[tuple[str, str, str]]:
-    """Return (group, command, target) as the standard library reads them, by which pip writes commands."""
+    """Return (group, command, target) as the standard library reads them, by which pip writes commands.
+
+    For Python 3.10 pip has a reader that is less exact about headings; what is one for it alone is refused.
+    """
+    text = raw.decode()
+    for line in filter(None, map(str.strip, text.splitlines())):
+        if line[0] == "[" and (group := _LOOSE.sub("", line)) in _SCRIPT_GROUPS and line != f"[{group}]":
+            raise ArchiveError(f"{shown(member)} can be read in two ways")
     try:
-        found = _Said(raw.decode()).entry_points
+        found = _Said(text).entry_points
     except Exception as error:  # it says nothing of what it raises
         raise ArchiveError(f"{shown(member)} cannot be read without doubt") from error
     return {(one.group, one.name, one.value) for one in found if one.group in _SCRIPT_GROUPS}

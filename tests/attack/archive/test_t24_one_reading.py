@@ -697,6 +697,7 @@ def test_a_tar_that_is_a_zip_too(tmp_path):
         "[other]\na = x\x0c[console_scripts]\x0cpython = x:f\n",
         "[console_scripts]\n;python = x:f\n",
         "[console_scripts]x\nfine = x:f\n",
+        "[ console_scripts ]\npython = x:f\n",
     ],
 )
 def test_entry_points_that_two_readers_find_in_different_places(tmp_path, text):
