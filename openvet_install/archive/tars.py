@@ -92,9 +92,14 @@ def tar_members(file: BinaryIO, packed: int) -> Iterator[tuple[TarEntry, Iterato
     """
     source, names, entries = _Gzip(file, limit=limits.unpacked_limit(packed)), Names(), list[TarEntry]()
     longer: str | None = None
+    last = b""
     for kind, name, size, link in _headers(source):
+        before, last = last, kind
         if kind in {b"x", b"g", b"L"}:
             longer = _longer(longer, _override(kind, _body(source, size, name)))
+            if before in {b"x", b"L"}:
+                # for some readers it is the entry that the first of them was about
+                raise ArchiveError("a record of an entry is followed by another record")
             continue
         if kind == _OLD_FILE and name.endswith("/"):
             # for some readers a folder, whose contents are the next headers, whatever a longer name says

@@ -595,6 +595,8 @@ def before_last(tar, name, blocks):
         (record(b"x", b"6 a\xff=b"), "damaged"),
         (record(b"x", b"19 path=x-1.0\0b.py\n"), "NUL"),
         (record(b"x", b"x" * 70_000), "longer than"),
+        (record(b"x", b"19 path=x-1.0/a.py\n") + record(b"g", b"11 mtime=1\n"), "followed by another record"),
+        (record(b"L", b"x-1.0/a.py\0") + record(b"x", b"11 mtime=1\n"), "followed by another record"),
     ],
 )
 def test_records_that_two_readers_weigh_differently(tmp_path, blocks, words):
@@ -670,7 +672,7 @@ def test_a_file_whose_first_name_is_that_of_a_folder(tmp_path, longer):
 
 
 def test_more_records_before_an_entry_than_a_reader_follows(tmp_path):
-    tar = before_last(tar_of(), "x-1.0/x.py", record(b"x", b"11 mtime=1\n") * 3000)
+    tar = before_last(tar_of(), "x-1.0/x.py", record(b"g", b"11 mtime=1\n") * 3000)
     refused(tmp_path, pack(tar), SDIST, "Python's own tar reader does not")
 
 
