@@ -314,6 +314,12 @@ def http_url(text: str) -> str | None:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
 
 
+def not_web(variable: str, text: str) -> ConfigError:
+    """Say that a variable names an index that is none of the web's."""
+    shown = without_login(text)
+    return ConfigError(f"`{variable}`: `{shown}` is not an http or https URL", hint="folders are not gated yet")
+
+
 def login_of(text: str) -> Login | None:
     """Return the login in the URL of an index, None if it has none."""
     authority = text.partition("://")[2].partition("/")[0]

@@ -23,6 +23,7 @@ from openvet_install.installers.commands import (
     http_url,
     login_of,
     names_sdist,
+    not_web,
     requested_of,
     require_hashes,
     with_files,
@@ -91,7 +92,7 @@ def plan(
     config = pip_config.read(environ, str(target.prefix), command.words[0], isolated=isolated)
     tokens = [*_judged(table, {**config.judged, **found.judged}), *tokens]
     _check_features(values_of(tokens, "--use-feature"))
-    child, unusable = _usable({**config.variables, **found.child})
+    child, unusable = _usable({**config.variables, **found.child}, tokens)
     program = pip_program(str(target.python))
     own = target
     sources, options = str(Path(program[-1]).parents[1]), tuple[str, ...]()
@@ -251,14 +252,22 @@ _WRITTEN = ("--log", "--report")
 _HANDED_ON = ("--index-url", "--extra-index-url", "--use-feature", "--no-build-isolation")
 
 
-def _usable(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Drop index variables with anything but http(s) URLs in them (only a user's can get here: files were judged)."""
-    dropped = [
-        name
+def _usable(variables: Mapping[str, str], tokens: Sequence[Token]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Drop index variables with anything but http(s) URLs in them where they have no say.
+
+    Elsewhere pip would ask the public index in place of what people meant: raises `ConfigError`.
+    """
+    wrong = {
+        name: next((part for part in variables[name].split() if http_url(part) is None), None)
         for name in ("PIP_INDEX_URL", "PIP_PYPI_URL", "PIP_EXTRA_INDEX_URL")
-        if name in variables and not all(map(http_url, variables[name].split()))
-    ]
-    return {name: value for name, value in variables.items() if name not in dropped}, tuple(dropped)
+        if name in variables
+    }
+    silent = has(tokens, "--no-index") or _true(variables, "PIP_NO_INDEX")
+    for name, part in wrong.items():
+        if part is not None and not silent and (name == "PIP_EXTRA_INDEX_URL" or not has(tokens, "--index-url")):
+            raise not_web(name, part)
+    dropped = tuple(name for name, part in wrong.items() if part is not None)
+    return {name: value for name, value in variables.items() if name not in dropped}, dropped
 
 
 def _indexes(tokens: Sequence[Token], child: Mapping[str, str], origins: Mapping[str, str]) -> tuple[Index, ...]:

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 from openvet_install.errors import UsageError
 from openvet_install.installers import uv_config
 from openvet_install.installers.choice import find_uv
-from openvet_install.installers.commands import COMMAND_LINE, Index, default_index, http_url, login_of, without_login
+from openvet_install.installers.commands import (
+    COMMAND_LINE,
+    Index,
+    default_index,
+    http_url,
+    login_of,
+    not_web,
+    without_login,
+)
 from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.sources import read_links
@@ -82,11 +90,10 @@ class Around:
 def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, words: tuple[str, ...]) -> Around:
     """Read all that is not the command itself; nothing is started.
 
-    Raises `UsageError` for folders that are not there or are named as an index, `ConfigError` for files.
+    Raises `UsageError` for folders that are not there or are named as an index, `ConfigError` for files and variables.
     """
     found = sort_environment("uv", environ)
     cwd = _working_folder(tokens, found.judged, cwd)
-    child, unusable = _usable(found.child)
     named = _typed_indexes(tokens)
     where = _configuration(tokens, found.judged, words)
     config_file = last_of(where, "--config-file")
@@ -96,6 +103,7 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
         config_file=os.path.join(cwd, config_file) if config_file else None,
         no_config=has(where, "--no-config"),
     )
+    child, unusable = _usable(found.child, tokens, silent=has(tokens, "--no-index") or config.no_index)
     system_certs = config.system_certs or has(tokens, "--system-certs") or has(tokens, "--native-tls")
     return Around(
         cwd=cwd,
@@ -148,14 +156,21 @@ def _configuration(tokens: Sequence[Token], judged: Mapping[str, str], words: tu
     return found
 
 
-def _usable(variables: Mapping[str, str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Drop index variables with anything but http(s) URLs in them."""
-    dropped = [
-        name
-        for name, (named, default) in _INDEX_VARIABLES.items()
-        if name in variables
-        and any(_index(part, name, named=named, default=default) is None for part in variables[name].split())
-    ]
+def _usable(
+    variables: Mapping[str, str], tokens: Sequence[Token], *, silent: bool
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """Drop index variables with anything but http(s) URLs in them where they have no say; `silent`: none of them has.
+
+    Elsewhere uv would ask the public index in place of what people meant: raises `ConfigError`.
+    """
+    typed = has(tokens, "--default-index") or has(tokens, "--index-url")
+    dropped: list[str] = []
+    for name, (named, default) in _INDEX_VARIABLES.items():
+        parts = variables.get(name, "").split()
+        wrong = next((part for part in parts if _index(part, name, named=named, default=default) is None), None)
+        if wrong is not None and not silent and not (default and typed):
+            raise not_web(name, wrong)
+        dropped += [name] if wrong is not None else []
     return {name: value for name, value in variables.items() if name not in dropped}, tuple(dropped)
 
 

@@ -98,12 +98,25 @@ def test_ours_wins_and_the_way_out_is_not_the_child_s(plan):
 
 
 def test_unusable_variables_are_dropped_and_named(plan):
-    found = plan(
-        "install x", PIP_WHATEVER="/w", PIP_INDEX_URL="file:///d", PIP_EXTRA_INDEX_URL="https://a /d", PIP_PRE="1"
-    )
-    assert found.dropped == ("PIP_WHATEVER", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
+    found = plan("install x -i https://b", PIP_WHATEVER="/w", PIP_INDEX_URL="file:///d", PIP_PRE="1")
+    assert found.dropped == ("PIP_WHATEVER", "PIP_INDEX_URL")
     assert found.environment["PIP_PRE"] == "1"
-    assert found.indexes == (default_index("pip"),)
+    assert [one.url for one in found.indexes] == ["https://b"]
+    assert plan("install x --no-index", PIP_EXTRA_INDEX_URL="/d").dropped == ("PIP_EXTRA_INDEX_URL",)
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"PIP_INDEX_URL": "file:///d"}, "`PIP_INDEX_URL`: `file:///d` is not an http or https URL"),
+        ({"PIP_INDEX_URL": "http://[::1"}, "`PIP_INDEX_URL`: `http://[::1` is not an http or https URL"),
+        ({"PIP_EXTRA_INDEX_URL": "https://a /d"}, "`PIP_EXTRA_INDEX_URL`: `/d` is not an http or https URL"),
+    ],
+)
+def test_the_public_index_never_stands_in_for_what_people_meant(plan, variables, words):
+    with pytest.raises(ConfigError) as caught:
+        plan("install x", **variables)
+    assert caught.value.what == words
 
 
 @pytest.mark.parametrize(

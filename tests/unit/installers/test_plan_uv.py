@@ -65,7 +65,7 @@ def test_indexes(plan, write):
     found = plan(
         "pip install x --index a=http://u:p@a/s --default-index https://d/s",
         UV_EXTRA_INDEX_URL="https://e/s",
-        UV_INDEX="n=https://n/s file:///d",
+        UV_INDEX_URL="file:///d",
         UV_INDEX_CORP_PASSWORD="secret",
     )
     assert [(index.name, index.url, index.default, index.explicit) for index in found.indexes] == [
@@ -75,11 +75,19 @@ def test_indexes(plan, write):
         ("corp", "https://c/s", False, True),
     ]
     assert found.indexes[3].origin.endswith("uv.toml:3")
-    assert found.dropped == ("UV_INDEX",)
+    assert found.dropped == ("UV_INDEX_URL",)
     assert found.environment["UV_INDEX_CORP_PASSWORD"] == "secret"
     assert found.trusted == ()
     assert "u:p" not in repr(found)
     assert plan("pip install x --no-index").indexes == ()
+
+
+@pytest.mark.parametrize("name", ["UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL"])
+def test_the_public_index_never_stands_in_for_what_people_meant(plan, name):
+    with pytest.raises(ConfigError) as caught:
+        plan("pip install x", **{name: "https://n/s ./w"})
+    assert caught.value.what == f"`{name}`: `./w` is not an http or https URL"
+    assert plan("pip install x --no-index", **{name: "./w"}).dropped == (name,)
 
 
 @pytest.mark.parametrize(
