@@ -8,8 +8,8 @@
   `bundles`, `bundling`: what stands in for logs out of reach, and how it is made;
 - `keeper`: the gateway's questions answered; `foresight`: what the tool will ask for next, got early;
 - `deciding`, `cases`: each file decided; `documents`: its provenance, `carrying`, `originals`: files of the same
-  content, got where a policy asks, `remembered`: what comparing them came to; `asking`, `logins`: how all of that is
-  asked for;
+  content, got where a policy asks; `asking`, `logins`: how all of that is asked for;
+- `remembered`, `sealed`: what archives hold and what comparing them came to, kept for later runs;
 - `houses`, `local`, `named`, `projects`, `locked`, `remote`: inputs that no page lists: archives and folders of this
   machine, files by URL, entries of `uv.lock`, requirement files by URL; `shelved`: a lock that names folders of files;
 - `keepers`, `resolving`: what a command that writes a lock may see; `relocked`, `compiled`: what it wrote, judged;

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from openvet_install.archive import ArchiveError, open_archive
+from openvet_install.archive import ArchiveError
 from openvet_install.archive.foreign import foreign_place
 from openvet_install.gate.model import Stray
 from openvet_install.gate.projects import local_decision
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from openvet_install.decide import Decision
     from openvet_install.gate.keeper import Keeper
     from openvet_install.gate.outcome import Fit
-    from openvet_install.gateway.blobs import BlobStore
+    from openvet_install.gate.remembered import Archives
     from openvet_install.installers.disk import Places, Snapshot
     from openvet_install.installers.installed import Finding
     from openvet_install.installers.projects import Project
@@ -55,7 +55,7 @@ def changes(
     before: Snapshot,
     after: Snapshot,
     keeper: Keeper,
-    blobs: BlobStore,
+    archives: Archives,
     *,
     compiled: bool,
     fits: Fit,
@@ -88,7 +88,7 @@ def changes(
         all_kept = len(kept) == len(found)  # we had opened them ahead, and the tool asked for none
         cached += [one for one in kept if all_kept or one.file.url[:5] == "file:"]
         if not found:
-            found = list(_stored(name, version, keeper, blobs))
+            found = list(_stored(name, version, keeper, archives))
             cached += [decision for decision, _contents in found]
         if not _may_be_built(name, version, keeper, fits=fits, chooses=chooses):
             found = [one for one in found if one[1].kind == "wheel"]
@@ -222,17 +222,17 @@ def made_anew(target: Target) -> Iterator[Stray]:
         yield Stray(name="", version=None, path=prefix, reason="unexpected-file", text=text)
 
 
-def _stored(name: str, version: str, keeper: Keeper, blobs: BlobStore) -> Iterator[tuple[Decision, Contents]]:
+def _stored(name: str, version: str, keeper: Keeper, archives: Archives) -> Iterator[tuple[Decision, Contents]]:
     """Yield the shown files of a release that our store holds, opened again."""
     for decision in keeper.decisions().get(name, ()):
         sha256 = decision.file.sha256
         if decision.file.version != version or not decision.shown or sha256 is None:
             continue
-        blob = blobs.find(sha256)
+        blob = archives.blobs.find(sha256)
         if blob is None:
             continue
         try:
-            yield decision, open_archive(blob.path, decision.file.filename)
+            yield decision, archives.open(blob, decision.file.filename)
         except ArchiveError:
             continue
 

@@ -21,8 +21,8 @@ from openvet_install.gate.keeper import Keeper, origin_of
 from openvet_install.gate.logins import Logins
 from openvet_install.gate.model import TOLD, LogStopsError, Outcome, Run, ToolSeen
 from openvet_install.gate.opening import documents_of, knowledge_of, originals_of, outside_of, seen_by, stopped
+from openvet_install.gate.remembered import Archives
 from openvet_install.gate.state import usable_folders
-from openvet_install.gateway.blobs import BlobStore
 from openvet_install.gateway.server import Gateway
 from openvet_install.gateway.upstream import Upstream
 from openvet_install.http import Fetcher
@@ -90,19 +90,21 @@ def run(around: Around, chosen: Setting, environ: Mapping[str, str], *, every: b
         state, reason = sandbox.settle()
         result.isolation = (state, None if state == ON else f"{GUARD_RAIL}: {reason}")
         logins = Logins(environ, lambda: around.indexes, asks_keyring=keyring.is_on(around.environment))
+        archives = Archives(folders)
         keeper = OpenKeeper(
             knowledge=knowledge,
             rules=chosen.rules,
             now=chosen.now,
             hosts=[origin_of(one.url) for one in around.indexes],
             documents=documents_of(chosen, upstream, folders, logins),
-            originals=originals_of(chosen, upstream, folders, [one.url for one in around.indexes], logins),
+            archives=archives,
+            originals=originals_of(chosen, upstream, archives, [one.url for one in around.indexes], logins),
         )
         keeper.hears_login = logins.told
         folder = stack.enter_context(private_folder())
         gateway = Gateway(
             keeper,
-            blobs=BlobStore(folders.cache / "files"),
+            blobs=archives.blobs,
             upstream=upstream,
             folder=folder,
             inside=sandbox.listener,

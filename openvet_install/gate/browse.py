@@ -14,6 +14,7 @@ from openvet_install.gate.keeper import origin_of
 from openvet_install.gate.logins import Logins, logins_of
 from openvet_install.gate.once import Once
 from openvet_install.gate.opening import documents_of, originals_of, outside_of
+from openvet_install.gate.remembered import Archives
 from openvet_install.gateway.addresses import parse_target
 from openvet_install.gateway.pages import parse_page
 from openvet_install.gateway.upstream import PAGE_ACCEPT, Upstream
@@ -129,7 +130,7 @@ class Place(NamedTuple):
         locate = _Locate(self).__call__
         if upstream is None:
             return Deciding(knowledge, chosen.rules, chosen.now, fits=self.fits, locate=locate)
-        originals = originals_of(chosen, upstream, self.folders, indexes, logins)
+        originals = originals_of(chosen, upstream, Archives(self.folders), indexes, logins)
         return Deciding(
             knowledge,
             chosen.rules,

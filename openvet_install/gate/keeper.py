@@ -16,7 +16,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from openvet_install.archive import ArchiveError, open_archive
+from openvet_install.archive import ArchiveError
 from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken, hangs_on_index
 from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.files import File, FilenameError, filename_of, parse_filename, release_of
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.documents import Documents
     from openvet_install.gate.knowledge import Knowledge
     from openvet_install.gate.originals import Originals
+    from openvet_install.gate.remembered import Archives
     from openvet_install.gateway import Blob
     from openvet_install.gateway.pages import Page
 
@@ -79,6 +80,7 @@ class Keeper:
         rules: Sequence[Rules],
         now: datetime,
         hosts: Iterable[tuple[str, str, int]],
+        archives: Archives,
         exact: dict[str, frozenset[str]] | None = None,
         named: Iterable[File] = (),
         documents: Documents | None = None,
@@ -111,7 +113,7 @@ class Keeper:
         self._fits = fits
         self._demands = demands
         self._by_url: dict[str, Decision] = {}
-        self._opened: Once[Contents] = Once() if originals is None else originals.opened
+        self._archives = archives
         self._seen: dict[tuple[str, str], Contents] = {}
         self._assumed: set[str] = set()
         self._unread: dict[str, set[str]] = {}
@@ -275,7 +277,7 @@ class Keeper:
 
     def contents(self, blob: Blob, filename: str) -> Contents:
         """Open a whole local copy, once in a run; raises `ArchiveError` for what must not be released."""
-        found = self._opened.get((blob.sha256, filename), lambda: open_archive(Path(blob.path), filename))
+        found = self._archives.open(blob, filename)
         with self._lock:
             self._seen[found.name, found.version] = found
         return found

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.knowledge import Knowledge
     from openvet_install.gate.originals import Originals
     from openvet_install.gate.outcome import Fit
+    from openvet_install.gate.remembered import Archives
     from openvet_install.gate.setting import Setting
     from openvet_install.gate.wanted import Wanted
     from openvet_install.installers.commands import Plan, Requested
@@ -30,7 +31,13 @@ if TYPE_CHECKING:
 
 
 def keeper_of(
-    plan: Plan, chosen: Setting, knowledge: Knowledge, documents: Documents | None, originals: Originals | None
+    plan: Plan,
+    chosen: Setting,
+    knowledge: Knowledge,
+    archives: Archives,
+    *,
+    documents: Documents | None,
+    originals: Originals | None,
 ) -> Keeper:
     """Return the keeper: what a command that writes a lock may see is another thing than what may be installed."""
     hosts = [origin_of(place) for place in (*(one.url for one in plan.indexes), *pages_of(plan.argv))]
@@ -41,6 +48,7 @@ def keeper_of(
             rules=chosen.rules,
             now=chosen.now,
             hosts=hosts,
+            archives=archives,
             exact=exact,
             named=files_named(plan.requested),
             documents=documents,
@@ -57,6 +65,7 @@ def keeper_of(
         rules=chosen.rules,
         now=chosen.now,
         hosts=hosts,
+        archives=archives,
         exact={**exact, **pinned},
         documents=documents,
         originals=originals,

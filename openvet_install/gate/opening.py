@@ -9,7 +9,6 @@ from openvet_install.gate.bundles import Bundles, NotHeldError
 from openvet_install.gate.knowledge import Knowledge
 from openvet_install.gate.model import Outcome, Trouble
 from openvet_install.gate.state import Looks
-from openvet_install.gateway.blobs import BlobStore
 from openvet_install.gateway.outside import Outside, check_proxy
 from openvet_install.http import Fetcher, Nowhere
 from openvet_install.installers.environment import THROUGH
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.model import LogStopsError, Run
     from openvet_install.gate.originals import Originals
     from openvet_install.gate.outcome import Seen
+    from openvet_install.gate.remembered import Archives
     from openvet_install.gate.setting import Setting
     from openvet_install.gate.state import Folders
     from openvet_install.gateway.upstream import Upstream
@@ -64,15 +64,14 @@ def documents_of(chosen: Setting, upstream: Upstream, folders: Folders, logins: 
 
 
 def originals_of(
-    chosen: Setting, upstream: Upstream, folders: Folders, indexes: Sequence[str], logins: Logins
+    chosen: Setting, upstream: Upstream, archives: Archives, indexes: Sequence[str], logins: Logins
 ) -> Originals | None:
     """Return what gets audited files to compare with, None if no policy carries."""
     if not any(one.carries for one in chosen.rules):
         return None
     from openvet_install.gate.originals import Originals  # noqa: PLC0415 - only where a policy asks
-    from openvet_install.gate.remembered import Remembered  # noqa: PLC0415 - as above
 
-    return Originals(upstream, BlobStore(folders.cache / "files"), Remembered(folders), indexes, logins)
+    return Originals(upstream, archives, indexes, logins)
 
 
 def stopped(result: Run, error: LogStopsError) -> Run:

@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from openvet_install.archive import ArchiveError, open_archive
+from openvet_install.archive import ArchiveError
 from openvet_install.carry import named
 from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.gate.asking import Asking, origins_of
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
     from openvet_install.archive.same import Comparison
     from openvet_install.files import File
     from openvet_install.gate.logins import Logins
-    from openvet_install.gate.remembered import Remembered
+    from openvet_install.gate.remembered import Archives
     from openvet_install.gateway import Blob
-    from openvet_install.gateway.blobs import BlobStore
     from openvet_install.gateway.upstream import Upstream
     from openvet_install.openvet.subject import Subject
 
@@ -56,15 +55,15 @@ class Originals:
     def __init__(
         self,
         upstream: Upstream,
-        blobs: BlobStore,
-        remembered: Remembered,
+        archives: Archives,
         indexes: Sequence[str],
         logins: Logins,
     ) -> None:
         """`indexes` are asked for the pages of audited files that no page of this run has listed."""
-        self._remembered = remembered
+        self._remembered = archives.compared
         self._asking = Asking(upstream, logins)
-        self._blobs = blobs
+        self._blobs = archives.blobs
+        self._archives = archives
         self._indexes = tuple(indexes)
         self._lock = threading.Lock()
         self._gate = threading.BoundedSemaphore(AT_ONCE)
@@ -72,7 +71,6 @@ class Originals:
         self._pages: Once[None] = Once()
         self._got: Once[Blob] = Once()
         self._compared: Once[Compared] = Once()
-        self.opened: Once[Contents] = Once()
 
     def listed(self, files: Iterable[File]) -> None:
         """Hear of files that a page lists."""
@@ -109,7 +107,7 @@ class Originals:
         blob = self._blobs.find(file.sha256 or "")
         if blob is None:
             blob = self._got.get((file.sha256, where), lambda: self._fetch(file, places()))
-        contents = self.opened.get((blob.sha256, file.filename), lambda: open_archive(Path(blob.path), file.filename))
+        contents = self._archives.open(blob, file.filename)
         if not self._blobs.intact(blob):
             raise ArchiveError("its copy was changed on disk while it was read")
         return contents

@@ -1,119 +1,113 @@
-"""What comparing files came to, remembered for later runs, although a cache is believed in nothing (threat T32).
-
-That two files have the same content stays true as long as they have their hashes and the rules are the same. So each
-note is about exactly two files by hash and name, and holds a seal over all it says, made with a key of this machine; a
-note without the right seal is none. The key lies outside of the cache, and counts only as the very file that was made
-here: a copy that was restored from somewhere has another inode and another time of its last change.
-"""
+"""What comparing files came to and what opened archives hold, remembered for later runs (see `sealed`)."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-import os
-import secrets
-import stat
-import sys
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import packaging
-
-from openvet_install import archive
-from openvet_install.archive.same import Comparison
+from openvet_install.archive import open_archive
+from openvet_install.archive.contents import Contents
 from openvet_install.gate.once import Once
-from openvet_install.gate.stores import COMPARED
-from openvet_install.installers.disk import read, replace_file
+from openvet_install.gate.sealed import Sealed
+from openvet_install.gate.stores import COMPARED, OPENED
+from openvet_install.gateway.blobs import BlobStore
 
 if TYPE_CHECKING:
+    from openvet_install.archive.same import Comparison
     from openvet_install.files import File
     from openvet_install.gate.state import Folders
+    from openvet_install.gateway import Blob
     from openvet_install.openvet.subject import Subject
 
-KEY = "seal"
-KEY_BYTES = 32
-MAX_NOTE = 4096  # bytes
+MAX_COMPARISON = 4096  # bytes
+MAX_CONTENTS = 16 << 20  # bytes; a wheel of ten thousand members takes one million
 
 
 class Remembered:
-    """Notes about pairs of files; safe for threads and processes. Without a key of its own it knows nothing."""
+    """What comparing came to, about pairs of files."""
 
     def __init__(self, folders: Folders) -> None:
         """Nothing is read or made yet."""
-        self._notes = folders.cache / COMPARED
-        self._state = folders.state
-        self._keys: Once[bytes] = Once()
+        self._notes = Sealed(folders, COMPARED, MAX_COMPARISON)
 
     def find(self, file: File, subject: Subject) -> Comparison | None:
         """Return what an earlier run of this machine noted of a file and an audited one by the rules of today."""
-        raw = read(str(self._place(file, subject)), MAX_NOTE) if self._key else None
-        try:
-            seal, members, difference = json.loads(raw or b"null")
-            note = Comparison(members, difference)
-            right = hmac.compare_digest(self._seal(file, subject, note), seal)
-        except (ValueError, TypeError, RecursionError):
-            return None
-        return note if right else None
+        from openvet_install.archive.same import Comparison  # noqa: PLC0415 - for this only
+
+        found = self._notes.find(_pair(file, subject))
+        return None if found is None else Comparison(*found)
 
     def put(self, file: File, subject: Subject, note: Comparison) -> None:
         """Remember what comparing came to; where that cannot be written, the next run compares again."""
-        if self._key:
-            with suppress(OSError):
-                self._notes.mkdir(mode=0o700, parents=True, exist_ok=True)
-                content = json.dumps([self._seal(file, subject, note), *note]).encode()
-                if len(content) <= MAX_NOTE:
-                    replace_file(self._place(file, subject), content, mode=0o600)
+        self._notes.put(_pair(file, subject), note)
 
-    def _place(self, file: File, subject: Subject) -> Path:
-        return self._notes / hashlib.sha256(_pair(file, subject)).hexdigest()
 
-    def _seal(self, file: File, subject: Subject, note: Comparison) -> str:
-        return hmac.digest(self._key, _pair(file, subject) + json.dumps(note).encode(), "sha256").hex()
+class Archives:
+    """Opens archives of the store `blobs`, each once in a run and, where notes can be kept, once on this machine.
 
-    @property
-    def _key(self) -> bytes:
-        """The key for the rules of today; empty if this machine has none that is its own."""
-        return self._keys.get(KEY, lambda: _key_at(self._state / KEY))
+    `compared` are the notes about pairs of them.
+    """
+
+    def __init__(self, folders: Folders) -> None:
+        """Nothing is read yet. Raises `ConfigError` if the folder of the store is not ours."""
+        self._notes = Sealed(folders, OPENED, MAX_CONTENTS)
+        self.compared = Remembered(folders)
+        self.blobs = BlobStore(folders.cache / "files")
+        self._opened: Once[Contents] = Once()
+
+    def open(self, blob: Blob, filename: str) -> Contents:
+        """Return what a file that hashed right holds; raises `ArchiveError`, which is not remembered."""
+        return self._opened.get((blob.sha256, filename), lambda: self._open(blob, filename))
+
+    def _open(self, blob: Blob, filename: str) -> Contents:
+        about = json.dumps([blob.sha256, filename]).encode()
+        noted = self._notes.find(about)
+        if noted is not None:
+            return _contents(noted)
+        contents = open_archive(Path(blob.path), filename)
+        if self.blobs.intact(blob):  # what was read is what had been hashed
+            self._notes.put(about, _noted(contents))
+        return contents
 
 
 def _pair(file: File, subject: Subject) -> bytes:
     return json.dumps([file.sha256, file.filename, str(subject)]).encode()
 
 
-def _key_at(path: Path) -> bytes:
-    with suppress(OSError):
-        return _own_key(path) or _new_key(path)
-    return b""
+def _noted(contents: Contents) -> dict[str, object]:
+    """Return contents as JSON has them; bytes as Latin-1."""
+    return {
+        "kind": contents.kind,
+        "name": contents.name,
+        "version": contents.version,
+        "members": dict(contents.members),
+        "metadata": contents.metadata.decode("latin-1"),
+        "requires": contents.requires,
+        "build_requires": contents.build_requires,
+        "scripts": dict(contents.scripts),
+        "script_tails": dict(contents.script_tails),
+        "tags": sorted(contents.tags),
+        "pth": contents.pth,
+        "executable": sorted(contents.executable),
+        "empty_folders": sorted(contents.empty_folders),
+        "texts": {name: text.decode("latin-1") for name, text in contents.texts.items()},
+        "unpacked_bytes": contents.unpacked_bytes,
+    }
 
 
-def _own_key(path: Path) -> bytes:
-    """Return the key of a file that only this user has, bound to this very file and to the rules; else nothing."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    with open(handle, "rb") as stream:  # noqa: PTH123 - a handle
-        raw, at = stream.read(KEY_BYTES + 1), os.fstat(handle)
-    private = stat.S_ISREG(at.st_mode) and at.st_uid == os.getuid() and not at.st_mode & 0o077 and at.st_nlink == 1
-    if len(raw) != KEY_BYTES or not private:
-        return b""
-    return hashlib.sha256(json.dumps([raw.hex(), at.st_dev, at.st_ino, at.st_ctime_ns, _rules()]).encode()).digest()
-
-
-def _new_key(path: Path) -> bytes:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(handle, "wb") as stream:  # noqa: PTH123 - a handle
-        stream.write(secrets.token_bytes(KEY_BYTES))
-    return _own_key(path)
-
-
-def _rules() -> str:
-    """Return what changes with every rule of opening and comparing: a digest of the code that does it."""
-    digest = hashlib.sha256(f"{sys.version} {packaging.__version__}".encode())
-    for path in sorted(Path(archive.__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+def _contents(noted: dict[str, Any]) -> Contents:
+    """Return the contents that were noted."""
+    return Contents(
+        **{
+            **noted,
+            "metadata": noted["metadata"].encode("latin-1"),
+            "requires": tuple(noted["requires"]),
+            "build_requires": tuple(noted["build_requires"]),
+            "tags": frozenset(noted["tags"]),
+            "pth": tuple(noted["pth"]),
+            "executable": frozenset(noted["executable"]),
+            "empty_folders": frozenset(noted["empty_folders"]),
+            "texts": {name: text.encode("latin-1") for name, text in noted["texts"].items()},
+        }
+    )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.knowledge import Knowledge
     from openvet_install.gate.originals import Originals
     from openvet_install.gate.outcome import Fit
+    from openvet_install.gate.remembered import Archives
     from openvet_install.gate.wanted import Wanted
     from openvet_install.gateway import Blob
     from openvet_install.gateway.pages import Page
@@ -62,6 +63,7 @@ class Resolver(Keeper):
         rules: Sequence[Rules],
         now: datetime,
         hosts: Iterable[tuple[str, str, int]],
+        archives: Archives,
         exact: dict[str, frozenset[str]],
         documents: Documents | None,
         originals: Originals | None,
@@ -73,6 +75,7 @@ class Resolver(Keeper):
             rules=rules,
             now=now,
             hosts=hosts,
+            archives=archives,
             exact=exact,
             documents=documents,
             originals=originals,

@@ -24,6 +24,7 @@ from openvet_install.gate.opening import documents_of, knowledge_of, originals_o
 from openvet_install.gate.outputs import Output
 from openvet_install.gate.places import UvCache, target_of
 from openvet_install.gate.projects import check_projects
+from openvet_install.gate.remembered import Archives
 from openvet_install.gate.rollback import Kept, away_folder, keep, roll_back
 from openvet_install.gate.shelved import handed, shelved_lock
 from openvet_install.gate.state import Folders, usable_folders
@@ -157,10 +158,10 @@ def _behind_the_gate(
     beyond: ExitStack,
     every: bool,
 ) -> None:
-    blobs = BlobStore(folders.cache / "files")
+    archives = Archives(folders)
     if plan.houses:
-        importlib.import_module("openvet_install.gate.houses").stock(plan, blobs)
-    keeper = _keeper(plan, chosen, knowledge, upstream=upstream, folders=folders, environ=environ)
+        importlib.import_module("openvet_install.gate.houses").stock(plan, archives.blobs)
+    keeper = _keeper(plan, chosen, knowledge, archives, upstream=upstream, folders=folders, environ=environ)
     keeper.note = journal.note
     before = Snapshot(Places.of(plan.target), {}) if plan.anew else snapshot(Places.of(plan.target))
     output = Output.of(plan.output)
@@ -169,13 +170,13 @@ def _behind_the_gate(
     with ExitStack() as stack:
         folder = stack.enter_context(private_folder())
         gateway = stack.enter_context(
-            Gateway(keeper, blobs=blobs, upstream=upstream, folder=folder, inside=sandbox.listener)
+            Gateway(keeper, blobs=archives.blobs, upstream=upstream, folder=folder, inside=sandbox.listener)
         )
         ended, cache, kept, mirrored = None, None, Kept({}, {}), None
         if _may_start(plan, keeper, folder):
             before = _with_environment(plan, before)
             if len(plan.indexes) == 1 and plan.locked is None:
-                Foresight(plan, keeper, gateway, blobs).start()
+                Foresight(plan, keeper, gateway, archives.blobs).start()
             if plan.tool == "uv":
                 cache = _uv_cache(folders.cache / "uv", plan, chosen, knowledge, folder / "uv")
                 beyond.callback(cache.close)
@@ -194,7 +195,7 @@ def _behind_the_gate(
     result.logs = knowledge.logs
     fits = Fit.of(plan.target)
     typed = typed_addresses(plan, folder)
-    found = _look(plan, result, keeper, blobs, before=before, kept=kept, fits=fits, typed=typed, state=folders.state)
+    found = _look(plan, result, keeper, archives, before=before, kept=kept, fits=fits, typed=typed, state=folders.state)
     result.strays += output.strays(keeper, filter(None, map(name_of, projects_of(plan.argv))))
     sent = [one.decision for one in keeper.gone_out()] + found.cached
     if every or ended is None or ended.code:
@@ -234,6 +235,7 @@ def _keeper(
     plan: Plan,
     chosen: Setting,
     knowledge: Knowledge,
+    archives: Archives,
     *,
     upstream: Upstream,
     folders: Folders,
@@ -241,8 +243,8 @@ def _keeper(
 ) -> Keeper:
     logins = logins_of(plan, environ)
     documents = documents_of(chosen, upstream, folders, logins)
-    originals = originals_of(chosen, upstream, folders, [one.url for one in plan.indexes], logins)
-    keeper = keeper_of(plan, chosen, knowledge, documents, originals)
+    originals = originals_of(chosen, upstream, archives, [one.url for one in plan.indexes], logins)
+    keeper = keeper_of(plan, chosen, knowledge, archives, documents=documents, originals=originals)
     keeper.hears_login = logins.told
     return keeper
 
@@ -251,7 +253,7 @@ def _look(
     plan: Plan,
     result: Run,
     keeper: Keeper,
-    blobs: BlobStore,
+    archives: Archives,
     *,
     before: Snapshot,
     kept: Kept,
@@ -268,7 +270,7 @@ def _look(
         before,
         after,
         keeper,
-        blobs,
+        archives,
         compiled=_compiles(plan),
         fits=fits,
         chooses=_chooses(plan),

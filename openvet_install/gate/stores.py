@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 FILES_MAX = 10 << 30  # bytes of package files
 DOCUMENTS_MAX = 64 << 20  # bytes of provenance documents
-NOTES_MAX = 4 << 20  # bytes of notes about compared files, some 200 each
+COMPARED_MAX = 4 << 20  # bytes of notes about compared files, some 200 each
+OPENED_MAX = 128 << 20  # bytes of notes about opened archives, about 100 for each of their members
 COMPARED = "compared"
 """Of the notes about what was compared, in the cache folder."""
+OPENED = "opened"
+"""Of those about what archives hold."""
 DATABASE = "objects.db"
 
 
@@ -72,7 +75,8 @@ def trim(cache: Path) -> None:
     if (cache / "files").is_dir():
         blobs.prune(cache / "files", FILES_MAX)
     _forget(cache / FOLDER, DOCUMENTS_MAX)
-    _forget(cache / COMPARED, NOTES_MAX)
+    _forget(cache / COMPARED, COMPARED_MAX)
+    _forget(cache / OPENED, OPENED_MAX)
 
 
 def _forget(folder: Path, most: int) -> int:
@@ -102,5 +106,5 @@ def empty(cache: Path) -> Cleaned:
     if (cache / "files").is_dir():
         pruned = blobs.prune(cache / "files", 0)
         freed, busy = freed + (pruned or 0), pruned is None
-    freed += sum(_forget(cache / one, 0) for one in (FOLDER, COMPARED))
+    freed += sum(_forget(cache / one, 0) for one in (FOLDER, COMPARED, OPENED))
     return Cleaned(freed + places.prune(cache / "uv", 0), busy)

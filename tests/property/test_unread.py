@@ -92,7 +92,7 @@ def judged(entries, exemptions, modes, kind, *, quick):
         rules(scope=scope, mode=mode, exemptions=lifted, max_lag=timedelta(days=700))
         for scope, mode in zip(("project", "user"), modes, strict=False)
     ]
-    keeper = Keeper(knowledge=Logs(told), rules=policies, now=NOW, hosts=[])
+    keeper = Keeper(knowledge=Logs(told), rules=policies, now=NOW, hosts=[], archives=None)
     page = Page(url=URL, index=INDEX, project="goodlib", files=files)
     body = render_json(page) if kind == JSON_TYPE else render_html(page)
     read = parse_page(body, kind, URL, index=INDEX, wanted=keeper.wanted if quick else None)

@@ -1,0 +1,130 @@
+"""Notes for later runs, although a cache is believed in nothing (threat T32).
+
+A note says something that stays true of exactly what it is about, by hash, as long as the rules are the same. It holds
+a seal over all it says, made with a key of this machine; a note without the right seal is none. The key lies outside of
+the cache, and counts only as the very file that was made here: a copy that was restored from somewhere has another
+inode and another time of its last change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import stat
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import packaging
+
+from openvet_install import archive, files
+from openvet_install.gate.once import Once
+from openvet_install.installers.disk import read
+
+if TYPE_CHECKING:
+    from openvet_install.gate.state import Folders
+
+KEY = "seal"
+KEY_BYTES = 32
+_SEAL_BYTES = 32
+_ONLY: Once[str] = Once()
+
+
+class Sealed:
+    """The notes of one folder; safe for threads and processes. Without a key of its own it knows nothing."""
+
+    def __init__(self, folders: Folders, name: str, most: int) -> None:
+        """`name` is that of the folder in the cache, `most` bounds the bytes of a note. Nothing is read or made yet."""
+        self._folder = folders.cache / name
+        self._most = most
+        self._state = folders.state
+        self._keys: Once[bytes] = Once()
+
+    def find(self, about: bytes) -> Any:
+        """Return what an earlier run of this machine noted by the rules of today, None if nothing."""
+        raw = read(str(self.place(about)), self._most) if self._key else None
+        if raw is None or not hmac.compare_digest(self._seal(about, raw[_SEAL_BYTES:]), raw[:_SEAL_BYTES]):
+            return None
+        return json.loads(raw[_SEAL_BYTES:])
+
+    def put(self, about: bytes, value: Any) -> None:
+        """Remember a JSON value; where that cannot be written, the next run has to find it again."""
+        if not self._key:
+            return
+        said = json.dumps(value, separators=(",", ":")).encode()
+        if len(said) <= self._most - _SEAL_BYTES:
+            with suppress(OSError):
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _write(self.place(about), self._seal(about, said) + said)
+
+    def place(self, about: bytes) -> Path:
+        """Return where the note about something lies."""
+        return self._folder / hashlib.sha256(about).hexdigest()
+
+    def _seal(self, about: bytes, said: bytes) -> bytes:
+        key = hmac.digest(self._key, json.dumps([self._folder.name, about.hex()]).encode(), "sha256")
+        return hmac.digest(key, said, "sha256")
+
+    @property
+    def _key(self) -> bytes:
+        """The key for the rules of today; empty if this machine has none that is its own."""
+        return self._keys.get(KEY, lambda: _key_at(self._state / KEY))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace a note as a whole; one that a power cut has torn has no seal."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        os.replace(name, path)  # noqa: PTH105
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(name)  # noqa: PTH108
+        raise
+
+
+def _key_at(path: Path) -> bytes:
+    with suppress(OSError):
+        return _own_key(path) or _new_key(path)
+    return b""
+
+
+def _own_key(path: Path) -> bytes:
+    """Return the key of a file that only this user has, bound to this very file and to the rules; else nothing."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    with open(handle, "rb") as stream:  # noqa: PTH123 - a handle
+        raw, at = stream.read(KEY_BYTES + 1), os.fstat(handle)
+    private = stat.S_ISREG(at.st_mode) and at.st_uid == os.getuid() and not at.st_mode & 0o077 and at.st_nlink == 1
+    if len(raw) != KEY_BYTES or not private:
+        return b""
+    return hashlib.sha256(json.dumps([raw.hex(), at.st_dev, at.st_ino, at.st_ctime_ns, _rules()]).encode()).digest()
+
+
+def _new_key(path: Path) -> bytes:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(handle, "wb") as stream:  # noqa: PTH123 - a handle
+        stream.write(secrets.token_bytes(KEY_BYTES))
+    return _own_key(path)
+
+
+def _rules() -> str:
+    """Return what changes with every rule of opening and comparing: a digest of the code that does it."""
+    return _ONLY.get(None, _digest_of_rules)
+
+
+def _digest_of_rules() -> str:
+    digest = hashlib.sha256(f"{sys.version} {packaging.__version__}".encode())
+    for path in (*sorted(Path(archive.__file__).parent.glob("*.py")), Path(files.__file__)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
