@@ -197,7 +197,7 @@ def _direct(before: Snapshot, after: Snapshot, typed: Mapping[str, str]) -> Iter
 def foreign(before: Snapshot, after: Snapshot, built: set[tuple[str, str]]) -> Iterator[Stray]:
     """Hold wheels that were built to the places that no wheel may write to; released ones were looked at before."""
     scripts = after.places.command_folder + "/"
-    for root, info in _infos(before, after):
+    for root, info in _infos(before, after) if built else ():
         name, version = disk.identity(info)
         if (name, version) not in built:
             continue

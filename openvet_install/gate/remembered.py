@@ -36,11 +36,11 @@ class Remembered:
         from openvet_install.archive.same import Comparison  # noqa: PLC0415 - for this only
 
         found = self._notes.find(_pair(file, subject))
-        return None if found is None else Comparison(*found)
+        return None if found is None else Comparison(*json.loads(found))
 
     def put(self, file: File, subject: Subject, note: Comparison) -> None:
         """Remember what comparing came to; where that cannot be written, the next run compares again."""
-        self._notes.put(_pair(file, subject), note)
+        self._notes.put(_pair(file, subject), json.dumps(note).encode())
 
 
 class Archives:
@@ -64,10 +64,10 @@ class Archives:
         about = json.dumps([blob.sha256, filename]).encode()
         noted = self._notes.find(about)
         if noted is not None:
-            return _contents(noted)
+            return _contents(json.loads(noted))
         contents = open_archive(Path(blob.path), filename)
         if self.blobs.intact(blob):  # what was read is what had been hashed
-            self._notes.put(about, _noted(contents))
+            self._notes.put(about, json.dumps(_noted(contents)).encode())
         return contents
 
 

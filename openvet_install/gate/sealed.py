@@ -18,7 +18,7 @@ import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import packaging
 
@@ -45,19 +45,16 @@ class Sealed:
         self._state = folders.state
         self._keys: Once[bytes] = Once()
 
-    def find(self, about: bytes) -> Any:
+    def find(self, about: bytes) -> bytes | None:
         """Return what an earlier run of this machine noted by the rules of today, None if nothing."""
         raw = read(str(self.place(about)), self._most) if self._key else None
         if raw is None or not hmac.compare_digest(self._seal(about, raw[_SEAL_BYTES:]), raw[:_SEAL_BYTES]):
             return None
-        return json.loads(raw[_SEAL_BYTES:])
+        return raw[_SEAL_BYTES:]
 
-    def put(self, about: bytes, value: Any) -> None:
-        """Remember a JSON value; where that cannot be written, the next run has to find it again."""
-        if not self._key:
-            return
-        said = json.dumps(value, separators=(",", ":")).encode()
-        if len(said) <= self._most - _SEAL_BYTES:
+    def put(self, about: bytes, said: bytes) -> None:
+        """Remember something; where that cannot be written, the next run has to find it again."""
+        if self._key and len(said) <= self._most - _SEAL_BYTES:
             with suppress(OSError):
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _write(self.place(about), self._seal(about, said) + said)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from openvet_install.installers.target import Target
 
-CHUNK_BYTES = 2**20
+CHUNK_BYTES, CHUNK_LEAST = 2**20, 2**12
 RECORD_BYTES = 64 * 2**20
 METADATA_BYTES = 8 * 2**20
 VENV_CONFIGURATION = "/pyvenv.cfg"
@@ -123,10 +123,21 @@ class Snapshot(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One line of an installed RECORD: absolute path without `..`, `sha256` hex or None when it has no such digest."""
+    """One line of an installed RECORD: absolute path without `..`, and the digest as it stands."""
 
     path: str
-    sha256: str | None
+    digest: str
+
+    @property
+    def sha256(self) -> str | None:
+        """The digest as hex, None when it is another one or none, empty when it cannot be read."""
+        algorithm, _, text = self.digest.partition("=")
+        if algorithm != "sha256":
+            return None
+        try:
+            return urlsafe_b64decode(text + "=" * (-len(text) % 4)).hex()
+        except ValueError:
+            return ""
 
 
 def take(places: Places) -> Snapshot:
@@ -180,8 +191,8 @@ def identity(info: str) -> tuple[str, str]:
     """Return (normalised name, normal version) from METADATA; ("", "") for each that cannot be read."""
     from email.parser import BytesHeaderParser  # noqa: PLC0415 - a slow import, not before the tool starts
 
-    raw = read(f"{info}/METADATA", METADATA_BYTES)
-    message = BytesHeaderParser().parsebytes(raw or b"")
+    raw = read(f"{info}/METADATA", METADATA_BYTES) or b""
+    message = BytesHeaderParser().parsebytes(raw.partition(b"\n\n")[0])  # a long description takes long
     names, versions = message.get_all("Name", []), message.get_all("Version", [])
     name = canonicalize_name(str(names[0]).strip()) if len(names) == 1 else ""
     try:
@@ -202,7 +213,7 @@ def rows(root: str, info: str, beside: Path | None = None) -> tuple[Row, ...] | 
         table = list(csv.reader(raw.decode().splitlines(), strict=True))
         above = root if beside is None else os.path.realpath(beside)
         return tuple(
-            Row(_absolute(above if row[0].startswith("../") else root, row[0]), _hex(row[1] if len(row) > 1 else ""))
+            Row(_absolute(above if row[0].startswith("../") else root, row[0]), row[1] if len(row) > 1 else "")
             for row in table
             if row
         )
@@ -212,11 +223,6 @@ def rows(root: str, info: str, beside: Path | None = None) -> tuple[Row, ...] | 
 
 def _absolute(root: str, path: str) -> str:
     return os.path.normpath(f"{root}/{path}" if not path.startswith("/") else path)
-
-
-def _hex(digest: str) -> str | None:
-    algorithm, _, text = digest.partition("=")
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4)).hex() if algorithm == "sha256" else None
 
 
 def read(path: str, limit: int) -> bytes | None:
@@ -236,14 +242,18 @@ def sha256(path: str, *, skip: int = 0) -> str | None:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
-    with os.fdopen(handle, "rb", buffering=0) as file:
-        if not S_ISREG(os.fstat(file.fileno()).st_mode):
+    try:  # by handle: most files of an environment are small, and objects for them take longer than hashing
+        status = os.fstat(handle)
+        if not S_ISREG(status.st_mode):
             return None
+        if skip:
+            os.lseek(handle, skip, os.SEEK_SET)
         engine = hashlib.sha256()
-        file.seek(skip)
-        while chunk := file.read(CHUNK_BYTES):
+        while chunk := os.read(handle, min(CHUNK_BYTES, max(status.st_size, CHUNK_LEAST))):
             engine.update(chunk)
         return engine.hexdigest()
+    finally:
+        os.close(handle)
 
 
 def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None:

@@ -102,11 +102,11 @@ def test_a_note_of_comparisons_is_none_of_archives(folders):
     """One key seals both: what is sealed says of which kind it is."""
     archives, _, _ = stored(folders)
     about = b"the same"
-    archives.compared._notes.put(about, {})
+    archives.compared._notes.put(about, b"{}")
     (note,) = (folders.cache / "compared").iterdir()
     (folders.cache / OPENED).mkdir()
     shutil.copy(note, archives._notes.place(about))
-    assert archives.compared._notes.find(about) == {}
+    assert archives.compared._notes.find(about) == b"{}"
     assert archives._notes.find(about) is None
 
 
