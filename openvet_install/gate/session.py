@@ -367,7 +367,12 @@ def _variables(plan: Plan, gateway: Gateway, folder: Path, cache: UvCache | None
 
 
 def _uv_cache(folder: Path, plan: Plan, chosen: Setting, knowledge: Knowledge, spare: Path) -> UvCache:
-    """Return uv's private cache: a new one when policies, modes, heads or the tool change (threat T29)."""
+    """Return uv's private cache: a new one when policies, modes, heads or the tool change (threat T29).
+
+    Where nothing is to be done, it is an empty one: looking through a large one takes longer than all else.
+    """
+    if plan.locked is not None and plan.locked.idle:
+        return UvCache(folder, None, spare)
     parts = [plan.version]
     parts += [f"{one.scope} {one.sha256} {one.mode}" for one in chosen.seen()]
     parts += knowledge.heads

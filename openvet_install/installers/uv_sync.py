@@ -43,6 +43,8 @@ _ASK = frozenset(
         "--index-strategy",
     }
 )
+_TALK = frozenset({"--quiet", "--verbose", "--color", "--no-progress", "--offline", "--locked", "--frozen"})
+"""Options that change nothing about what is installed."""
 _MISSING = "Unable to find lockfile"
 _UNREADABLE = "Failed to parse `uv.lock`"
 
@@ -50,12 +52,14 @@ _UNREADABLE = "Failed to parse `uv.lock`"
 class Locked(NamedTuple):
     """What `uv sync` works from: the lock, what of it this target gets, and the environment where there is none yet.
 
-    `base`: the interpreter that the missing environment is to be made of; None when it exists.
+    `base`: the interpreter that the missing environment is to be made of; None when it exists. `idle`: uv says that it
+    has nothing to do: a guess, to save time by.
     """
 
     lock: Lock
     selection: Selection
     base: str | None
+    idle: bool = False
 
 
 def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: Command, tokens: list[Token]) -> Plan:
@@ -77,16 +81,12 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
     resolve = partial(_resolve, argv, environ, start, command=command, tokens=tokens)
     if any(has(tokens, name) for name in _RESOLVE):
         return resolve()
-    options = [
-        part
-        for token in tokens
-        if token.flag is not None and token.flag.name not in STEERING and handed_on(token)
-        for part in token.canonical()
-    ]
+    asked = [(token, token.flag) for token in tokens if token.flag is not None and token.flag.name not in STEERING]
+    options = [part for token, _flag in asked if handed_on(token) for part in token.canonical()]
     with private_folder() as folder:
         quiet = around.quiet(folder)
         version = uv_version(helper.path, quiet, cwd)
-        probe = _Probe(helper.path, steered, quiet, cwd)
+        probe = _Probe(helper.path, steered, {**quiet, "UV_CACHE_DIR": str(folder / "probe")}, cwd)
         looked = probe.look(frozen=frozen)
         if looked is None:
             return resolve()
@@ -117,7 +117,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         dropped=around.dropped,
         dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
         selects=around.config.selects or any(has(tokens, name) for name in ("--no-binary", "--no-binary-package")),
-        locked=Locked(lock=lock, selection=selection, base=base),
+        locked=Locked(lock, selection, base, idle=probe.idle and all(flag.name in _TALK for _token, flag in asked)),
         houses=houses,
     )
 
@@ -135,14 +135,18 @@ def folders_of(lock: Lock) -> tuple[Links, ...]:
 
 
 class _Probe:
-    """uv itself, asked without network, without a cache, and so that it builds nothing."""
+    """uv itself, asked without network, with an empty cache at first, and so that it builds nothing.
+
+    `idle`: it would change nothing.
+    """
 
     def __init__(self, uv: str, steering: Sequence[str], environ: Mapping[str, str], cwd: str) -> None:
         self._uv, self._steering, self._environ, self._cwd = uv, steering, environ, cwd
         self.member = ""
+        self.idle = False
 
     def _sync(self, kind: str, *more: str) -> tuple[int, bytes, str]:
-        command = [self._uv, "sync", kind, "--dry-run", "--offline", "--no-cache", "--color=never"]
+        command = [self._uv, "sync", kind, "--dry-run", "--offline", "--color=never"]
         command += ["--output-format=json", "--no-install-workspace", "--no-install-local", *self._steering, *more]
         ended = ask(command, self._environ, self._cwd)
         return ended.returncode, ended.stdout, ended.stderr.decode(errors="replace")
@@ -163,6 +167,7 @@ class _Probe:
             root, self.member = told["project"]["workspace"]["path"], told["project"]["path"]
             environment, action = told["sync"]["environment"], told["sync"]["action"]
             prefix, python = environment["path"], environment["python"]["path"]
+            self.idle = action == "check" and told["sync"]["changes"] == []
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"`{self._uv}` does not say what it would bring in line") from error
         if action == "replace":

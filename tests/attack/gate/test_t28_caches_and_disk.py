@@ -241,6 +241,8 @@ def test_flipped_bytes_in_our_stores_change_no_verdict(stage, tool):
     raw = blob.read_bytes()
     blob.chmod(0o600)
     blob.write_bytes(raw[:-1] + bytes([raw[-1] ^ 1]))
+    (note,) = (cache / "opened").iterdir()
+    note.write_bytes(note.read_bytes().replace(b"good.py", b"evil.py"))
     fresh(stage)
     assert stage.run(*tool, "good").code == 0
     assert (site(stage) / "good.py").read_text() == "NAME = 'good'\n"
@@ -248,7 +250,8 @@ def test_flipped_bytes_in_our_stores_change_no_verdict(stage, tool):
     looks = state / "looks.json"
     good = json.loads(looks.read_text())
     for change in ({"newest": "00" * 32}, {"newest": "x"}, {"checked": "9999-01-01T00:00:00+00:00"}, None):
-        text = "{" if change is None else json.dumps({url: {**one, **change} for url, one in good.items()})
+        changed = {url: [{**one, **(change or {})} for one in several] for url, several in good.items()}
+        text = "{" if change is None else json.dumps(changed)
         looks.write_text(text)
         ended = stage.run(*tool, "evil")
         assert ended.code in (65, 69, 77), (text, ended.err)
