@@ -1,14 +1,18 @@
 """New environments of one run, filled through `uv pip install`: what `--with` and tools are installed into."""
 
+# Paths stay strings, as the tools read and print them.
+# ruff: noqa: PTH118
+
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from openvet_install.installers import starting, uv, uv_flags, uv_flags_run
+from openvet_install.installers import starting, uv, uv_flags, uv_flags_run, uv_words
 from openvet_install.installers.passing import GATED, Command
-from openvet_install.installers.tokens import has, values_of
+from openvet_install.installers.tokens import has, last_of, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -56,6 +60,7 @@ def fill(
     options = [part for token in tokens for part in _spelled(token)]
     options += [] if has(tokens, "--verbose") or has(tokens, "--quiet") else ["--quiet"]
     listed = [word for word in (*words, *separated(values_of(tokens, "--with"))) if word]
+    uv_words.refuse_files(listed, os.path.join(cwd, last_of(tokens, "--directory") or ""), "--with-requirements")
     argv = (*options, *more, f"--python={target.python}", "--", *listed)
     variables = {name: value for name, value in environ.items() if name not in _NOT_HERE}
     command = Command(GATED, ("pip", "install"), argv)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import ConfigError, InstallError, UsageError
-from openvet_install.installers import uv_elsewhere, uv_flags
+from openvet_install.installers import uv_elsewhere, uv_flags, uv_words
 from openvet_install.installers.choice import find_uv, prefix_of
 from openvet_install.installers.commands import (
     CONSTRAINTS,
@@ -34,7 +34,6 @@ from openvet_install.installers.passing import GATED, Command, classify, flag_ta
 from openvet_install.installers.projects import refuse_sources_of
 from openvet_install.installers.requirements import (
     Reader,
-    check_names,
     editable_projects,
     no_way_out,
     read_words,
@@ -96,8 +95,8 @@ def plan(
     tokens = [*named_by_variables(flag_table("uv", command.words), tokens, around.judged), *tokens]
     words = [token.spelled for token in tokens if token.flag is None]
     files = _files(words) if command.words == _SYNC else []
+    uv_words.refuse_files([] if files else words, cwd, "-r")
     typed, folders = read_words([] if files else words, cwd)
-    check_names(values_of(tokens, "--upgrade-package"))
     read = Reader(cwd, environ, partial(fetch, upstream=around.upstream), stdin=True).read
     listed = [value for value in values_of(tokens, "--requirements") if not names_lock(value)]
     inputs = tuple(

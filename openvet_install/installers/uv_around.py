@@ -24,6 +24,7 @@ from openvet_install.installers.commands import (
 )
 from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.passing import flag_table
+from openvet_install.installers.requirements import check_names
 from openvet_install.installers.sources import read_links
 from openvet_install.installers.tokens import CARRY, Token, has, last_of, values_of
 
@@ -90,8 +91,10 @@ class Around:
 def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, words: tuple[str, ...]) -> Around:
     """Read all that is not the command itself; nothing is started.
 
-    Raises `UsageError` for folders that are not there or are named as an index, `ConfigError` for files and variables.
+    Raises `UsageError` for folders that are not there or are named as an index, and for what is to be upgraded unless
+    it is a requirement by name: it limits what is installed; `ConfigError` for files and variables.
     """
+    check_names(values_of(tokens, "--upgrade-package"))
     found = sort_environment("uv", environ)
     cwd = _working_folder(tokens, found.judged, cwd)
     named = _typed_indexes(tokens)

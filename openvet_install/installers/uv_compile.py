@@ -31,7 +31,7 @@ from openvet_install.installers.commands import (
 from openvet_install.installers.mirror import PYLOCK, Compiled, Mirrored, check_depth
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.projects import strings_of
-from openvet_install.installers.requirements import Reader, check_names
+from openvet_install.installers.requirements import Reader
 from openvet_install.installers.sources import mirrored
 from openvet_install.installers.target import builds_with, inspect
 from openvet_install.installers.tokens import Token, has, last_of, values_of
@@ -66,7 +66,6 @@ def plan(
     around = look_around(tokens, environ, cwd, command.words)
     cwd, config = around.cwd, around.config.pip
     tokens = [*named_by_variables(flag_table("uv", command.words), tokens, around.judged), *tokens]
-    check_names(values_of(tokens, "--upgrade-package"))
     output = last_of(tokens, "--output-file")
     if output is None and config.get("output-file"):
         raise UsageError("`pip.output-file` is not gated here: uv would write it before it was judged", hint="-o FILE")

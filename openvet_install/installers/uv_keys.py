@@ -11,7 +11,7 @@ TOP: dict[str, str] = {
             *("required-version", "concurrent-downloads", "concurrent-builds", "concurrent-installs", "no-index"),
             *("index-strategy", "keyring-provider", "resolution", "prerelease", "prerelease-package", "fork-strategy"),
             *("exclude-newer", "exclude-newer-package", "no-build", "no-build-package", "no-binary"),
-            *("no-binary-package", "require-build-hashes", "torch-backend", "upgrade", "upgrade-package", "reinstall"),
+            *("no-binary-package", "require-build-hashes", "torch-backend", "upgrade", "reinstall"),
             *("reinstall-package", "environments", "required-environments", "minimum-libc-version", "conflicts"),
             *("managed", "package", "default-groups", "dev-dependencies", "dependency-groups", "build-backend"),
             *("cache-keys", "python-preference", "publish-url", "check-url", "trusted-publishing", "add-bounds"),
@@ -24,7 +24,7 @@ TOP: dict[str, str] = {
         (
             *("index", "index-url", "extra-index-url", "pip", "dependency-metadata", "constraint-dependencies"),
             *("override-dependencies", "exclude-dependencies", "build-constraint-dependencies"),
-            *("extra-build-dependencies", "extra-build-variables", "find-links"),
+            *("extra-build-dependencies", "extra-build-variables", "find-links", "upgrade-package"),
         ),
         JUDGE,
     ),
@@ -63,7 +63,7 @@ PIP: dict[str, str] = {
             *("generate-hashes", "config-settings", "config-settings-package", "universal", "exclude-newer"),
             *("exclude-newer-package", "no-emit-package", "emit-index-url", "emit-find-links", "emit-build-options"),
             *("emit-marker-expression", "emit-index-annotation", "annotation-style", "compile-bytecode"),
-            *("require-hashes", "no-sources", "no-sources-package", "upgrade", "upgrade-package", "reinstall"),
+            *("require-hashes", "no-sources", "no-sources-package", "upgrade", "reinstall"),
             *("reinstall-package", "torch-backend"),
         ),
         CARRY,
@@ -71,7 +71,7 @@ PIP: dict[str, str] = {
     **dict.fromkeys(
         (
             *("index", "index-url", "extra-index-url", "dependency-metadata", "extra-build-dependencies"),
-            *("extra-build-variables", "verify-hashes", "find-links"),
+            *("extra-build-variables", "verify-hashes", "find-links", "upgrade-package"),
         ),
         JUDGE,
     ),

@@ -5,7 +5,7 @@ this target. Then a gated `uv sync --frozen` brings the environment in line. Not
 """
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH118
+# ruff: noqa: PTH100, PTH118
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import DirectReferenceError, InstallError, UsageError
-from openvet_install.installers import headers, uv_sync
+from openvet_install.installers import headers, uv_sync, uv_words
 from openvet_install.installers.commands import (
     CONSTRAINTS,
     REQUIREMENTS,
@@ -106,7 +106,6 @@ def plan(
     around = look_around(tokens, environ, cwd, command.words)
     tokens = [*from_variables(tokens, around, command.words), *tokens]
     frozen = any(has(tokens, name) for name in _FROZEN)
-    check_names(values_of(tokens, "--upgrade-package"))
     typed, folders, words = words_of_command(command, tokens, around)
     inputs = _inputs(tokens, around, environ, fetch)
     requested = (*typed, *requested_of(inputs, REQUIREMENTS))
@@ -114,17 +113,22 @@ def plan(
     with private_folder() as folder:
         quiet = around.quiet(folder)
         version = uv_version(around.helper.path, quiet, around.cwd)
-        workspace = read_workspace(
+        named = [Member(one.path, one.editable, one.extras, one.origin) for one in folders]
+        read = partial(
+            read_workspace,
             around,
             quiet,
             package=last_of(tokens, "--package"),
-            more=[Member(one.path, one.editable, one.extras, one.origin) for one in folders],
             sources=not has(tokens, "--no-sources"),
         )
+        workspace = read(more=named)
+        before = _lock_before(Path(workspace.lock), frozen=frozen)
+        if before is not None and not frozen and (more := strangers(before, workspace)):
+            workspace = read(more=[*named, *more])
         told = [part for token in (*steering, *around.where) for part in token.canonical()]
         target = look(around.helper.path, told, quiet, around.cwd)
     second = _second(command.words, tokens)
-    pinned = _pinned(Path(workspace.lock))
+    pinned = pinned_in(before) if before is not None else {}
     _check_emitted(tokens, around)
     resolution = Resolution(
         lock=None if frozen else Path(workspace.lock),
@@ -201,6 +205,7 @@ def words_of_command(
     """Read what stands without a flag. Raises `UsageError`, `DirectReferenceError` for archives."""
     words = [token.spelled for token in tokens if token.flag is None]
     if command.words == ("add",):
+        uv_words.refuse_files(words, around.cwd, "-r")
         typed, folders = read_words(words, around.cwd)
         for one in typed:
             if one.source is not None:
@@ -272,12 +277,38 @@ def _sync(argv: Sequence[str], environ: Mapping[str, str], cwd: str, tokens: lis
     return uv_sync.plan(argv, environ, cwd, command=Command("gated", ("sync",), ()), tokens=frozen)
 
 
-def _pinned(path: Path) -> dict[str, frozenset[str]]:
-    """Return the versions that a lock names so far; one that cannot be read is uv's to complain about."""
+def _lock_before(path: Path, *, frozen: bool) -> Lock | None:
+    """Read the lock as it is so far. Raises as `read_lock` for one that uv may read where we cannot, and build by."""
     try:
-        return pinned_in(read_lock(path)) if path.is_file() else {}
+        return read_lock(path) if os.path.lexists(path) else None
     except InstallError:
-        return {}
+        if not frozen:
+            raise
+        return None
+
+
+def refuse_entries(lock: Lock) -> None:
+    """Raise `DirectReferenceError` for an entry that no index lists: uv would build it, to compare what it asks for."""
+    for one in lock.packages:
+        if one.source.kind != "registry" and not one.is_local:
+            raise DirectReferenceError(
+                f"`{one.name}`: {one.source.kind} `{one.source.location}` in the lock is refused (direct-reference)",
+                where=lock.where(one),
+                hint=f"mv {lock.path.name} {lock.path.name}.old    if the project asks for a release now",
+            )
+
+
+def strangers(lock: Lock, workspace: Workspace) -> tuple[Member, ...]:
+    """Return the folders that only the lock names, and that are there: uv would build them, too."""
+    refuse_entries(lock)
+    known = {os.path.realpath(one.path) for one in workspace.folders}
+    found = {}
+    for one in lock.packages:
+        place = os.path.join(workspace.root, one.source.location)
+        for path in (os.path.abspath(place), os.path.realpath(place)) if one.is_local else ():
+            if os.path.realpath(path) not in known and os.path.lexists(path):
+                found[path] = Member(path, one.source.kind == "editable", "", lock.where(one))
+    return tuple(found.values())
 
 
 def _kept(pinned: Mapping[str, frozenset[str]], tokens: Sequence[Token]) -> Mapping[str, frozenset[str]]:

@@ -26,7 +26,7 @@ from openvet_install.installers.commands import (
 from openvet_install.installers.locks import parse_lock, read_text, select_for
 from openvet_install.installers.mirror import LOCK, NOTHING, SHOWN, Compiled, Mirror, Mirrored, check_depth
 from openvet_install.installers.passing import GATED, Command, flag_table
-from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, check_names, is_http
+from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, is_http
 from openvet_install.installers.sources import mirrored
 from openvet_install.installers.starting import request
 from openvet_install.installers.target import (
@@ -111,7 +111,6 @@ def plan(
     """Understand `lock`, `add`, `remove`, `export` or `tree` with `--script`. Errors: `uv.plan`."""
     around = look_around(tokens, environ, cwd, command.words)
     tokens = [*uv_resolve.from_variables(tokens, around, command.words), *tokens]
-    check_names(values_of(tokens, "--upgrade-package"))
     scripted = read(last_of(tokens, "--script") or "", around.cwd)
     typed, folders, words = uv_resolve.words_of_command(command, tokens, around)
     if folders:
@@ -132,6 +131,8 @@ def plan(
         files={**copies.files, **_copies(scripted, whole=edits)},
         outputs=(*copies.outputs, scripted.lock_place, *([scripted.place] if edits else [])),
     )
+    if scripted.lock is not None and not frozen:
+        _refuse_entries(_parsed(scripted))
     compiled = Compiled(
         mirror=mirror,
         kind=_kind(command.words, scripted, frozen=frozen),
@@ -300,12 +301,21 @@ def _followed(first: Plan, then: partial[Plan]) -> Plan:
 def _locked(scripted: Scripted, target: Target) -> Locked:
     """Return what a target gets of the lock. Raises `DirectReferenceError` for folders: a script has none."""
     lock = _parsed(scripted)
+    _refuse_folders(lock)
+    return Locked(lock=lock, selection=select_for(lock, target), base=None)
+
+
+def _refuse_entries(lock: Lock) -> None:
+    _refuse_folders(lock)
+    uv_resolve.refuse_entries(lock)
+
+
+def _refuse_folders(lock: Lock) -> None:
     folder = next((one for one in lock.packages if one.is_local), None)
     if folder is not None:
         raise DirectReferenceError(
             f"`{folder.name}`: a folder in the lock of a script is refused (direct-reference)", where=lock.where(folder)
         )
-    return Locked(lock=lock, selection=select_for(lock, target), base=None)
 
 
 def _parsed(scripted: Scripted) -> Lock:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import UsageError
-from openvet_install.installers import fresh, starting
+from openvet_install.installers import fresh, starting, uv_words
 from openvet_install.installers.commands import (
     COMMAND_LINE,
     CONSTRAINTS,
@@ -60,13 +60,16 @@ def plan(
     asked = _named(asked_for(tokens, words))
     if asked.requirement.name.lower() == "python":
         raise UsageError("`uv tool install`: an interpreter is no tool", hint="openvet-uv tool run python")
-    added = [_named(one) for one in fresh.separated(values_of(tokens, "--with")) if one]
-    more = [_named(one) for one in fresh.separated(values_of(tokens, "--with-executables-from")) if one]
+    added, more = (
+        [one for one in fresh.separated(values_of(tokens, flag)) if one]
+        for flag in ("--with", "--with-executables-from")
+    )
     with private_folder() as folder:
         around = look_around(
             outside_of_projects(tokens, command.words, folder / "nowhere"), environ, cwd, command.words
         )
         tokens = [*named_by_variables(flag_table("uv", command.words), tokens, around.judged), *tokens]
+        uv_words.refuse_files((*added, *more), around.cwd, "--with-requirements")
         if has(tokens, "--with-editable") or any(one.path for one in around.links):
             raise UsageError("`uv tool install`: only packages of an index are gated yet")
         read = Reader(cwd, environ, partial(fetch, upstream=around.upstream), stdin=True).read
@@ -96,7 +99,7 @@ def plan(
         ),
         cwd=around.cwd,
         target=target,
-        requested=(asked, *added, *more, *requested_of(inputs, WITH_REQUIREMENTS)),
+        requested=(asked, *map(_named, (*added, *more)), *requested_of(inputs, WITH_REQUIREMENTS)),
         limits=requested_of(inputs, CONSTRAINTS),
         inputs=inputs,
         indexes=with_files(around.indexes, inputs),

@@ -52,6 +52,29 @@ def test_uvs_network_keys_stop_in_every_place(stage, key):
     assert stage.index.requests == []
 
 
+@pytest.mark.parametrize("table", ["", "pip"])
+@pytest.mark.parametrize("words", [["pip", "install", "evil"], ["lock"], ["run", "job.py"]], ids=" ".join)
+def test_what_is_to_be_upgraded_is_a_limit_and_comes_from_an_index(stage, words, table):
+    path = evil_sdist(stage)
+    stage.wheel("evil", "1.0", YES)
+    stage.policy(WARN)
+    said = f"upgrade-package = ['evil @ {path.as_uri()}']\n"
+    said = f"[pip]\n{said}" if table else said
+    inside = f"# {said.replace('[pip]', '[tool.uv.pip]')}".strip().replace("\n", "\n# ")
+    head = "" if table else "# [tool.uv]\n"
+    script = f"# /// script\n# dependencies = ['evil']\n{head}{inside}\n# ///\n"
+    (stage.project / "job.py").write_text(script if "run" in words else "")
+    (stage.project / "uv.toml").write_text("" if "run" in words else said)
+    (stage.project / "pyproject.toml").write_text("[project]\nname = 'm'\nversion = '1'\ndependencies = ['evil']\n")
+    before = everything(stage)
+    stopped(stage, stage.run("openvet-uv", *words), 78, before=before)
+    (stage.project / "job.py").write_text("")
+    (stage.project / "uv.toml").unlink()
+    for command in (["build"], ["sync"], ["run", "job.py"]) if words == ["lock"] else ():
+        typed = f"--upgrade-package=evil @ {path.as_uri()}"
+        stopped(stage, stage.run("openvet-uv", command[0], typed, *command[1:]), 64, before=before)
+
+
 AROUND = {
     PIP: [
         {"NO_PROXY": "*"}, {"no_proxy": "127.0.0.1"}, {"PIP_NO_PROXY_ENV": "1"}, {"PIP_PROXY": "http://127.0.0.1:1"},

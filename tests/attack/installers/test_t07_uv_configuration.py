@@ -22,6 +22,7 @@ KEYS = {
     "dependency-metadata": '[{ name = "six", requires-dist = ["evil @ file:///d"] }]',
     "extra-build-dependencies": '{ six = ["evil @ file:///d"] }',
     "extra-build-variables": '{ six = { PYTHONPATH = "d" } }',
+    "upgrade-package": '["evil @ file:///d"]',
     "index-url": '"file:///d"',
     "extra-index-url": '["./d"]',
     "index": '[{ url = "./w", format = "flat" }]',
@@ -68,7 +69,9 @@ def test_each_key_in_each_place(place, where, key):
     assert caught.value.where.startswith(f"{path}:{line}, key `")
 
 
-@pytest.mark.parametrize("key", ["index-url", "extra-index-url", "index", "find-links", "no-build-isolation", "target"])
+@pytest.mark.parametrize(
+    "key", ["index-url", "extra-index-url", "index", "find-links", "no-build-isolation", "target", "upgrade-package"]
+)
 def test_keys_below_pip(place, key):
     value = KEYS.get(key, '"d"')
     argv, variables, work, path = place("project", f"[pip]\n{key} = {value}\n")

@@ -1,0 +1,29 @@
+"""Words of which uv asks in a terminal whether a file of that name was meant: it would read it by itself (T03)."""
+
+# Paths stay strings, as the tools read and print them.
+# ruff: noqa: PTH113, PTH118
+
+from __future__ import annotations
+
+import os
+import re
+from typing import TYPE_CHECKING
+
+from openvet_install.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_LISTS = re.compile(r".*\.(?:txt|in)|pylock(?:\.[^./]+)?\.toml", re.IGNORECASE | re.DOTALL)
+_PROJECTS = frozenset({"pyproject.toml", "setup.py", "setup.cfg"})
+
+
+def refuse_files(words: Iterable[str], cwd: str, flag: str) -> None:
+    """Raise `UsageError` for a word that is a file of requirements or a project; `flag` takes the former."""
+    for word in words:
+        listed = _LISTS.fullmatch(word) is not None
+        if (listed or word.lower() in _PROJECTS) and os.path.isfile(os.path.join(cwd, word)):
+            raise UsageError(
+                f"`{word}` is the name of a file here, no package",
+                hint=f"{flag} {word}" if listed else "./    for the project itself",
+            )
