@@ -32,6 +32,7 @@ from openvet_install.installers.projects import (
 )
 from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, is_http, pins_in
 from openvet_install.installers.sources import local_path, shown
+from openvet_install.installers.toml_copy import without_build
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -170,11 +171,14 @@ class Inputs:
     def _project(self, path: str) -> None:
         text = self._toml(path)
         project = table_of(text, "project")
-        if not project or _BUILT.intersection(strings_of(project.get("dynamic"))):
+        elsewhere = "dependencies" not in project and "poetry" in table_of(text, "tool")
+        if not project.get("name") or elsewhere or _BUILT.intersection(strings_of(project.get("dynamic"))):
             raise UsageError(
                 f"`{path}` does not say by itself what the project needs: it would be built, which is not gated here",
                 hint="a list of `dependencies` in its [project] table",
             )
+        # of a requirement that uv cannot read it would ask the backend
+        self._files[self._place(path)] = without_build(text)
         if self._sources:
             refuse_sources(text, "uv", path)
             refuse_sources_of(Project(os.path.dirname(self._place(path)), False, "", COMMAND_LINE))

@@ -152,6 +152,52 @@ def test_projects_that_lead_past_the_index(stage, kind):
         unchanged(stage, stage.run(*COMPILE, name), before, 64, 78)
 
 
+UNREAD = {
+    "of Poetry": "[tool.poetry.dependencies]\ngood = '*'\n",
+    "in words": "dependencies = ['good b c']\n",
+    "without a name": "dependencies = ['good_']\n",
+    "of an arbitrary version": "dependencies = ['good===x_y!']\n",
+}
+
+
+@pytest.mark.parametrize("kind", UNREAD)
+def test_a_project_whose_requirements_uv_cannot_read_is_not_built(stage, kind):
+    """No policy lets it: what stands for a backend is code by itself."""
+    stage.wheel("good", "1.0", YES)
+    stage.policy(BENIGN + "local-projects = []\n")
+    backend = f"sys\\nopen({str(stage.marker)!r}, 'w')\\nimport sys"
+    write(
+        stage,
+        f"[project]\nname = 'm'\nversion = '1'\n{UNREAD[kind]}"
+        f'[build-system]\nrequires = []\nbuild-backend = "{backend}"\n',
+        "pyproject.toml",
+    )
+    before = state(stage)
+    unchanged(stage, stage.run(*COMPILE, "pyproject.toml", "-o", "out.txt"), before, 2, 64)
+
+
+def test_a_project_is_read_as_it_stands(stage):
+    """Its copy says the same, whatever the text is like."""
+    stage.wheel("good", "1.0", YES)
+    stage.wheel("more", "1.0", YES)
+    stage.policy()
+    write(
+        stage,
+        "project = { name = 'm', version = '1', dependencies = ['good ; \"win\" not in sys_platform'], "
+        "optional-dependencies = { \"a-b\" = ['more'] }, urls = { \"\U0001f40d \\u007f \\n\" = 'x' } }\n"
+        "[tool.other]\nwhen = 1979-05-27T07:32:00Z\n[tool.uv]\nprerelease = 'allow'\nconcurrent-builds = 2\n"
+        "no-build = false\n[dependency-groups]\nd = ['more']\n",
+        "pyproject.toml",
+    )
+    for words in ([], ["--extra", "a-b"], ["--group", "d"]):
+        ended = stage.run(*COMPILE, "pyproject.toml", *words)
+        assert ended.code == 0, ended.err
+        assert [line for line in ended.out.splitlines() if line[:1] not in "# "] == [
+            "good==1.0",
+            *(["more==1.0"] if words else []),
+        ]
+
+
 @pytest.mark.parametrize(
     "text",
     [
