@@ -23,6 +23,8 @@ TAGS = 10_000
 """Compatibility tags of one wheel, expanded; the fullest real ones have some twenty."""
 CHUNK_BYTES = 2**20
 """Read, unpacked and hashed at a time: what bounds memory."""
+SEVERAL_FROM_BYTES = 64 * 2**20
+"""Unpacked bytes from which members are hashed several at a time."""
 PAX_BYTES = 64 * 2**10
 """One extended header of a tar."""
 

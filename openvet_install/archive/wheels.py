@@ -10,7 +10,9 @@ import configparser
 import hashlib
 import importlib.metadata
 import math
+import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -26,7 +28,7 @@ from openvet_install.archive.record import check_record
 from openvet_install.archive.zips import StrictZip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
     from pathlib import Path
     from typing import NoReturn
 
@@ -38,6 +40,7 @@ _INSTALLERS_OWN = frozenset({"direct_url.json", "uv_cache.json", "uv_build.json"
 _METADATA_FOLDERS = (".dist-info", ".egg-info", ".egg-link", ".egg")
 _COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+ -]*", re.ASCII)
 _TARGET = re.compile(r"([A-Za-z_][\w.]*)\s*:\s*([A-Za-z_][\w.]*)\s*(?:\[[^\]]*\])?")
+AT_ONCE = 4
 _PLACEHOLDER = b"#!python"
 _LOOSE = re.compile(r"[\s\[\]]")
 _SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
@@ -61,10 +64,11 @@ def open_wheel(path: Path, name: str, version: str, tags: frozenset[Tag]) -> Con
         members: dict[str, str] = {}
         tails: dict[str, str] = {}
         scripts_folder = f"{info.removesuffix('.dist-info')}.data/scripts/"
-        for entry in files.values():  # 5
-            members[entry.name], tail = _hash(archive, entry, script=entry.name.startswith(scripts_folder))
+        found = _hashes(archive, files.values(), scripts_folder)  # 5
+        for member, (digest, tail) in zip(files, found, strict=True):
+            members[member] = digest
             if tail is not None:
-                tails[entry.name] = tail
+                tails[member] = tail
         check_record(record, info, archive, files, members)  # 6
         empty = _empty_folders(archive.entries)
         places = _places(files, info, name)  # 7
@@ -139,6 +143,22 @@ def _check_wheel(raw: bytes, what: str, tags: frozenset[Tag]) -> None:
     if {(tag.interpreter, tag.abi) for tag in given} != {(tag.interpreter, tag.abi) for tag in tags}:
         said = ", ".join(sorted(map(str, given))) or "none"
         raise ArchiveError(f"{shown(what)} is for other Pythons than the file name says: {shown(said)}")
+
+
+def _hashes(archive: StrictZip, entries: Collection[Entry], scripts_folder: str) -> Iterable[tuple[str, str | None]]:
+    """Hash all members, in their order; of large archives several at a time. The first that is wrong is told."""
+
+    def one(entry: Entry) -> tuple[str, str | None]:
+        return _hash(archive, entry, script=entry.name.startswith(scripts_folder))
+
+    if sum(entry.size for entry in entries) < limits.SEVERAL_FROM_BYTES:
+        return map(one, entries)
+    with ThreadPoolExecutor(min(AT_ONCE, os.cpu_count() or 1)) as pool:
+        found = [pool.submit(one, entry) for entry in entries]
+        try:
+            return [each.result() for each in found]
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _hash(archive: StrictZip, entry: Entry, *, script: bool) -> tuple[str, str | None]:

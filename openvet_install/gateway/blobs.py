@@ -96,34 +96,52 @@ class BlobStore:
             self._fresh[sha256] = _signature(file)
         return Blob(path, sha256, size)
 
-    @contextmanager
-    def open(self, blob: Blob, *, whole: bool) -> Iterator[BinaryIO]:
-        """Yield the opened file at its start, after its bytes were hashed once more; raises `BlobError`.
-
-        With `whole=False` (HEAD, a range) a file that the system says is untouched since this process hashed
-        it is not read again.
-        """
-        try:
-            file = _open(blob.path)
-        except OSError as error:
-            raise BlobError(f"the stored file {blob.sha256} is gone: {error.strerror}") from error
-        with file:
+    def whole(self, blob: Blob) -> Iterator[bytes]:
+        """Yield all bytes and hash them on the way: the last piece comes only if they are right, else `BlobError`."""
+        with _opened(blob) as file:
             signature = _signature(file)
-            if whole or self._fresh.get(blob.sha256) != signature:
-                size, digest = _hash(file)
-                if (size, digest) != (blob.size, blob.sha256):
-                    raise BlobError(f"the stored file {blob.sha256} was changed on disk")
-                self._fresh[blob.sha256] = signature
-            file.seek(0)
-            yield file
+            hasher, size, held = hashlib.sha256(), 0, b""
+            while chunk := file.read(CHUNK):
+                if held:
+                    yield held
+                size, held = size + len(chunk), chunk
+                hasher.update(chunk)
+            if (size, hasher.hexdigest()) != (blob.size, blob.sha256):
+                self._fresh.pop(blob.sha256, None)
+                raise _changed(blob)
+            self._fresh[blob.sha256] = signature
+            yield held
+
+    def part(self, blob: Blob, start: int, length: int) -> Iterator[bytes]:
+        """Yield a part; a file that the system says is untouched since this process hashed it is not hashed again.
+
+        Raises `BlobError` before the first piece.
+        """
+        with self._checked(blob) as file:
+            file.seek(start)
+            while length and (chunk := file.read(min(CHUNK, length))):
+                length -= len(chunk)
+                yield chunk
+            if length:
+                raise _changed(blob)
 
     def intact(self, blob: Blob) -> bool:
         """Tell whether a stored file is untouched, reading it again only if the system says it may not be."""
         try:
-            with self.open(blob, whole=False):
+            with self._checked(blob):
                 return True
         except BlobError:
             return False
+
+    @contextmanager
+    def _checked(self, blob: Blob) -> Iterator[BinaryIO]:
+        with _opened(blob) as file:
+            signature = _signature(file)
+            if self._fresh.get(blob.sha256) != signature:
+                if _hash(file) != (blob.size, blob.sha256):
+                    raise _changed(blob)
+                self._fresh[blob.sha256] = signature
+            yield file
 
     def _path(self, sha256: str) -> Path:
         if not _SHA256.fullmatch(sha256):
@@ -196,6 +214,17 @@ def _open(path: Path) -> BinaryIO:
         file.close()
         raise FileNotFoundError(path)
     return file
+
+
+def _opened(blob: Blob) -> BinaryIO:
+    try:
+        return _open(blob.path)
+    except OSError as error:
+        raise BlobError(f"the stored file {blob.sha256} is gone: {error.strerror}") from error
+
+
+def _changed(blob: Blob) -> BlobError:
+    return BlobError(f"the stored file {blob.sha256} was changed on disk")
 
 
 def _capped(chunks: Iterable[bytes], limit: int) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ from openvet_install.gateway import Refusal, replies
 from openvet_install.gateway.addresses import AddressError, Authority, parse_authority, parse_target
 from openvet_install.gateway.answers import Answers
 from openvet_install.gateway.authority import RunAuthority, TlsSocket
-from openvet_install.gateway.blobs import CHUNK, BlobError
+from openvet_install.gateway.blobs import BlobError
 from openvet_install.gateway.grammar import GrammarError, check_bodiless, complete, parse_request
 from openvet_install.gateway.inner import InnerAnswers, Logs
 from openvet_install.gateway.replies import Answer
@@ -312,23 +312,18 @@ class Gateway:
             self._send_file(sock, head, answer)
 
     def _send_file(self, sock: socket.socket, head: bytes, answer: Answer) -> None:
-        assert answer.blob is not None  # noqa: S101 - for the type checker
-        whole = answer.length == answer.blob.size
+        """Send a file; of one that was changed on disk the client gets a refusal, or never the last piece."""
+        blob = answer.blob
+        assert blob is not None  # noqa: S101 - for the type checker
+        whole = answer.length == blob.size
         try:
-            with self._blobs.open(answer.blob, whole=whole) as file:
-                file.seek(answer.start)
-                left = answer.length
-                while left:
-                    chunk = file.read(min(CHUNK, left))
-                    if not chunk:
-                        raise _HangUpError
-                    left -= len(chunk)
-                    sock.sendall(head + chunk if head else chunk)
-                    head = b""
-                if head:
-                    sock.sendall(head)
+            for piece in self._blobs.whole(blob) if whole else self._blobs.part(blob, answer.start, answer.length):
+                sock.sendall(head + piece)
+                head = b""
         except BlobError as error:
             self._answers.faults.append(error)
+            if not head:
+                raise _HangUpError from error
             self._refuse(sock, 502, "stored file changed", error.what)
 
     def _refuse(self, sock: socket.socket, status: int, reason: str, detail: str) -> None:

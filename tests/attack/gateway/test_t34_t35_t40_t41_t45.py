@@ -7,6 +7,7 @@ import dataclasses
 import gzip
 import hashlib
 import io
+import os
 import socket
 import zipfile
 
@@ -14,12 +15,14 @@ import pytest
 from packaging.requirements import InvalidRequirement, Requirement
 
 from openvet_install.gateway import Refusal, Released, blobs, upstream
+from openvet_install.gateway.blobs import BlobStore
 from openvet_install.gateway.connections import Door
 from openvet_install.gateway.outside import Outside
 from openvet_install.gateway.upstream import HostRefusedError
 from tests.support.gatekeepers import gateway
 from tests.support.indexsim import IndexSimulator, Reply, wheel
 from tests.support.rawclient import JSON, ask
+from tests.support.wheels import make_wheel
 
 NAME = "demo-1.0-py3-none-any.whl"
 HTML = "text/html"
@@ -246,6 +249,28 @@ def test_a_copy_changed_on_disk_is_fetched_again(running, keeper, index, tmp_pat
     assert ask(running, url).body == body
     assert len(index.requests) == 2
     assert len(keeper.released) == 2
+
+
+def test_of_a_copy_that_changes_while_it_is_sent_the_end_stays_here(running, index, tmp_path, monkeypatch):
+    """The client has an unfinished file then, which it throws away."""
+    files = {f"demo/{number}.bin": os.urandom(300_000) for number in range(4)}
+    body = make_wheel("demo", "1.0", files=files, compression=zipfile.ZIP_STORED)
+    index.add(body, filename=NAME)
+    digest = hashlib.sha256(body).hexdigest()
+    path = tmp_path / "blobs" / digest[:2] / digest
+
+    def changed(_blobs, _blob):
+        path.chmod(0o600)
+        with path.open("r+b") as file:
+            file.seek(-1000, os.SEEK_END)
+            file.write(b"evil")
+        return True
+
+    monkeypatch.setattr(BlobStore, "intact", changed)
+    heard = ask(running, index.file_url(NAME))
+    assert len(heard.body) < len(body)
+    assert body.startswith(heard.body)
+    assert any("was changed on disk" in str(fault) for fault in running.faults)
 
 
 # T41

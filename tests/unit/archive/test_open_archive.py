@@ -7,10 +7,10 @@ import zipfile
 
 import pytest
 
-from openvet_install.archive import Contents, open_archive
+from openvet_install.archive import Contents, limits, open_archive
 from openvet_install.archive.contents import shown
 from openvet_install.archive.sources import inside
-from tests.support.opening import SDIST, WHEEL, opened
+from tests.support.opening import SDIST, WHEEL, opened, refused
 from tests.support.wheels import core_metadata, make_sdist, make_wheel, make_zip, sdist_name, wheel_name, zip_info
 
 
@@ -96,9 +96,24 @@ def test_a_missing_file_is_no_archive_error(tmp_path):
         open_archive(tmp_path / "none", WHEEL)
 
 
-def test_files_are_closed_after_a_refusal(tmp_path):
-    from tests.support.opening import refused
+def test_members_of_large_wheels_are_hashed_several_at_a_time(tmp_path, monkeypatch):
+    files = {f"x/{number}.py": f"N = {number}\n" * number for number in range(50)}
+    content = make_wheel("x", "1.0", files={**files, "x-1.0.data/scripts/run": "#!python\n1\n"})
+    alone = opened(tmp_path, content, WHEEL)
+    monkeypatch.setattr(limits, "SEVERAL_FROM_BYTES", 0)
+    assert opened(tmp_path, content, WHEEL) == alone
+    assert list(alone.members)[:50] == list(files)
+    assert alone.script_tails
 
+
+def test_of_several_wrong_members_the_first_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "SEVERAL_FROM_BYTES", 0)
+    content = make_wheel("x", "1.0", files={f"x/{n}.py": f"NUMBER = {n}\n" for n in range(9)}, compression=0)
+    wrong = content.replace(b"NUMBER = 3", b"NUMBER = x").replace(b"NUMBER = 7", b"NUMBER = y")
+    refused(tmp_path, wrong, WHEEL, "`x/3.py`")
+
+
+def test_files_are_closed_after_a_refusal(tmp_path):
     refused(tmp_path, b"PK\x05\x06" + b"\0" * 18 + b"1", WHEEL, "")
     refused(tmp_path, b"", SDIST, "")
 

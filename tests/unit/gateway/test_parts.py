@@ -17,7 +17,7 @@ from openvet_install.gateway import Blob, replies
 from openvet_install.gateway.addresses import AddressError, join, parse_authority, parse_target
 from openvet_install.gateway.answers import Flights, page_type
 from openvet_install.gateway.authority import RunAuthority
-from openvet_install.gateway.blobs import BlobError, BlobStore, TooLargeError
+from openvet_install.gateway.blobs import CHUNK, BlobError, BlobStore, TooLargeError
 from openvet_install.gateway.outside import Outside
 from openvet_install.gateway.pages import PageError, parse_page, render_html, render_json
 from tests.support.gatekeepers import Permissive, gateway
@@ -197,16 +197,39 @@ def test_blobs_are_private_and_hashed_again(tmp_path):
     assert blob.path.stat().st_mode & 0o777 == 0o400
     assert store.find(blob.sha256) == blob
     assert store.find("0" * 64) is None
-    with store.open(blob, whole=True) as file:
-        assert file.read() == b"abc"
+    assert b"".join(store.whole(blob)) == b"abc"
+    assert b"".join(store.part(blob, 1, 2)) == b"bc"
     blob.path.chmod(0o600)
     blob.path.write_bytes(b"xyz")
     assert store.find(blob.sha256) is None
-    for whole in (True, False):
-        with pytest.raises(BlobError), store.open(blob, whole=whole):
-            pass
+    for pieces in (store.whole(blob), store.part(blob, 1, 1)):
+        with pytest.raises(BlobError):
+            next(pieces)
     store.add([b"abc"])
     assert store.find(blob.sha256) == blob
+
+
+def test_the_last_piece_of_a_changed_blob_stays_here(tmp_path):
+    store = BlobStore(tmp_path / "s")
+    body = os.urandom(3 * CHUNK + 7)
+    blob = store.add([body])
+    pieces = store.whole(blob)
+    got = [next(pieces), next(pieces)]
+    blob.path.chmod(0o600)
+    with blob.path.open("r+b") as file:  # what was sent is right, what comes is not
+        file.seek(3 * CHUNK)
+        file.write(b"evil")
+    with pytest.raises(BlobError):
+        got.extend(pieces)
+    assert body.startswith(b"".join(got))
+    assert not store.intact(blob)
+    with pytest.raises(BlobError):
+        next(store.part(blob, 0, 10))
+
+
+def test_an_empty_blob_is_sent_whole(tmp_path):
+    store = BlobStore(tmp_path / "s")
+    assert list(store.whole(store.add([]))) == [b""]
 
 
 def test_a_blob_is_no_link_and_no_pipe(tmp_path):
