@@ -10,6 +10,8 @@ import stat
 import tempfile
 import time
 import weakref
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -18,8 +20,11 @@ from openvet_install.gateway import Blob
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
+BESIDE_FROM = 8 << 20  # bytes of a file after which hashing has a thread of its own
+WAITING = 16  # pieces that may wait for it
 CHUNK = 256 * 1024  # bytes read and hashed at a time
 MAX_FILE = 4 << 30  # bytes of one package file, unless the store is told otherwise
 STALE = 24 * 3600  # seconds after which a temporary file belongs to a run that died
@@ -77,14 +82,12 @@ class BlobStore:
         """
         handle, name = tempfile.mkstemp(dir=self._temporary)
         try:
-            with open(handle, "wb", buffering=0) as file:  # noqa: PTH123 - a handle
-                hasher, size = hashlib.sha256(), 0
+            with open(handle, "wb", buffering=0) as file, _Hashing() as hashing:  # noqa: PTH123 - a handle
                 for chunk in _capped(chunks, self._max):
-                    size += len(chunk)
-                    hasher.update(chunk)
+                    hashing.update(chunk)
                     _write(file, chunk)
                 os.fchmod(file.fileno(), 0o400)
-            sha256 = hasher.hexdigest()
+                sha256, size = hashing.sha256(), hashing.size
             path = self._path(sha256)
             private_folder(path.parent)
             os.replace(name, path)  # noqa: PTH105
@@ -98,15 +101,14 @@ class BlobStore:
 
     def whole(self, blob: Blob) -> Iterator[bytes]:
         """Yield all bytes and hash them on the way: the last piece comes only if they are right, else `BlobError`."""
-        with _opened(blob) as file:
-            signature = _signature(file)
-            hasher, size, held = hashlib.sha256(), 0, b""
+        with _opened(blob) as file, _Hashing() as hashing:
+            signature, held = _signature(file), b""
             while chunk := file.read(CHUNK):
                 if held:
                     yield held
-                size, held = size + len(chunk), chunk
-                hasher.update(chunk)
-            if (size, hasher.hexdigest()) != (blob.size, blob.sha256):
+                held = chunk
+                hashing.update(chunk)
+            if (hashing.size, hashing.sha256()) != (blob.size, blob.sha256):
                 self._fresh.pop(blob.sha256, None)
                 raise _changed(blob)
             self._fresh[blob.sha256] = signature
@@ -154,6 +156,36 @@ class BlobStore:
             with suppress(FileNotFoundError):
                 if time.time() - path.lstat().st_mtime > STALE:
                     path.unlink()
+
+
+class _Hashing:
+    """Hashes one piece after the other; of a large file beside whatever else is done with it."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._hasher = hashlib.sha256()
+        self._beside = ThreadPoolExecutor(1)
+        self._waiting: deque[Future[None]] = deque()
+
+    def update(self, piece: bytes) -> None:
+        self.size += len(piece)
+        if self.size <= BESIDE_FROM:
+            self._hasher.update(piece)
+            return
+        self._waiting.append(self._beside.submit(self._hasher.update, piece))
+        if len(self._waiting) > WAITING:
+            self._waiting.popleft().result()
+
+    def sha256(self) -> str:
+        while self._waiting:
+            self._waiting.popleft().result()
+        return self._hasher.hexdigest()
+
+    def __enter__(self) -> _Hashing:  # noqa: PYI034 - `Self` is not in Python 3.10
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._beside.shutdown()
 
 
 def prune(folder: Path, max_bytes: int) -> int | None:

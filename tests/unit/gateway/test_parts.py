@@ -13,7 +13,7 @@ from cryptography import x509
 from packaging.version import Version
 
 from openvet_install.errors import ConfigError
-from openvet_install.gateway import Blob, replies
+from openvet_install.gateway import Blob, blobs, replies
 from openvet_install.gateway.addresses import AddressError, join, parse_authority, parse_target
 from openvet_install.gateway.answers import Flights, page_type
 from openvet_install.gateway.authority import RunAuthority
@@ -225,6 +225,14 @@ def test_the_last_piece_of_a_changed_blob_stays_here(tmp_path):
     assert not store.intact(blob)
     with pytest.raises(BlobError):
         next(store.part(blob, 0, 10))
+
+
+@pytest.mark.parametrize("size", [0, 1, blobs.BESIDE_FROM - 1, blobs.BESIDE_FROM, blobs.BESIDE_FROM + 40 * CHUNK + 3])
+def test_the_hash_is_that_of_all_pieces(tmp_path, size):
+    body = os.urandom(size)
+    blob = BlobStore(tmp_path / "s").add(body[at : at + CHUNK] for at in range(0, size, CHUNK))
+    assert (blob.sha256, blob.size) == (hashlib.sha256(body).hexdigest(), size)
+    assert blob.path.read_bytes() == body
 
 
 def test_an_empty_blob_is_sent_whole(tmp_path):
