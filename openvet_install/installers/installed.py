@@ -184,11 +184,12 @@ class _Comparison:
         return best or []
 
     def _wheel(self, one: _Installed, release: Release) -> Iterator[Finding]:
-        expected: dict[str, str] = {}
-        for member in release.members:
-            path = self._place(one, member)
-            expected[path] = member
-            yield from self._member(one, release, member, path)
+        placed = [(self._place(one, member), member) for member in release.members]
+        expected = dict(placed)
+        for path, member in placed:
+            found = list(self._member(one, release, member, path))
+            # pip compiles again what a wheel brings compiled
+            yield from () if found and self._is_compiled(path, expected) else found
         wrappers = {f"{self.command_folder}/{name}": target for name, target in self._commands(one, release)}
         own = {f"{one.info}/{name}" for name in _INSTALLERS_OWN}
         for path, target in wrappers.items():
@@ -245,6 +246,15 @@ class _Comparison:
     def _is_wrapper(self, path: str, target: str) -> bool:
         raw = disk.read(path, WRAPPER_BYTES)
         return raw is not None and is_wrapper(raw, target, self.folders)
+
+    def _is_compiled(self, path: str, sources: Collection[str]) -> bool:
+        """Whether it may be bytecode that this run's tool has put in place of a wheel's own; `bytecode` looks at it."""
+        source = source_of(path)
+        stamp = self.after.get(path)
+        if not self.compiled or source not in sources or source is None or stamp is None or not stamp.regular:
+            return False
+        self.grown.add((path, source))
+        return True
 
     def _is_bytecode(self, path: str, sources: Collection[str]) -> bool:
         source = source_of(path)

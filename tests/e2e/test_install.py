@@ -1,5 +1,9 @@
 """The plainest commands, end to end: real pip and uv, a log and an index of the test's own."""
 
+import importlib.util
+import marshal
+import sys
+
 import pytest
 
 from tests.support.stage import BENIGN, NO, WARN, YES
@@ -266,3 +270,18 @@ def subject(name, version, digest):
     from openvet_install.openvet.subject import Subject
 
     return Subject.parse(f"pypi:{name}@{version}?py3-none-any#sha256:{digest}")
+
+
+@BOTH
+def test_a_wheel_that_brings_bytecode_which_pip_makes_anew(stage, tool):
+    tag = sys.implementation.cache_tag
+    old = importlib.util.MAGIC_NUMBER + bytes(12) + marshal.dumps(compile("A = 1\n", "elsewhere.py", "exec"))
+    stage.wheel("good", "1.0", YES, files={"good/a.py": "A = 1\n", f"good/__pycache__/a.{tag}.pyc": old})
+    stage.policy()
+    ended = stage.run(*tool, "good")
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"good": "1.0"}
+    assert stage.run("openvet-install", "check", "--environment").code == 0
+    (bytecode,) = stage.environment.glob("lib/python*/site-packages/good/__pycache__/a.*.pyc")
+    bytecode.write_bytes(old[:16] + marshal.dumps(compile("A = 2\n", "elsewhere.py", "exec")))
+    assert stage.run("openvet-install", "check", "--environment").code == 65
