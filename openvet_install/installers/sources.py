@@ -166,6 +166,8 @@ def read_links(values: Sequence[str], cwd: str, origin: str, base: str | None = 
         if value[:8].lower().startswith(("http://", "https://")):
             if not _is_web(value):
                 raise UsageError(f"`--find-links`: `{shown(value)}` is not an http or https URL")
+            if names_folder(value):
+                raise UsageError(f"`--find-links`: `{shown(value)}`: a folder inside an archive is not gated")
             found.append(Links(origin, url=value))
             continue
         path = local_path(value)

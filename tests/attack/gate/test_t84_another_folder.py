@@ -29,6 +29,10 @@ def words_of(stage, form, digest):
     steered = f"{url}?a=b&subdirectory={folder}"
     if form == "typed":
         return [f"good @ {steered}"]
+    if form.startswith("links"):  # pip takes what it was given for a file as well as for a page
+        end = f"#subdirectory={folder}" if form == "links" else f"?a=b&subdirectory={folder}"
+        (stage.project / "r.txt").write_text(f"--no-index\n--find-links {url}{end}\ngood\n")
+        return ["-r", "r.txt"]
     if form == "file":
         (stage.project / "r.txt").write_text(f"{steered}\n")
         return ["-r", "r.txt"]
@@ -46,7 +50,9 @@ def words_of(stage, form, digest):
     return ["-r", "pylock.toml"]
 
 
-@pytest.mark.parametrize(("form", "code"), [("typed", 64), ("file", 64), ("page", 1), ("pylock", 65)])
+@pytest.mark.parametrize(
+    ("form", "code"), [("typed", 64), ("file", 64), ("links", 64), ("links?", 64), ("page", 1), ("pylock", 65)]
+)
 def test_no_address_names_a_folder_to_build(stage, form, code):
     digest = stage.sdist("good", "1.0", YES, backend=backend(stage, "good", "1.0", "pass"))
     words = words_of(stage, form, digest)
