@@ -1,8 +1,8 @@
 """Strict reading of `.tar.gz` (RFC 1952, POSIX ustar and pax, GNU long names): one layout, one reading.
 
 One gzip member and nothing after it; files, folders and symbolic links; every header's own fields mean
-what they say: a size stands in the header alone, a longer name in exactly one record before it. Links
-are told apart: the caller decides which of them mean no second reading.
+what they say: a size stands in the header, and in a record before it the same one if any (`uv_build` writes it), a
+longer name in exactly one record. Links are told apart: the caller decides which of them mean no second reading.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _BLOCK = 512
 _ZERO = bytes(_BLOCK)
 _OCTAL = re.compile(rb" *([0-7]+)[ \0]*")
+_DECIMAL = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 _PAX_LENGTH = re.compile(rb"([1-9][0-9]{0,6}) ")
 _USTAR, _GNU, _OLD = b"ustar\x0000", b"ustar  \x00", bytes(8)
 _OLD_FILE = b"\0"
@@ -36,6 +37,8 @@ _SPECIAL = {
 }
 _STEERING = ("path", "linkpath", "size", "hdrcharset", "GNU.")
 """Extended attributes that change which bytes a reader takes, or under which name."""
+_TELLING = ("path", "size")
+"""Those of them that a record of one entry may have."""
 
 
 class TarEntry(NamedTuple):
@@ -45,6 +48,13 @@ class TarEntry(NamedTuple):
     folder: bool
     size: int
     link: str | None = None
+
+
+class _Told(NamedTuple):
+    """What a record says of the next entry: its name, its size in bytes."""
+
+    name: str | None = None
+    size: int | None = None
 
 
 class _Gzip:
@@ -91,12 +101,12 @@ def tar_members(file: BinaryIO, packed: int) -> Iterator[tuple[TarEntry, Iterato
     ends. Raises `ArchiveError`.
     """
     source, names, entries = _Gzip(file, limit=limits.unpacked_limit(packed)), Names(), list[TarEntry]()
-    longer: str | None = None
+    told = _Told()
     last = b""
     for kind, name, size, link in _headers(source):
         before, last = last, kind
         if kind in {b"x", b"g", b"L"}:
-            longer = _longer(longer, _override(kind, _body(source, size, name)))
+            told = _both(told, _override(kind, _body(source, size, name)))
             if before in {b"x", b"L"}:
                 # for some readers it is the entry that the first of them was about
                 raise ArchiveError("a record of an entry is followed by another record")
@@ -104,16 +114,18 @@ def tar_members(file: BinaryIO, packed: int) -> Iterator[tuple[TarEntry, Iterato
         if kind == _OLD_FILE and name.endswith("/"):
             # for some readers a folder, whose contents are the next headers, whatever a longer name says
             raise ArchiveError(f"the entry {shown(name)} is a file that is called like a folder")
-        entry = _entry(kind, longer if longer is not None else name, size, link)
-        longer = None
+        if told.size not in (None, size):
+            raise ArchiveError("an extended tar header changes `size`")
+        entry = _entry(kind, told.name if told.name is not None else name, size, link)
+        told = _Told()
         names.add(entry.name, folder=entry.folder)
         entries.append(entry)
         chunks = _chunks(source, size)
         yield entry, chunks
         for _ in chunks:
             pass
-    if longer is not None:
-        raise ArchiveError("a long name at the end belongs to no entry")
+    if told != _Told():
+        raise ArchiveError("a long name or size at the end belongs to no entry")
     names.finish()
     while rest := source.read(limits.CHUNK_BYTES):
         if rest.strip(b"\0"):
@@ -152,10 +164,10 @@ def _headers(source: _Gzip) -> Iterator[tuple[bytes, str, int, str]]:
         yield _header(header)
 
 
-def _longer(before: str | None, now: str | None) -> str | None:
-    if before is not None and now is not None:
-        raise ArchiveError(f"two records name the entry {shown(now)}")
-    return now if now is not None else before
+def _both(before: _Told, now: _Told) -> _Told:
+    if before.name is not None and now.name is not None:
+        raise ArchiveError(f"two records name the entry {shown(now.name)}")
+    return now if before == _Told() else before
 
 
 def _header(raw: bytes) -> tuple[bytes, str, int, str]:
@@ -218,15 +230,21 @@ def _chunks(source: _Gzip, size: int) -> Iterator[bytes]:
         raise ArchiveError("the tar is cut short")
 
 
-def _override(kind: bytes, body: bytes) -> str | None:
-    """Return the name that a record gives to the next entry, if any."""
+def _override(kind: bytes, body: bytes) -> _Told:
+    """Return what a record says of the next entry."""
     if kind == b"L":
-        return _text(body)
+        return _Told(_text(body))
     records = _pax(body)
     for key in records:
-        if key.startswith(_STEERING) and not (key == "path" and kind == b"x"):
+        if key.startswith(_STEERING) and not (key in _TELLING and kind == b"x"):
             raise ArchiveError(f"an extended tar header changes `{key}`")
-    return records.get("path")
+    return _Told(records.get("path"), _size(records.get("size")))
+
+
+def _size(text: str | None) -> int | None:
+    if text is not None and _DECIMAL.fullmatch(text) is None:
+        raise ArchiveError("an extended tar header has a size that is no plain number")
+    return int(text) if text is not None else None
 
 
 def _pax(body: bytes) -> dict[str, str]:
@@ -243,12 +261,12 @@ def _pax(body: bytes) -> dict[str, str]:
         if not equals or not key or key in records:
             raise ArchiveError("an extended tar header is damaged")
         # values of other keys (owner, file attributes) may be any bytes
-        records[key] = _text_whole(value) if key == "path" else ""
+        records[key] = _text_whole(value) if key in _TELLING else ""
         at = end
     return records
 
 
 def _text_whole(value: bytes) -> str:
     if b"\0" in value:
-        raise ArchiveError("an extended tar header names a path with a NUL")
+        raise ArchiveError("an extended tar header has a NUL")
     return _text(value)

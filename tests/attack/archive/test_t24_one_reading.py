@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import struct
+import subprocess
 import tarfile
 import zipfile
 import zlib
@@ -12,6 +14,7 @@ import zlib
 import pytest
 
 from tests.support.opening import SDIST, WHEEL, opened, refused
+from tests.support.stage import PROGRAMS
 from tests.support.wheels import (
     core_metadata,
     make_sdist,
@@ -537,9 +540,44 @@ def test_bytes_behind_the_end_of_a_tar(tmp_path):
 
 
 def test_extended_headers_that_steer(tmp_path):
-    for key in ("size", "linkpath", "hdrcharset", "GNU.sparse.name", "GNU.sparse.size"):
+    for key in ("linkpath", "hdrcharset", "GNU.sparse.name", "GNU.sparse.size"):
         tar = tar_of((entry("x-1.0/y.py", **{key: "5"}), b"12345"))
         refused(tmp_path, pack(tar), SDIST, f"changes `{key}`")
+
+
+def test_a_size_that_is_told_twice(tmp_path):
+    """`uv_build` tells each size in a record, too; where the two differ readers take other bytes."""
+
+    def told(size):
+        return pack(tar_of((entry("x-1.0/y.py", path="x-1.0/y.py", size=size), b"12345")))
+
+    assert opened(tmp_path, told("5"), SDIST).members["x-1.0/y.py"] == hashlib.sha256(b"12345").hexdigest()
+    for size in ("4", "6", "0", "512", "4096"):
+        refused(tmp_path, told(size), SDIST, "changes `size`")
+    for size in ("05", "+5", "5 ", " 5", "5.0", "0x5", "\u0665", "", "1" * 17):
+        refused(tmp_path, told(size), SDIST, "no plain number")
+
+
+def test_a_size_that_is_told_of_nothing(tmp_path):
+    tar = tar_of((entry("x-1.0/y.py", size="5"), b"12345"))
+    at = tar.index(b"12345") - 512  # its header; the record stands before it
+    refused(tmp_path, pack(tar[:at] + bytes(1024)), SDIST, "belongs to no entry")
+
+
+def test_an_sdist_of_uv_build(tmp_path):
+    """What the real backend writes is taken."""
+    project = tmp_path / "x"
+    (project / "src" / "x").mkdir(parents=True)
+    (project / "src" / "x" / "__init__.py").write_text("")
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "x"\nversion = "1.0"\n'
+        '[build-system]\nrequires = ["uv_build>=0.9"]\nbuild-backend = "uv_build"\n'
+    )
+    command = [PROGRAMS / "uv", "build", "--sdist", "--offline", "--no-config", "--out-dir", tmp_path / "out", project]
+    subprocess.run(command, check=True, capture_output=True)
+    content = (tmp_path / "out" / SDIST).read_bytes()
+    assert b"size=" in gzip.decompress(content)
+    assert "x-1.0/src/x/__init__.py" in opened(tmp_path, content, SDIST).members
 
 
 def test_global_headers(tmp_path):
