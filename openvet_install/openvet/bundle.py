@@ -33,6 +33,8 @@ MAX_MEMBERS = 500_000
 MAX_MANIFEST_BYTES = 32 << 20
 AGAIN = "openvet-install bundle    where the logs are in reach"
 _MANIFEST = "bundle.json"
+_LISTED = b"PK\1\2"
+"""What each member begins with in the list of a zip."""
 _MAX_SHOWN = 80  # characters of a name from outside
 _MEMBER = re.compile(rf"(?:{'|'.join(KINDS)})/[0-9a-f]{{64}}", re.ASCII)
 _HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -84,13 +86,13 @@ class _Members:
     def __init__(self, bundle: str, raw: bytes) -> None:
         self.bundle = bundle
         self._lock = threading.Lock()
+        if raw.count(_LISTED) > MAX_MEMBERS:  # before each of them costs memory
+            raise BundleInvalidError(bundle, f"has more than {MAX_MEMBERS:,} members")
         try:
             self._file = ZipFile(BytesIO(raw))
             members = self._file.infolist()
         except _BROKEN as error:
             raise BundleInvalidError(bundle, "is cut short, or no bundle") from error
-        if len(members) > MAX_MEMBERS:
-            raise BundleInvalidError(bundle, f"has more than {MAX_MEMBERS:,} members")
         self.members: dict[str, ZipInfo] = {}
         for one in members:
             known = one.filename == _MANIFEST or _MEMBER.fullmatch(one.filename) is not None
