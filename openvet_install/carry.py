@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
 from openvet_install.decide import NOTHING, Decision, ReasonClass, Same, decide
 from openvet_install.files import SDIST, File
 from openvet_install.openvet.language import Tri
@@ -51,11 +54,16 @@ def comparable(file: File, subject: Subject) -> bool:
 
 
 def named(subject: Subject) -> File:
-    """Return an audited file as nobody has listed it yet; its name is as the subject says it."""
-    stem = f"{subject.package.replace('-', '_')}-{subject.version}"
+    """Return an audited file as nobody has listed it yet, under its normal name; its version must be one."""
+    name, version = str(canonicalize_name(subject.package)), str(Version(subject.version))
+    stem = f"{name.replace('-', '_')}-{version}"
     filename = f"{stem}.tar.gz" if subject.variant == SDIST else f"{stem}-{subject.variant}.whl"
-    name, version, sha256 = subject.package, subject.version, subject.sha256
-    return File(name=name, version=version, filename=filename, url="", index="", sha256=sha256)
+    return File(name=name, version=version, filename=filename, url="", index="", sha256=subject.sha256)
+
+
+def exact(subject: Subject) -> bool:
+    """Tell whether an audited file is named as files are; under any other spelling it can only say no."""
+    return named(subject).coordinate[1:3] == (subject.package, subject.version)
 
 
 def questions(

@@ -7,20 +7,18 @@ spellings and among the subjects that came in with commits walked here, now or e
 
 from __future__ import annotations
 
-from functools import lru_cache
-from itertools import chain, product
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
-from openvet_install.carry import Original, comparable, named
+from openvet_install.carry import Original, comparable, exact, named
 from openvet_install.decide import Evidence
 from openvet_install.files import release_of
 from openvet_install.gate.bundles import NotHeldError
 from openvet_install.gate.heads import Heads
 from openvet_install.gate.model import LogSeen
 from openvet_install.gate.once import Once
+from openvet_install.gate.spelled import by_name, public_release, spellings
 from openvet_install.gate.together import together
 
 if TYPE_CHECKING:
@@ -37,10 +35,6 @@ if TYPE_CHECKING:
     from openvet_install.openvet.store import Store
     from openvet_install.openvet.subject import Coordinate, Subject
     from openvet_install.openvet.verdict import Audit
-
-SEPARATORS = "-_."
-SPELLINGS_MIXED = 3
-"""Names with up to so many separators are looked for with every mixture of them, longer ones with one kind."""
 
 
 class _Package(NamedTuple):
@@ -87,6 +81,7 @@ class Knowledge:
         self._asked: Once[object] = Once()
         self._packages: Once[_Package] = Once()
         self._by_bytes: Once[Mapping[str, tuple[Subject, ...]] | None] = Once()
+        self._by_name: Once[Mapping[str, list[Subject]]] = Once()
         self._others: Once[frozenset[str]] = Once()
 
     def settle(self, heads: Mapping[str, str]) -> None:
@@ -173,12 +168,12 @@ class Knowledge:
         """Return the other audited files of a file's public version that policies which carry know, in order."""
         carrying = {one.scope for one in self._policies if one.settings.carry == "content"}
         sources = [source for source in self._sources if source.scope in carrying]
-        release = _public(file.version)
+        release = public_release(file.version)
         found: dict[Subject, set[str]] = {}
         for source in sources:
             for head in source.heads:
-                for subject in self._package(source, head, file.name).by_subject:
-                    if comparable(file, subject) and _public(subject.version) == release:
+                for subject in self._spelled(source, head, file):
+                    if comparable(file, subject) and public_release(subject.version) == release:
                         found.setdefault(subject, set()).add(source.scope)
         return [
             Original(subject, {scope: self._said(subject, scope) for scope in sorted(found[subject])})
@@ -186,7 +181,10 @@ class Knowledge:
         ]
 
     def _said(self, subject: Subject, scope: str) -> Evidence:
-        """Return what the logs of one policy say of exactly this subject, and of its bytes under other ones."""
+        """Return what the logs of one policy say of exactly this subject, and of its bytes under other ones.
+
+        Of a subject that is spelled otherwise than files are only a no counts.
+        """
         file = named(subject)
         pinned, newest, elsewhere = [], [], []
         for source in self._sources:
@@ -195,11 +193,19 @@ class Knowledge:
                 newest.append(self._package(source, source.newest, subject.package).by_subject.get(subject))
                 same = self._told(source, file, file.sha256 or "") or ()
                 elsewhere += [audit for audit in same if audit.subject != subject]
-        return Evidence(
-            pinned=tuple(one for one in pinned if one is not None),
-            newest=tuple(one for one in newest if one is not None),
-            elsewhere=tuple(elsewhere),
-        )
+        own = [tuple(one for one in found if one is not None) for found in (pinned, newest)]
+        if not exact(subject):
+            return Evidence(elsewhere=(*own[0], *own[1], *elsewhere))
+        return Evidence(pinned=own[0], newest=own[1], elsewhere=tuple(elsewhere))
+
+    def _spelled(self, source: Source, head: str, file: File) -> Iterable[Subject]:
+        """Return the subjects of a file's package, in any spelling of its name that is read."""
+        small = self._small(source, head)
+        if small is not None:
+            key = (source.scope, source.settings.name, head)
+            return self._by_name.get(key, lambda: by_name(small)).get(file.name, ())
+        names = (file.name, *spellings(file.name, file.filename))
+        return [subject for name in names for subject in self._package(source, head, name).by_subject]
 
     def prepare(self, names: Iterable[str]) -> None:
         """Read all that the logs say of many packages (normalised names) at once, all logs at the same time."""
@@ -348,33 +354,3 @@ class Knowledge:
         return self._packages.get(
             (source.scope, source.settings.name, head, name), lambda: _Package.of(source.log.package(head, name))
         )
-
-
-@lru_cache(maxsize=4096)
-def _public(version: str) -> str | None:
-    """Return the release of a version without its local part; None for what is not written in the normal form."""
-    try:
-        read = Version(version)
-    except InvalidVersion:
-        return None
-    return release_of(read.public) if str(read) == version else None
-
-
-def spellings(name: str, filename: str) -> tuple[str, ...]:
-    """Return other ways to write a normalised name: as in its file's name, and with `-`, `_`, `.` exchanged."""
-    written = filename.partition("-")[0] if filename.endswith(".whl") else filename.rpartition("-")[0]
-    return _spellings(name, written)
-
-
-@lru_cache(maxsize=4096)
-def _spellings(name: str, written: str) -> tuple[str, ...]:
-    found = {written}
-    for one in (name, written):
-        parts = one.replace("_", "-").replace(".", "-").split("-")
-        count = len(parts) - 1
-        mixed = (
-            product(SEPARATORS, repeat=count) if count <= SPELLINGS_MIXED else ((mark,) * count for mark in SEPARATORS)
-        )
-        for marks in mixed:
-            found.add("".join(chain.from_iterable(zip(parts, (*marks, ""), strict=True))))
-    return tuple(sorted(found - {name, ""}))

@@ -148,6 +148,25 @@ def test_a_no_carries_however_the_version_is_spelled(stage, twins, bad, twin):
     assert withheld(carried(stage, code=77)) == {f"{twin}?py3-none-any": "contradicted"}
 
 
+@pytest.mark.parametrize("spelled", [("Acme", "1.0"), ("acme", "v1.0")], ids=["name", "version"])
+def test_a_no_carries_however_the_audited_file_is_called(stage, twins, spelled):
+    """Nobody lists the file that was contradicted under another spelling; its content is that of an approved one."""
+    name, version = spelled
+    original = twins.original(claims=None)
+    twins.twin(claims=YES)
+    stage.log.publish(name, version, variant=OLD, sha256=original.sha256, claims=NO)
+    stage.policy(CARRY)
+    assert withheld(carried(stage, code=77)) == {"1.0?py3-none-any": "contradicted"}
+
+
+def test_a_yes_carries_from_its_exact_subject_only(stage, twins):
+    original = twins.original(claims=None)
+    twins.twin()
+    stage.log.publish("Acme", "1.0", variant=OLD, sha256=original.sha256, claims=YES)
+    stage.policy(CARRY)
+    assert withheld(carried(stage, code=77)) == {"1.0?py3-none-any": "unaudited"}
+
+
 def test_an_index_that_lists_one_file_at_many_places(stage, twins):
     """Each place is the page's word, and none has the bytes: it is asked for a few times, then it has gone."""
     original = twins.original()

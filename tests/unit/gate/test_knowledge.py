@@ -8,8 +8,8 @@ import pytest
 
 from openvet_install.decide import Reason
 from openvet_install.errors import EXIT_INVALID, EXIT_UNDECIDED
-from openvet_install.gate.knowledge import spellings
 from openvet_install.gate.model import LogStopsError
+from openvet_install.gate.spelled import spellings
 from openvet_install.openvet.keys import subject_key
 from openvet_install.openvet.store import Store
 from openvet_install.openvet.subject import Subject, TaggedHash
