@@ -208,8 +208,11 @@ def _commits(count: int) -> str:
 
 def name_of(url: str) -> str:
     """Return the name that a log gets from its URL: the last part. Raises `UsageError`."""
-    parts = urlsplit(url)
-    name = parts.path.rstrip("/").rpartition("/")[2] or (parts.hostname or "")
+    try:
+        parts = urlsplit(url)
+        name = parts.path.rstrip("/").rpartition("/")[2] or (parts.hostname or "")
+    except ValueError:
+        name = ""
     if not name or not parts.scheme:
         raise UsageError(f"`{plain(url)}` is no URL of a log", hint="--log https://logs.example/acme")
     return name

@@ -86,6 +86,13 @@ def test_init_beside_an_older_openvet_toml_writes_its_own_file(stage):
     assert stage.run("openvet-install", "init", "--log", stage.log.url).code == 64
 
 
+@pytest.mark.parametrize("url", ["logs.example", "https://[logs.example/acme"])
+def test_what_is_no_url_of_a_log_is_64(stage, url):
+    ended = stage.run("openvet-install", "init", "--log", url)
+    assert ended.code == 64
+    assert f"error: `{url}` is no URL of a log" in ended.err
+
+
 def test_init_takes_the_operators_that_people_know(stage):
     stage.wheel("goodlib", "1.0", YES)
     first = stage.log.operator_fingerprint
