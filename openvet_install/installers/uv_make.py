@@ -29,6 +29,7 @@ from openvet_install.installers.sources import Archive, read_source
 from openvet_install.installers.target import ToolStops, ask, find_python, inspect, still_missing, uv_version
 from openvet_install.installers.tokens import has, last_of, values_of
 from openvet_install.installers.uv_around import UNISOLATED, handed_on
+from openvet_install.installers.uv_sources import ignored_by
 from openvet_install.installers.uv_workspace import read_workspace
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def _members(tokens: Sequence[Token], around: Around, typed: str | None) -> _Bui
     if typed is not None or has(around.where, "--project"):
         raise UsageError("`--package` and `--all-packages` of another folder are not gated yet", hint="--directory DIR")
     with private_folder() as folder:
-        found = read_workspace(around, around.quiet(folder), package=name, sources=not has(tokens, "--no-sources"))
+        found = read_workspace(around, around.quiet(folder), package=name, ignored=ignored_by(tokens))
     if not every and found.here is None:
         raise UsageError(f"`--package {name}`: the workspace has no such member")
     built = found.members if every or found.here is None else (found.here,)

@@ -38,6 +38,7 @@ from openvet_install.installers.target import uv_version
 from openvet_install.installers.tokens import Token, has, last_of, values_of
 from openvet_install.installers.uv_around import handed_on, look_around
 from openvet_install.installers.uv_probe import look
+from openvet_install.installers.uv_sources import ignored_by
 from openvet_install.installers.uv_workspace import Member, read_workspace, requested_in
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ RESOLVING = frozenset(
         *("--no-sources-package", "--refresh", "--no-refresh", "--refresh-package"),
     }
 )
-"""What only the first step obeys."""
+"""What the first step obeys."""
+_OF_BUILDS = frozenset({"--no-sources", "--no-sources-package"})
+"""What of it the second step obeys, too: sources say where the requirements of a build come from."""
 _FROZEN = ("--frozen", "--check-exists")
 _NOT_OURS = frozenset({"--no-sync", "--requirements", "--constraints", "--output-file", *_FROZEN, *uv_sync.STEERING})
 _ONLY_SHOW = (("export",), ("tree",))
@@ -119,7 +122,7 @@ def plan(
             around,
             quiet,
             package=last_of(tokens, "--package"),
-            sources=not has(tokens, "--no-sources"),
+            ignored=ignored_by(tokens),
         )
         workspace = read(more=named)
         before = _lock_before(Path(workspace.lock), frozen=frozen)
@@ -257,7 +260,7 @@ def _installs(words: tuple[str, ...], tokens: Sequence[Token]) -> bool:
 def _second(words: tuple[str, ...], tokens: Sequence[Token]) -> list[Token]:
     """Return the options of the sync that follows, as uv itself would sync."""
     table = flag_table("uv", ("sync",))
-    out = RESOLVING | {"--locked"} | (_OF_ADD if words != ("sync",) else frozenset())
+    out = (RESOLVING - _OF_BUILDS) | {"--locked"} | (_OF_ADD if words != ("sync",) else frozenset())
     found = [
         token
         for token in tokens

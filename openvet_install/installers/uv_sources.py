@@ -6,15 +6,40 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from packaging.utils import canonicalize_name
 
 from openvet_install.errors import UsageError
 from openvet_install.installers.projects import pyproject, table_of
+from openvet_install.installers.tokens import has, values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from openvet_install.installers.tokens import Token
 
 FILE = "pyproject.toml"
+
+
+class Ignored(NamedTuple):
+    """The packages whose `tool.uv.sources` a command tells uv not to look at; `every`: those of all."""
+
+    every: bool = False
+    names: frozenset[str] = frozenset()
+
+    def covers(self, name: str) -> bool:
+        """Tell whether the sources of a package do not count."""
+        return self.every or canonicalize_name(name) in self.names
+
+
+NONE_IGNORED = Ignored()
+
+
+def ignored_by(tokens: Sequence[Token]) -> Ignored:
+    """Return what `--no-sources` and `--no-sources-package` say."""
+    names = frozenset(str(canonicalize_name(one)) for one in values_of(tokens, "--no-sources-package"))
+    return Ignored(has(tokens, "--no-sources"), names)
 
 
 def ways_out(entry: object) -> frozenset[str]:

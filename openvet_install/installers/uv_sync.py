@@ -24,7 +24,7 @@ from openvet_install.installers.target import ToolStops, ask, inspect, new_envir
 from openvet_install.installers.tokens import Token, has, values_of
 from openvet_install.installers.uv_around import TRUE, handed_on, is_offline, look_around
 from openvet_install.installers.uv_probe import to_be_made
-from openvet_install.installers.uv_sources import Surroundings, place_of, ways_out
+from openvet_install.installers.uv_sources import Ignored, Surroundings, ignored_by, place_of, ways_out
 from openvet_install.installers.uv_workspace import Member
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from openvet_install.installers.target import Target
 
 STEERING = ("--python", "--managed-python", "--no-managed-python", "--python-preference", "--active", "--no-active")
-_RESOLVE = ("--upgrade", "--upgrade-package", "--upgrade-group", "--no-sources", "--no-sources-package")
+_SOURCES = ("--no-sources", "--no-sources-package")
+_RESOLVE = ("--upgrade", "--upgrade-package", "--upgrade-group", *_SOURCES)
 _ASK = frozenset(
     {
         *("--resolution", "--prerelease", "--prerelease-package", "--pre", "--fork-strategy", "--exclude-newer"),
@@ -79,10 +80,11 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
     steered = [part for token in (*steering(tokens, around.judged), *where) for part in token.canonical()]
     frozen = has(tokens, "--frozen") or around.says("UV_FROZEN")
     resolve = partial(_resolve, argv, environ, start, command=command, tokens=tokens)
-    if any(has(tokens, name) for name in _RESOLVE):
+    if any(has(tokens, name) for name in _RESOLVE if not frozen or name not in _SOURCES):
         return resolve()
     asked = [(token, token.flag) for token in tokens if token.flag is not None and token.flag.name not in STEERING]
-    options = [part for token, _flag in asked if handed_on(token) for part in token.canonical()]
+    given = (token for token, flag in asked if handed_on(token) or flag.name in _SOURCES)
+    options = [part for token in given for part in token.canonical()]
     with private_folder() as folder:
         quiet = around.quiet(folder)
         version = uv_version(helper.path, quiet, cwd)
@@ -93,12 +95,14 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         target, root, base = looked
         lock = read_lock(Path(root, "uv.lock"))
         members = tuple(_members(lock, root))
-        indexes = _check_sources(lock, root, members)
+        indexes = _check_sources(lock, root, members, ignored_by(tokens))
         selection = selected(lock, tokens=tokens, child=child, member=probe.member, target=target)
         links = (*around.links, *folders_of(lock))
         houses = tuple(one.path for one in around.links if one.path is not None) if is_offline(tokens) else ()
         if not frozen and not (_is_static(lock, root) and probe.is_current(tokens, around.links)):
             return resolve()
+    # uv takes the option for one about resolving, though builds obey it; the variable it takes
+    how = () if frozen and has(tokens, "--no-sources") else ("--frozen" if frozen else "--locked",)
     return Plan(
         tool="uv",
         version=version,
@@ -106,13 +110,13 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         typed=tuple(map(without_login, argv)),
         program=(helper.path,),
         helper=helper,
-        argv=("sync", "--frozen" if frozen else "--locked", *options, *steered, *members, *links),
+        argv=("sync", *how, *options, *steered, *members, *links),
         cwd=cwd,
         target=target,
         requested=(),
         inputs=(),
         indexes=around.with_members(indexes),
-        environment=child,
+        environment=child if how else {**child, "UV_FROZEN": "1"},
         upstream=around.upstream,
         dropped=around.dropped,
         dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
@@ -248,7 +252,7 @@ def _tables(path: str, origin: str) -> tuple[dict[str, Any], dict[str, Any], tup
     return table_of(text, "project"), table_of(uv, "sources"), requires
 
 
-def _check_sources(lock: Lock, root: str, members: Sequence[Member]) -> list[Index]:
+def _check_sources(lock: Lock, root: str, members: Sequence[Member], ignored: Ignored) -> list[Index]:
     """Raise `UsageError` for what would lead a build past the gateway: nothing of it stands in the lock.
 
     Returned are the indexes that the folders name.
@@ -260,10 +264,11 @@ def _check_sources(lock: Lock, root: str, members: Sequence[Member]) -> list[Ind
     for path in dict.fromkeys((root, *(one.path for one in members))):
         where = os.path.join(path, "pyproject.toml")
         indexes += uv_config.of_project(path).indexes
-        surroundings.check(path)
+        if not ignored.every:
+            surroundings.check(path)
         _project, sources, requires = _tables(path, lock.path.name)
         refuse_addresses(requires, where)
-        for name, entries in sources.items():
+        for name, entries in ((name, one) for name, one in sources.items() if not ignored.covers(name)):
             for entry in entries if isinstance(entries, list) else [entries]:
                 ways = ways_out(entry)
                 place = place_of(path, entry) if ways == {"path"} else None

@@ -23,7 +23,7 @@ from openvet_install.installers.projects import Project, names_address, pyprojec
 from openvet_install.installers.sources import VCS, refused_vcs, shown
 from openvet_install.installers.target import ToolStops, ask
 from openvet_install.installers.tokens import last_of
-from openvet_install.installers.uv_sources import Surroundings, place_of, ways_out
+from openvet_install.installers.uv_sources import NONE_IGNORED, Ignored, Surroundings, place_of, ways_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -126,11 +126,11 @@ def read_workspace(
     *,
     package: str | None = None,
     more: Sequence[Member] = (),
-    sources: bool = True,
+    ignored: Ignored = NONE_IGNORED,
 ) -> Workspace:
     """Ask uv for the workspace and read it; `more` are folders that the command adds, `package` is `--package`.
 
-    Without `sources` uv does not look at `tool.uv.sources`.
+    At what is `ignored` uv does not look.
 
     Raises `ToolStops` where uv finds no project, `DirectReferenceError` for what no index lists, `UsageError` for files
     that cannot be read.
@@ -159,11 +159,11 @@ def read_workspace(
         folders.setdefault(os.path.realpath(one.path), one)
         _check(one)
         indexes += uv_config.of_project(one.path).indexes
-        if sources:
+        if not ignored.every:
             surroundings.check(one.path)
         waiting += [
             _read(Member(path, editable=False, extras="", origin=one.file))
-            for path in (_sources(one) if sources else ())
+            for path in _sources(one, ignored)
             if os.path.realpath(path) not in folders
         ]
     return Workspace(
@@ -235,9 +235,10 @@ def _check(folder: Folder) -> None:
             raise _direct(line, folder.file)
 
 
-def _sources(folder: Folder) -> Iterator[str]:
+def _sources(folder: Folder, ignored: Ignored) -> Iterator[str]:
     """Give the folders that `tool.uv.sources` names; raises for everything else that is no index."""
-    for name, entries in table_of(folder.uv, "sources").items():
+    counted = {name: one for name, one in table_of(folder.uv, "sources").items() if not ignored.covers(name)}
+    for name, entries in counted.items():
         for entry in entries if isinstance(entries, list) else [entries]:
             ways = ways_out(entry)
             path = place_of(folder.path, entry) if ways == {"path"} else ""
