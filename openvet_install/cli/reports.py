@@ -79,11 +79,18 @@ def failed(
     """Write the reports of a run that ended before anything was judged, with all its faults; raises as `write` does."""
     if not options.reports and not os.environ.get(TOLD):
         return
+    result = without_run(command, options, error, chosen)
+    write(result, options.reports, github=github)
+    tell_around(result)
+
+
+def without_run(command: list[str], options: WrapperOptions, error: InstallError, chosen: Setting | None) -> Run:
+    """Return what a command came to that ended before anything was judged."""
     from openvet_install.cli.policy import now  # noqa: PLC0415 - only on the way out
     from openvet_install.gate.model import Outcome, Run, Trouble  # noqa: PLC0415 - as above
 
     faults: list[InstallError] = getattr(error, "faults", [error])
-    result = Run(
+    return Run(
         command=command,
         started=now(),
         mode=chosen.mode.value if chosen is not None else options.mode or "block",
@@ -93,8 +100,6 @@ def failed(
         exit_code=error.exit_code,
         troubles=[Trouble(name=APP, what=one.what, detail=one.where, hint=one.hint) for one in faults],
     )
-    write(result, options.reports, github=github)
-    tell_around(result)
 
 
 @contextmanager

@@ -33,10 +33,15 @@ if TYPE_CHECKING:
     from openvet_install.installers.program import Program
 
     class Running(Protocol):
-        """A command of several steps, after which a program of the user's may start."""
+        """A command of several steps, after which a program of the user's may start.
 
-        def plans(self) -> Iterator[Plan]:
-            """Yield what is to be installed first."""
+        `goes_on`: each step is about something else, so that one that fails ends no other.
+        """
+
+        goes_on: bool
+
+        def plans(self) -> Iterator[Plan | InstallError]:
+            """Yield what is to be installed first, or why a step cannot be."""
 
         def program(self) -> Program | None:
             """Return what starts then."""
@@ -63,11 +68,12 @@ def run(command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:
                 argv, os.environ, str(Path.cwd()), command=command, fetch=gated.fetch, started=started, room=mine.path
             )
             meanwhile.finish()
-            runs = _install(running, chosen, options)
+            runs = _install(running, chosen, options, typed)
             if runs:
-                reports.write(joined(runs), options.reports, github=sys.stderr)
-            if runs and (runs[-1].exit_code or runs[-1].signal):
-                return gated.ended(runs[-1])
+                whole = joined(runs)
+                reports.write(whole, options.reports, github=sys.stderr)
+                if whole.exit_code or whole.signal:
+                    return gated.ended(whole)
             program = running.program()
             if program is None:
                 return 0
@@ -83,20 +89,39 @@ def run(command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:
         raise
 
 
-def _install(running: Running, chosen: Setting, options: WrapperOptions) -> list[Run]:
-    """Carry out the plans, up to the first that does not end well."""
+def _install(running: Running, chosen: Setting, options: WrapperOptions, typed: list[str]) -> list[Run]:
+    """Carry out the plans, up to the first that does not end well unless they go on."""
     terminal = Terminal.of(sys.stderr, os.environ)
     for line in introduce(chosen, os.environ):
         terminal.line(line)
     runs: list[Run] = []
     told: set[str] = set()
     for plan in running.plans():
-        gated.tell_dropped(terminal, [name for name in plan.dropped if name not in told])
-        told.update(plan.dropped)
-        runs.append(gated.carry_out(plan, chosen, options, terminal))
-        if runs[-1].exit_code or runs[-1].signal:
+        try:
+            if isinstance(plan, InstallError):
+                raise plan
+            gated.tell_dropped(terminal, [name for name in plan.dropped if name not in told])
+            told.update(plan.dropped)
+            runs.append(gated.carry_out(plan, chosen, options, terminal))
+        except InstallError as error:
+            if not running.goes_on:
+                raise
+            _tell(terminal, error)
+            runs.append(reports.without_run(typed, options, error, chosen))
+            reports.tell_around(runs[-1])
+        if runs[-1].signal or (runs[-1].exit_code and not running.goes_on):
             break
     return runs
+
+
+def _tell(terminal: Terminal, error: InstallError) -> None:
+    """Print why a step cannot be: in the tool's words where it has said so."""
+    if isinstance(error, ToolStops):
+        sys.stderr.write(error.output)
+        return
+    from openvet_install.report import text  # noqa: PLC0415 - only then
+
+    text.error(terminal, error)
 
 
 def _folder() -> Path:

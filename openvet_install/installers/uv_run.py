@@ -40,6 +40,8 @@ class UvRun:
     Making one raises what `uv.plan` raises, and so do the methods.
     """
 
+    goes_on = False
+
     def __init__(
         self,
         argv: Sequence[str],

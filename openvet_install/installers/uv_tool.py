@@ -35,6 +35,8 @@ _SCRIPTS = (".py", ".pyw")
 class UvTool:
     """One `uv tool run`: `plans` are carried out, then `program` starts. Errors: `uv.plan`."""
 
+    goes_on = False
+
     def __init__(
         self,
         argv: Sequence[str],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from openvet_install.errors import DirectReferenceError, UsageError
+from openvet_install.errors import DirectReferenceError, InstallError, UsageError
 from openvet_install.installers import disk, receipts, starting, uv_config
 from openvet_install.installers.commands import COMMAND_LINE, Plan, Requested, private_folder, without_login
 from openvet_install.installers.passing import flag_table
@@ -43,6 +43,8 @@ _LISTS = ("requirements", "constraints", "overrides", "build-constraint-dependen
 class UvToolUpgrade:
     """One `uv tool upgrade`: `plans` are carried out one after the other, one for each tool. Errors: `uv.plan`."""
 
+    goes_on = True
+
     def __init__(
         self,
         argv: Sequence[str],
@@ -70,8 +72,8 @@ class UvToolUpgrade:
         if any(one.path for one in self._around.links):
             raise UsageError("`uv tool upgrade`: only packages of an index are gated yet")
 
-    def plans(self) -> Iterator[Plan]:
-        """Yield the upgrade of each tool."""
+    def plans(self) -> Iterator[Plan | InstallError]:
+        """Yield the upgrade of each tool, or why it cannot be."""
         with private_folder() as folder:
             quiet = self._around.quiet(folder)
             version = uv_version(self._around.helper.path, quiet, self._around.cwd)
@@ -80,7 +82,11 @@ class UvToolUpgrade:
         if not wanted:
             sys.stderr.write("Nothing to upgrade\n")
         for one in wanted:
-            yield self._plan(one, place / canonicalize_name(one.requirement.name), version)
+            try:
+                plan: Plan | InstallError = self._plan(one, place / canonicalize_name(one.requirement.name), version)
+            except InstallError as error:
+                plan = error
+            yield plan
 
     def program(self) -> None:
         """Return nothing: when all are upgraded that is all."""

@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.test_uv_tool_install import INSTALL, OPTIONS, plain
 from tests.support.attacks import evil_sdist
-from tests.support.stage import NO, YES
+from tests.support.stage import NO, YES, read_report
 from tests.support.wheels import make_wheel, wheel_name
 
 UPGRADE = ("openvet-uv", "tool", "upgrade")
@@ -178,3 +178,35 @@ def test_options_that_are_refused(stage):
     for words in ([], ["a b"], ["./x"], ["--find-links", "d", "x"], ["x @ file:///d"]):
         ended = stage.run(*UPGRADE, *words)
         assert ended.code == 64, (words, ended.err)
+
+
+def test_one_tool_that_fails_keeps_no_other(stage):
+    installed(stage)
+    for name in ("a-tool", "b-tool", "z-tool"):
+        stage.wheel(name, "1.0", YES, entry_points={name: f"{name.replace('-', '_')}:main"})
+    stage.policy()
+    for name in ("a-tool", "b-tool", "z-tool"):
+        ended = stage.run(*INSTALL, name)
+        assert ended.code == 0, ended.err
+    folder = stage.folder / "UV_TOOL_DIR"
+    kept = {name: (folder / name / "uv-receipt.toml").read_text() for name in ("a-tool", "b-tool")}
+    uri = evil_sdist(stage).as_uri()
+    for name, requirement in (("a-tool", f'{{ name = "evil", url = "{uri}" }}'), ("b-tool", '{ name = "none-such" }')):
+        (folder / name / "uv-receipt.toml").write_text(
+            kept[name].replace("requirements = [", f"requirements = [{requirement}, ")
+        )
+    offer(stage, "2.0")
+    stage.policy()
+    report = stage.folder / "r.json"
+    ended = stage.run(*UPGRADE, "--all", f"--openvet-report=json:{report}")
+    assert ended.code == 77, ended.err
+    assert stage.installed == {"my_tool": "2.0"}
+    assert "is refused (direct-reference)" in ended.err
+    assert "none-such was not found" in ended.err
+    told = read_report(report)
+    assert (told["exit_code"], told["outcome"]) == (77, "blocked")
+    (folder / "a-tool" / "uv-receipt.toml").write_text(kept["a-tool"])
+    ended = stage.run(*UPGRADE, "b-tool", "nowhere", "z-tool")
+    assert ended.code == 1, ended.err
+    assert "`nowhere` is not installed" in ended.err
+    assert "Nothing to upgrade" in ended.err
