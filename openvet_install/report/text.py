@@ -12,6 +12,7 @@ from openvet_install.decide import Action, Reason, ReasonClass
 from openvet_install.gate.model import Outcome
 from openvet_install.openvet.language import claims_of
 from openvet_install.openvet.verdict import Status
+from openvet_install.report import hints
 from openvet_install.report.origin import PROVENANCE
 from openvet_install.report.terminal import day_of, plain
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from openvet_install.errors import InstallError
     from openvet_install.gate.model import Judged, Run, Trouble
     from openvet_install.openvet.verdict import Audit, Policy
+    from openvet_install.report.hints import Hint
     from openvet_install.report.terminal import Terminal
 
 SIGNS = {"true": "✓", "false": "✘", "unknown": "?"}
@@ -279,17 +281,14 @@ def _blocked(terminal: Terminal, run: Run, policies: dict[str, Policy]) -> None:
     if run.command[1:2] == ["add"] and run.tool is not None and run.tool.exit != 0:
         terminal.line(f"openvet: {tool}'s hint only puts it off: after `--frozen` the next sync stops here")
     asked = sorted({log.name for log in run.logs})
+    told: list[Hint] = []
     for name in run.stopping:
         releases = [one for one in _in_the_way(run) if one.decision.file.name == name]
-        _package(terminal, releases, policies, asked, run)
-    told = sorted(_in_the_way(run), key=lambda one: Version(one.decision.file.version), reverse=True)
-    for name in run.stopping[:1]:
-        first = next((one for one in told if one.decision.file.name == name), None)
-        old = next(
-            (one for one in told if one.decision.file.name == name and one.decision.reason is Reason.TOO_OLD), None
-        )
-        if first is not None:
-            _hints(terminal, first.decision, _pinning(run, old.decision) if old is not None else None)
+        rows = _package(terminal, releases, policies, asked, run)
+        old = [one.decision for one in _newest_first(releases) if one.decision.reason is Reason.TOO_OLD]
+        told += hints.about(rows, hints.pinning(run.command, old[0]) if old else None)
+    for line in hints.first_of_each(told):
+        terminal.line(f"hint: {line}")
 
 
 def _blocked_lock(terminal: Terminal, run: Run, policies: dict[str, Policy], tool: str) -> None:
@@ -301,9 +300,12 @@ def _blocked_lock(terminal: Terminal, run: Run, policies: dict[str, Policy], too
         f"{len(names)} of {_count(max(run.locked, len(names)), 'package')} in {run.lock} not approved"
     )
     asked = sorted({log.name for log in run.logs})
+    told: list[Hint] = []
     for name in names:
-        _package(terminal, [one for one in run.withheld if one.decision.file.name == name], policies, asked, run)
-    _hints(terminal, run.withheld[0].decision, None)
+        releases = [one for one in run.withheld if one.decision.file.name == name]
+        told += hints.about(_package(terminal, releases, policies, asked, run), None)
+    for line in hints.first_of_each(told):
+        terminal.line(f"hint: {line}")
 
 
 def _in_the_way(run: Run) -> list[Judged]:
@@ -341,10 +343,11 @@ def _because(run: Run, tool: str) -> str:
 
 def _package(
     terminal: Terminal, releases: Sequence[Judged], policies: dict[str, Policy], asked: list[str], run: Run
-) -> None:
+) -> list[Judged]:
+    """Print the releases of a package that are in the way; return those that got a line of their own."""
     if not releases:
-        return
-    ordered = sorted(releases, key=lambda one: Version(one.decision.file.version), reverse=True)
+        return []
+    ordered = _newest_first(releases)
     grave = [one for one in ordered[1:] if one.decision.reason.klass in (ReasonClass.NO, ReasonClass.BROKEN)]
     told = [ordered[0], *grave]
     rest = [one for one in ordered[1:] if one not in grave]
@@ -356,6 +359,11 @@ def _package(
     terminal.rows(rows, below)
     if rest:
         terminal.line(f"{_count(len(rest), 'older release')} {'fits' if len(rest) == 1 else 'fit'}: {_rest(rest)}")
+    return told
+
+
+def _newest_first(releases: Sequence[Judged]) -> list[Judged]:
+    return sorted(releases, key=lambda one: Version(one.decision.file.version), reverse=True)
 
 
 def _rest(rest: Sequence[Judged]) -> str:
@@ -372,22 +380,6 @@ def _rest(rest: Sequence[Judged]) -> str:
         listed = ", ".join(versions) if len(versions) <= MAX_LISTED and not old else str(len(versions))
         parts.append(f"{listed} {reason}")
     return ", ".join(parts)
-
-
-def _hints(terminal: Terminal, decision: Decision, pinning: str | None) -> None:
-    file = decision.file
-    if decision.reason in (Reason.UNAUDITED, Reason.NOT_ASSERTED):
-        terminal.line(f"hint: openvet audit new {shlex.quote(subject_of(decision))}")
-        exempt = f"openvet-install exempt {shlex.quote(f'{file.name}=={file.version}')} --until 14d --reason '…'"
-        terminal.line(f"hint: {pinning or exempt}")
-    else:
-        terminal.line(f"hint: openvet-install explain {shlex.quote(f'{file.name}=={file.version}')}")
-
-
-def _pinning(run: Run, old: Decision) -> str:
-    """Return the command with the old release pinned: an exact pin is no silent fall."""
-    words = [word for word in run.command[1:3] if word in ("pip", "install", "add")]
-    return " ".join([f"openvet-{run.command[0]}", *words, shlex.quote(f"{old.file.name}=={old.file.version}")])
 
 
 def _warned(terminal: Terminal, run: Run) -> None:

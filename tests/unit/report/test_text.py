@@ -82,6 +82,28 @@ def test_an_unaudited_dependency_is_told_with_its_route():
     ]
 
 
+def test_every_kind_of_hint_is_given_once():
+    no = Reason.CONTRADICTED
+    withheld = [
+        release("a", "2.0"), release("b", "1.0"), release("c", "2.0", no), release("d", "2.0"), release("d", "1.0", no),
+        release("e", "2.0"), release("e", "1.0", Reason.TOO_OLD),
+    ]  # fmt: skip
+    run = a_run(Outcome.BLOCKED, withheld=withheld, stopping=tuple("abcde"))
+    assert [line for line in printed(run).splitlines() if line.startswith("hint")] == [
+        "hint: openvet audit new 'pypi:a@2.0?py3-none-any'",
+        "hint: openvet-install exempt a==2.0 --until 14d --reason '…'",
+        "hint: openvet-install explain c==2.0",
+        "hint: openvet-pip install e==1.0",
+    ]
+    run = a_run(Outcome.BLOCKED, withheld=withheld[2:4], lock="uv.lock", stopping=("c", "d"))
+    run.tool = run.tool._replace(exit=None)
+    assert [line for line in printed(run).splitlines() if line.startswith("hint")] == [
+        "hint: openvet-install explain c==2.0",
+        "hint: openvet audit new 'pypi:d@2.0?py3-none-any'",
+        "hint: openvet-install exempt d==2.0 --until 14d --reason '…'",
+    ]
+
+
 def test_what_is_too_old_is_said():
     old = release("flask", "1.1.4", Reason.TOO_OLD, detail="1741 days older, max-lag = '2y'")
     run = a_run(Outcome.BLOCKED, withheld=[release("flask", "3.1.3"), old], stopping=("flask",))
