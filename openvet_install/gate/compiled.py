@@ -52,7 +52,10 @@ def tell(result: Run, plan: Plan, keeper: Keeper, written: Written | None) -> di
 def deliver(result: Run, plan: Plan, written: Written) -> None:
     """Give the user what was written, if all went well. Raises `ConfigError` for a file that cannot be written."""
     compiled = plan.compiled
-    if compiled is None or result.exit_code != EXIT_OK:
+    if result.exit_code != EXIT_OK:
+        return
+    if compiled is None:
+        result.said = headed(written.said, plan.resolution.header if plan.resolution is not None else None)
         return
     result.said = headed(written.said, compiled.header)
     whole = compiled.kind in (mirror.REQUIREMENTS, mirror.PYLOCK)

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from openvet_install.errors import ConfigError
 from openvet_install.installers.choice import Program  # noqa: TC001 - part of the public value
-from openvet_install.installers.mirror import Mirrored, write_private
+from openvet_install.installers.mirror import STDOUT, Mirrored, Written, write_private
 from openvet_install.installers.projects import Project
 from openvet_install.installers.sources import Archive, Links, Source
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
     from openvet_install.installers.environment import UpstreamSettings
-    from openvet_install.installers.mirror import Compiled, Written
+    from openvet_install.installers.mirror import Compiled
     from openvet_install.installers.target import Target
     from openvet_install.installers.uv_resolve import Resolution
     from openvet_install.installers.uv_sync import Locked
@@ -252,11 +252,19 @@ class Plan:
 
     def written_in(self, folder: Path) -> Written | None:
         """Return what the tool has written that only the user may get."""
-        return None if self.compiled is None else self.compiled.mirror.read(folder)
+        said = folder / STDOUT
+        shown = Written(said.read_bytes(), {}) if self._shows and said.exists() else None
+        return shown if self.compiled is None else self.compiled.mirror.read(folder)
 
     def streams(self, folder: Path) -> dict[str, str]:
         """Return the files that stand for standard streams of the tool."""
-        return {} if self.compiled is None else self.compiled.mirror.streams(folder)
+        shown = {STDOUT: str(folder / STDOUT)} if self._shows else {}
+        return shown if self.compiled is None else self.compiled.mirror.streams(folder)
+
+    @property
+    def _shows(self) -> bool:
+        """Whether the tool says on its standard output how it was asked."""
+        return self.resolution is not None and self.resolution.header is not None
 
 
 @contextmanager

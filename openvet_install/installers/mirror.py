@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 REQUIREMENTS, PYLOCK, LOCK, SHOWN, NOTHING = "requirements", "pylock", "lock", "shown", "nothing"
 """Kinds of what is written; SHOWN: a resolution that no file holds, NOTHING: it was judged before, or nothing was."""
+STDOUT = "stdout"
 _ROOT = "mirror"
 _END = b'[project]\nname = "nothing"\nversion = "0"\n\n[tool.uv]\nmanaged = false\n'
 """A project above the mirror in which each search of uv ends: what lies further up, as in /tmp, may be anybody's."""
@@ -70,11 +71,11 @@ class Mirror(NamedTuple):
 
     def streams(self, folder: Path) -> dict[str, str]:
         """Return the files that stand for its standard input and output."""
-        return {"stdin": str(folder / "stdin"), "stdout": str(folder / "stdout")}
+        return {"stdin": str(folder / "stdin"), STDOUT: str(folder / STDOUT)}
 
     def read(self, folder: Path) -> Written:
         """Return what the tool has written, with the names that the user knows."""
-        said = folder / "stdout"
+        said = folder / STDOUT
         files = {path: Path(root(folder) + path) for path in self.outputs}
         return Written(
             self._named(said.read_bytes(), folder) if said.exists() else b"",

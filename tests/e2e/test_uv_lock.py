@@ -144,17 +144,27 @@ def test_shown_and_exported_as_plain_uv(stage):
         assert ended.out == plain_uv(stage, *words)
 
 
-@pytest.mark.parametrize("words", [["-o", "out.txt"], ["-q", "-U", "--output-file=out.txt", "-P", "plain", "--no-dev"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["-o", "out.txt"], ["-q", "-U", "--output-file=out.txt", "-P", "plain", "--no-dev"], ["--no-dev", "-U"], ["-q"],
+        ["--format", "pylock.toml"],
+    ],
+)  # fmt: skip
 def test_an_exported_file_says_how_it_was_asked_for(stage, words):
     offer(stage)
     project(stage)
     plain_uv(stage, "lock")
-    assert stage.run(UV, "export", *words).code == 0
-    ours = (stage.project / "out.txt").read_text()
+    ended = stage.run(UV, "export", *words)
+    assert ended.code == 0, ended.err
+    files = {path: path.read_text() for path in stage.project.glob("out.txt")}
     own = {name: value for name, value in stage.variables.items() if name != "UV_NO_CACHE"}
     command = [str(PROGRAMS / "uv"), "export", *words]
-    subprocess.run(command, env={**own, "UV_NO_CACHE": "1"}, cwd=stage.project, check=True, capture_output=True)
-    assert ours == (stage.project / "out.txt").read_text()
+    plainly = subprocess.run(
+        command, env={**own, "UV_NO_CACHE": "1"}, cwd=stage.project, check=True, capture_output=True, text=True
+    )  # fmt: skip
+    assert ended.out == plainly.stdout
+    assert files == {path: path.read_text() for path in stage.project.glob("out.txt")}
 
 
 def test_run_resolves_first(stage):
