@@ -11,7 +11,7 @@ from pip._internal.req.req_file import get_line_parser, preprocess
 
 from openvet_install.errors import FaultsError, UsageError
 from openvet_install.installers.commands import Input
-from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, read_words
+from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, by_name, read_words
 from openvet_install.installers.sources import WHY_NO_VCS
 
 A, B = "a" * 64, "B" * 64
@@ -61,6 +61,12 @@ def test_marks_and_line_ends(project, raw):
 
 def test_an_empty_file_is_one(write):
     assert read(write, "# nothing\n") == Input("req.txt", ())
+
+
+@pytest.mark.parametrize("marker", ["os_name == 'a\nb'", "os_name == 'a\0'", "os_name == '\\'", "(" * 3000 + "os_name"])
+def test_a_marker_that_is_none(marker):
+    with pytest.raises(UsageError, match="is not a requirement"):
+        by_name(f"six; {marker}")
 
 
 def test_a_pipe_is_read_once(project):
