@@ -104,7 +104,7 @@ def _init(arguments: argparse.Namespace, options: WrapperOptions) -> int:
 def _update(arguments: argparse.Namespace, options: WrapperOptions) -> int:
     from openvet_install.cli import pins  # noqa: PLC0415
 
-    return pins.update(arguments.name, options)
+    return pins.update(arguments.name, options, arguments.scope)
 
 
 def _check(arguments: argparse.Namespace, options: WrapperOptions) -> int:
@@ -190,6 +190,13 @@ def _doctor(arguments: argparse.Namespace, options: WrapperOptions) -> int:
     return doctor.clean_store() if arguments.clean_store else doctor.run(options, python=arguments.python)
 
 
+def _add_scopes(update: argparse.ArgumentParser) -> None:
+    whose = update.add_mutually_exclusive_group()
+    for scope in ("user", "machine"):
+        told = f"the {scope}'s pins, not the project's"
+        whose.add_argument(f"--{scope}", dest="scope", action="store_const", const=scope, default="project", help=told)
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser; nothing is abbreviated."""
     root = _Parser(prog="openvet-install", description=__doc__, allow_abbrev=False)
@@ -223,6 +230,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     update = command("update", "verify what is new in the logs and move the pins", _update)
     update.add_argument("name", metavar="LOG", nargs="?", help="only this log")
+    _add_scopes(update)
     check = command("check", "judge uv.lock, pylock.toml and hashed requirements for this target", _check)
     check.add_argument("files", metavar="FILE", nargs="*", help="default: the policy's lockfiles, else those beside it")
     check.add_argument("--python", metavar="PATH", help="the target's interpreter or environment")

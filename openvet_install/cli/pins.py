@@ -104,13 +104,15 @@ def _check_operators(urls: list[str], operators: list[str]) -> None:
             raise UsageError(f"not a key's fingerprint: `{plain(one)}`", hint="--operator SHA256:… (ssh-keygen -lf)")
 
 
-def update(name: str | None, options: WrapperOptions) -> int:
-    """Move the pins of the project's logs forward; a log that does not verify moves nothing."""
+def update(name: str | None, options: WrapperOptions, scope: str = "project") -> int:
+    """Move the pins of a policy's logs forward; a log that does not verify moves nothing."""
     refuse_offline("update", options)
     refuse_revision("update", options)
     project = Path(options.project) if options.project else None
     found = policies(Path.cwd(), os.environ, now().date(), project=project, owner=None)
-    policy = next((one for one in found if one.scope == "project"), None)
+    policy = next((one for one in found if one.scope == scope), None)
+    if policy is None and scope != "project":
+        raise ConfigError(f"the {scope} has no policy of its own", hint="openvet-install config")
     if policy is None:
         raise ConfigError(NO_POLICY, hint="openvet-install init --log URL")
     terminal = Terminal.of(sys.stdout, os.environ)
@@ -118,8 +120,10 @@ def update(name: str | None, options: WrapperOptions) -> int:
         moved = _moved(policy.folder, dict(policy.logs), name, fetcher, store)
         _tell(terminal, moved)
         if any(one.learned or one.state in ("first", "moved") for one in moved):
-            brings = _brought(policy, moved, partial(_knowledge, policy, fetcher, store, folders))
-            terminal.line(f"wrote {WRITTEN}{_counted(brings)}")
+            make = partial(_knowledge, policy, fetcher, store, folders)
+            brings = _brought(policy, moved, make) if scope == "project" else None
+            where = "" if scope == "project" else f" in {plain(str(policy.folder), 300)}"
+            terminal.line(f"wrote {WRITTEN}{where}{_counted(brings)}")
             terminal.rows([_lost(one) for one in brings.lost] if brings else [])
     return 0
 

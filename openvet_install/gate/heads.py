@@ -37,7 +37,11 @@ if TYPE_CHECKING:
 
 OPENVET_LOCK = "openvet.lock"
 INSTALL_LOCK = "openvet-install.lock"
-UPDATE_HINT = "openvet-install update"
+UPDATE_HINTS = {
+    "project": "openvet-install update",
+    "user": "openvet-install update --user",
+    "machine": "openvet-install update --machine",
+}
 BUNDLE_HINT = "openvet-install bundle    where the logs are in reach"
 NEVER = datetime.min.replace(tzinfo=timezone.utc)
 """When a head that is known from a bundle alone was last looked at."""
@@ -346,17 +350,15 @@ def pinned(policy: PolicyFile) -> list[tuple[LogSettings, Pin, Walked | None]]:
     pins = read_pins(policy.folder / OPENVET_LOCK, read)
     walked = read_walked(policy.folder / INSTALL_LOCK, read)
     _refuse_unknown(pins, policy)
-    found = []
+    found, hint = [], UPDATE_HINTS[policy.scope]
     for name, settings in policy.logs.items():
         pin, seen = pins.get(name), walked.get(name)
         if pin is None:
-            raise ConfigError(f"log `{name}` has no pin", where=settings.where, hint=UPDATE_HINT)
+            raise ConfigError(f"log `{name}` has no pin", where=settings.where, hint=hint)
         if pin.url != settings.url:
-            raise ConfigError(
-                f"log `{name}` is pinned at another URL: {pin.url}", where=settings.where, hint=UPDATE_HINT
-            )
+            raise ConfigError(f"log `{name}` is pinned at another URL: {pin.url}", where=settings.where, hint=hint)
         if seen is None and not settings.operators:
-            raise ConfigError(f"log `{name}` was never verified here", where=settings.where, hint=UPDATE_HINT)
+            raise ConfigError(f"log `{name}` was never verified here", where=settings.where, hint=hint)
         if seen is not None and settings.operators and not _agree(settings.operators, seen.operators):
             raise ConfigError(
                 f"log `{name}` has other operators in {INSTALL_LOCK} than the policy says", where=settings.where
@@ -369,7 +371,8 @@ def _refuse_unknown(names: Iterable[str], policy: PolicyFile) -> None:
     for name in names:
         if name not in policy.logs:
             where = str(policy.folder / OPENVET_LOCK)
-            raise ConfigError(f"`{name}` is pinned but no policy names it as a log", where=where, hint=UPDATE_HINT)
+            hint = UPDATE_HINTS[policy.scope]
+            raise ConfigError(f"`{name}` is pinned but no policy names it as a log", where=where, hint=hint)
 
 
 def _agree(configured: tuple[str, ...], seen: tuple[str, ...]) -> bool:

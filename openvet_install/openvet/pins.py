@@ -188,7 +188,7 @@ def read_pins(path: Path, read: Read | None = None) -> dict[str, Pin]:
 
 
 def write_pins(path: Path, pins: Mapping[str, Pin]) -> None:
-    """Write `openvet.lock` in one step."""
+    """Write `openvet.lock` in one step. Raises `ConfigError`."""
     _write(path, {name: {"url": pin.url, "head": pin.head} for name, pin in pins.items()})
 
 
@@ -204,7 +204,7 @@ def read_walked(path: Path, read: Read | None = None) -> dict[str, Walked]:
 
 
 def write_walked(path: Path, walked: Mapping[str, Walked]) -> None:
-    """Write `openvet-install.lock` in one step."""
+    """Write `openvet-install.lock` in one step. Raises `ConfigError`."""
     _write(path, {name: {"operators": list(one.operators), "walked": one.walked} for name, one in walked.items()})
 
 
@@ -268,10 +268,17 @@ def _write(path: Path, logs: Mapping[str, Mapping[str, object]]) -> None:
     for name, table in sorted(logs.items()):
         lines += ["", f"[log.{name if _BARE.fullmatch(name) else _quoted(name)}]"]
         lines += [f"{key} = {_value(value)}" for key, value in table.items()]
+    try:
+        _replace(path, "\n".join(lines) + "\n")
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror}", where=str(path)) from error
+
+
+def _replace(path: Path, text: str) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write("\n".join(lines) + "\n")
+            file.write(text)
             file.flush()
             os.fsync(file.fileno())
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()

@@ -70,6 +70,24 @@ def test_first_sight_counts_everything_as_new(stage):
     assert update(stage)[-1] == f"{WROTE}; this project: 1 newly approved"
 
 
+def test_the_users_pins_are_moved_by_name(stage):
+    """The policy of the user, or of the machine, has logs and pins of its own."""
+    stage.policy()
+    user = stage.folder / "config" / "openvet"
+    user.mkdir(parents=True)
+    log = f'[log.{stage.log.name}]\nurl = "{stage.log.url}"\n'
+    (user / "openvet-install.toml").write_text(log + BENIGN)
+    refused = stage.run("openvet-install", "update", "--machine")
+    assert (refused.code, "error: the machine has no policy of its own" in refused.err) == (78, True)
+    assert "hint: openvet-install update --user" in stage.run("openvet-pip", "install", "demo").err
+    ended = stage.run("openvet-install", "update", "--user")
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[0].startswith("alice: first sight: verified ")
+    assert ended.out.splitlines()[-1] == f"{WROTE} in {user}"
+    for name in ("openvet.lock", "openvet-install.lock"):
+        assert (user / name).read_bytes() == (stage.project / name).read_bytes()
+
+
 @pytest.mark.parametrize("more", [False, True], ids=["the pin", "beyond it"])
 def test_an_anchor_that_nobody_had_written_down_is_told(stage, more):
     """A pin of OpenVet's own, or a change that took our lock away: what is trusted from now on is said (threat T65)."""

@@ -51,6 +51,14 @@ def test_openvet_lock_as_openvet_reads_it(tmp_path, case):
     assert caught.value.where == str(path)
 
 
+@pytest.mark.parametrize("write", [write_pins, write_walked])
+def test_a_lock_that_cannot_be_written_is_told(tmp_path, write):
+    path = tmp_path / "gone" / "openvet.lock"
+    with pytest.raises(ConfigError, match="cannot be written: No such file") as caught:
+        write(path, {})
+    assert caught.value.where == str(path)
+
+
 @pytest.mark.parametrize("read", [read_pins, read_walked])
 def test_what_is_no_lock_file_is_refused_at_once(tmp_path, read):
     for name, text in {"pipe": "", "deep": "a = " + "[" * 100_000, "long": f"version = {'1' * 5000}"}.items():
