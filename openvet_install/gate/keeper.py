@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from openvet_install.gateway.pages import Page
 
 FORBIDDEN = 403
+MAX_LED = 10_000  # redirected files
 BAD_GATEWAY = 502
 
 
@@ -108,6 +109,8 @@ class Keeper:
         self._hosts = set(hosts)
         self._private = {host for _scheme, host, _port in self._hosts}
         self._named = {file.url: file for file in named}
+        self._led: dict[str, File] = {}
+        self._led_near: set[str] = set()
         self._near: Once[bool] = Once()
         self._exact = exact or {}
         self._fits = fits
@@ -134,12 +137,29 @@ class Keeper:
     def admits(self, scheme: str, host: str, port: int) -> bool:
         """Admit configured indexes and the hosts that their pages link to (threat T34)."""
         with self._lock:
-            return (scheme, host, port) in self._hosts or (scheme, host, port) in map(origin_of, self._named)
+            origin = (scheme, host, port)
+            return origin in self._hosts or origin in map(origin_of, (*self._named, *self._led))
 
     def private(self, host: str) -> bool:
         """Admit private addresses of configured indexes, and of file hosts that a private index links to."""
         with self._lock:
-            return host in self._private or any(host == origin_of(url)[1] for url in self._named)
+            near = host in self._private or host in self._led_near
+            return near or any(host == origin_of(url)[1] for url in self._named)
+
+    def follows(self, url: str, there: str) -> bool:
+        """Let a file come from where its index keeps it; at a private address only if that is at one, too (T34)."""
+        file = self.expected(url)
+        host = origin_of(url)[1]
+        near = self.private(host) and self._is_near(host)
+        if file is None:
+            return False
+        with self._lock:
+            if len(self._led) >= MAX_LED:
+                return False
+            self._led[there] = file
+            if near:
+                self._led_near.add(origin_of(there)[1])
+        return True
 
     def wanted(self, project: str) -> frozenset[str] | None:
         """Name the files of a project that could be shown, where every policy wants an audit of each; else None."""
@@ -332,7 +352,8 @@ class Keeper:
         """Return what a page said of this URL."""
         with self._lock:
             known = self._by_url.get(url)
-        return known.file if known is not None else self._named.get(url)
+            led = self._led.get(url)
+        return known.file if known is not None else self._named.get(url, led)
 
     def refuse(self, url: str, file: File | None) -> Refusal | None:
         """Refuse before any download what a page has already withheld."""
@@ -356,7 +377,7 @@ class Keeper:
         """Judge the bytes: their hash, the decision about it, and the opened archive."""
         try:
             named = file if file is not None else self._unlisted(url)
-            if named.sha256 not in (None, blob.sha256) and url not in self._assumed:
+            if named.sha256 not in (None, blob.sha256) and named.url not in self._assumed:
                 detail = f"its bytes have sha256:{blob.sha256[:12]}, promised was sha256:{(named.sha256 or '')[:12]}"
                 return self._break(url, broken(named, Reason.HASH_MISMATCH, detail))
             named = replace(named, sha256=blob.sha256)

@@ -91,6 +91,12 @@ class Gatekeeper(Protocol):
     def expected(self, url: str) -> File | None:
         """Return what a page or lock said of this URL; None if it was never listed."""
 
+    def follows(self, url: str, there: str) -> bool:
+        """Tell whether a file that was not refused may come from `there`, where its `url` redirects to.
+
+        From then on `there` is admitted, and nothing else at that place.
+        """
+
     def refuse(self, url: str, file: File | None) -> Refusal | None:
         """Return a no that is known before any download, or None."""
 

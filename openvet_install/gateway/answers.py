@@ -240,7 +240,7 @@ class Answers:
         # a login is for the host that it was sent to
         result = self._judged(source, request.get("authorization") if source.origin == target.origin else None)
         if isinstance(result, Answer):
-            return result
+            return result if wheel is None else _of_metadata(result)
         if wheel is not None:
             if result.metadata is None:
                 return replies.refusal(Refusal(404, "no metadata", "this file has no metadata"))
@@ -321,10 +321,15 @@ class Answers:
             raise UpstreamError(f"{target.origin} redirects to something that is not http or https") from error
         if target.scheme == "https" and there.scheme == "http":
             raise UpstreamError(f"{target.origin} redirects from https to http")
-        if not self._keeper.admits(there.scheme, there.at.host, there.at.port):
+        if not self._keeper.admits(there.scheme, there.at.host, there.at.port) and (
+            file is None or not self._keeper.follows(target.url, there.url)
+        ):
             return replies.refusal(_not_admitted(there))
         if file is not None and len(self._aliases) < MAX_ALIASES:
             self._aliases[there.url] = file
+        with self._lock:
+            if target.url in self._advertised:
+                self._advertised.add(there.url)
         headers = (("Location", there.url), ("Cache-Control", "no-cache"))
         return Answer(status=reply.status, reason="Redirect", headers=headers)
 
@@ -353,6 +358,15 @@ def _quality(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
+
+
+def _of_metadata(answer: Answer) -> Answer:
+    """Let a redirect of a wheel lead to its metadata there; every other answer is as it is."""
+    headers = []
+    for name, value in answer.headers:
+        path, mark, query = value.partition("?")
+        headers.append((name, path + METADATA + mark + query if name == "Location" else value))
+    return answer._replace(headers=tuple(headers))
 
 
 def _not_admitted(target: Target) -> Refusal:

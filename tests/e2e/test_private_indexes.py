@@ -1,15 +1,18 @@
 """Indexes of companies: logins from netrc and keyring, behind a proxy, with an own CA, over IPv6, slow and flapping."""
 
 import base64
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.test_commands import write_lock
 from tests.support.forwardproxy import ForwardProxy
-from tests.support.indexsim import IndexSimulator
+from tests.support.indexsim import IndexSimulator, Reply
 from tests.support.logsim import LogSimulator
+from tests.support.projects import in_project
 from tests.support.stage import BENIGN, YES, Stage
+from tests.support.wheels import wheel_name
 
 PIP = ("openvet-pip", "install")
 UV = ("openvet-uv", "pip", "install")
@@ -228,3 +231,95 @@ def test_a_keyring_that_is_not_the_user_s_is_not_started(stage, tmp_path, where)
     ended = stage.run("openvet-install", "check", env=env)
     assert ended.code == 69, ended.err
     assert not stage.marker.exists()
+
+
+@contextmanager
+def stored(stage):
+    """A store of objects: it knows signed addresses only, and refuses whoever sends a login besides."""
+    asked = []
+    signature = "signature=5ecret&expires=9"
+
+    def store(_number, path):
+        name = path.rpartition("/")[2]
+        asked.append(name)
+        signed = any(one.path == f"/bucket/{name}?{signature}" for one in other.requests)
+        return Reply(200, {}, stage.index.entries[name].body) if signed else Reply(403, {}, b"")
+
+    with IndexSimulator(host="localhost") as other:
+        other.lies.at_request = store
+        stage.index.lies.login = ("reader", SECRET)
+
+        def index(_number, path):
+            if path.startswith("/files/"):
+                return Reply(302, {"Location": f"{other.origin}/bucket/{path.rpartition('/')[2]}?{signature}"}, b"")
+            return None
+
+        stage.index.lies.at_request = index
+        url = stage.index.simple_url.replace("://", f"://reader:{SECRET}@")
+        stage.variables |= {"PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url}
+        yield asked
+        assert asked
+        assert not [one for one in other.requests if "authorization" in one.headers]
+
+
+@BOTH
+def test_files_at_signed_addresses_of_a_store(stage, tool):
+    gated_by(stage)
+    stage.wheel("goodlib", "1.0", YES, requires=["more"])
+    stage.sdist("more", "1.0", YES)
+    stage.policy()
+    with stored(stage):
+        ended = stage.run(*tool, "goodlib")
+        assert ended.code == 0, ended.err
+        assert stage.installed == {"goodlib": "1.0", "more": "1.0"}
+        assert "5ecret" not in ended.out + ended.err + str(ended.report)
+
+
+@BOTH
+def test_what_nobody_approved_is_not_asked_of_a_store(stage, tool):
+    gated_by(stage)
+    stage.wheel("bad", "1.0")
+    stage.policy()
+    with stored(stage) as asked:
+        stage.run(*tool, "goodlib")
+        ended = stage.run(*tool, "bad")
+        assert ended.code == 77, ended.err
+        assert not [one for one in asked if "bad" in one or "goodlib-2" in one]
+
+
+def test_a_lock_whose_files_are_at_signed_addresses(stage):
+    gated_by(stage)
+    write_lock(stage, "goodlib==1.0")
+    (stage.project / "uv.lock").unlink()
+    in_project(stage)
+    with stored(stage):
+        for words in (["lock"], ["sync"], ["sync", "--frozen", "--reinstall"]):
+            ended = stage.run("openvet-uv", *words)
+            assert ended.code == 0, ended.err
+        assert stage.installed == {"goodlib": "1.0"}
+
+
+@BOTH
+@pytest.mark.parametrize("place", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "169.254.169.254"])
+def test_an_index_of_the_web_leads_to_nothing_inside(tmp_path, tool, place):
+    names = {"packages.test": "127.0.0.1"}
+    with (
+        LogSimulator() as logs,
+        IndexSimulator(host="packages.test") as index,
+        IndexSimulator() as inside,
+        ForwardProxy(names=names) as proxy,
+    ):
+        stage = Stage(tmp_path, index, logs)
+        gated_by(stage)
+        inside.add(index.entries[wheel_name("goodlib", "1.0")].body, filename=wheel_name("goodlib", "1.0"))
+        address = f"http://{place}:{inside.port}/files/{wheel_name('goodlib', '1.0')}"
+        index.lies.redirect[f"/files/{wheel_name('goodlib', '1.0')}"] = address
+        env = {"HTTP_PROXY": proxy.url, "http_proxy": proxy.url}
+        env |= dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost,169.254.169.254,::ffff:127.0.0.1")
+        more = ["--trusted-host", "packages.test"] if tool is PIP else []
+        ended = stage.run(*tool, *more, "goodlib", env=env)
+        assert f"GET {index.simple_url}/goodlib/" in proxy.asked
+        assert ended.code not in (0, 70), ended.err
+        assert stage.installed == {}
+        assert inside.requests == []
+        assert not [one for one in proxy.asked if place in one]

@@ -40,6 +40,9 @@ class Permissive:
     def admits(self, scheme: str, host: str, port: int) -> bool:
         return self.hosts is None or host in self.hosts
 
+    def follows(self, url: str, there: str) -> bool:
+        return False
+
     def private(self, host: str) -> bool:
         return self.local
 
