@@ -26,6 +26,8 @@ _INSTALLERS = re.compile(r"(?:pip[0-9.]*|uv|uvx|pipx)(?:\.exe)?", re.IGNORECASE)
 _TAKES_VALUE = re.compile(r"[cmWX]")
 _LONG_WITH_VALUE = "--check-hash-based-pycs"
 """Of Python's own options: the letters that end a cluster with a value, and the one long option that has one."""
+_LOADED = (b"LD_PRELOAD", b"LD_AUDIT", b"LD_LIBRARY_PATH", b"DYLD_INSERT_LIBRARIES", b"DYLD_LIBRARY_PATH")
+"""What names code for every process that starts; a file of variables sets none that are set, empty ones included."""
 _PYTHONS = re.compile(r"python[0-9.]*t?", re.IGNORECASE)
 
 
@@ -138,8 +140,26 @@ def variables(
     return found
 
 
+def check_files(uv: str, files: Sequence[str], environ: Mapping[bytes, bytes], cwd: str) -> None:
+    """Let uv read `--env-file` and say what it has to say; nothing is loaded that a file names.
+
+    Raises `ToolStops` with uv's words.
+    """
+    sys.stderr.write(_told(uv, files, {**dict.fromkeys(_LOADED, b""), **environ}, cwd)[1])
+
+
 def from_files(uv: str, files: Sequence[str], environ: Mapping[bytes, bytes], cwd: str) -> dict[bytes, bytes]:
-    """Let uv read `--env-file`, and return the variables that it adds. Raises `ToolStops` with uv's words."""
+    """Let uv read `--env-file`, and return the variables that it adds, when the program may start: they steer uv, too.
+
+    Raises `ToolStops` with uv's words.
+    """
+    out, _said = _told(uv, files, environ, cwd)
+    pairs = (entry.partition(b"=") for entry in out.split(b"\0") if entry)
+    own = {b"UV", b"VIRTUAL_ENV", b"PATH", DEPTH.encode(), *environ}
+    return {name: value for name, _, value in pairs if name not in own}
+
+
+def _told(uv: str, files: Sequence[str], environ: Mapping[bytes, bytes], cwd: str) -> tuple[bytes, str]:
     plain = {os.fsdecode(name): os.fsdecode(value) for name, value in environ.items() if not name.startswith(b"UV_")}
     command = [uv, "run", "--no-project", "--no-config", "--no-cache", "--offline", "--no-python-downloads"]
     command += [f"--env-file={os.path.join(cwd, file)}" for file in files]
@@ -147,7 +167,4 @@ def from_files(uv: str, files: Sequence[str], environ: Mapping[bytes, bytes], cw
     said = ended.stderr.decode(errors="replace")
     if ended.returncode != 0:
         raise ToolStops(said, ended.returncode)
-    sys.stderr.write(said)
-    pairs = (entry.partition(b"=") for entry in ended.stdout.split(b"\0") if entry)
-    own = {b"UV", b"VIRTUAL_ENV", b"PATH", DEPTH.encode(), *environ}
-    return {name: value for name, _, value in pairs if name not in own}
+    return ended.stdout, said

@@ -46,6 +46,12 @@ def look_around_in(
     return replace(around, child={**around.child, "TMPDIR": str(room / "tmp")})
 
 
+def check_variables(tokens: list[Token], around: Around, started: Mapping[bytes, bytes]) -> None:
+    """Have the files of variables that people name read, before anything is installed. Raises `ToolStops`."""
+    if files := environment_files(tokens, around):
+        program.check_files(around.helper.path, files, started, around.cwd)
+
+
 def variables_of(tokens: list[Token], around: Around, started: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
     """Return the variables as this process got them, with those of the files that people name."""
     files = environment_files(tokens, around)

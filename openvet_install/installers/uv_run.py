@@ -67,7 +67,8 @@ class UvRun:
         self._check_words()
         self._stdin = sys.stdin.buffer.read() if self._words[0] == "-" else b""
         self._script = self._read_script()
-        self._variables = starting.variables_of(self._tokens, self._around, started)
+        self._started = started
+        starting.check_variables(self._tokens, self._around, started)
         self._base: Target | None = None
         self._overlay: Overlay | None = None
 
@@ -111,7 +112,7 @@ class UvRun:
             target = self._overlay.finish()
             folders.insert(0, target.scripts)
         variables = program.variables(
-            self._variables,
+            starting.variables_of(self._tokens, self._around, self._started),
             self._uv,
             folders,
             virtual=target.prefix if target.virtual else None,

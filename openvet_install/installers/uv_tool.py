@@ -56,7 +56,8 @@ class UvTool:
         self._around = starting.look_around_in(room, self._tokens, environ, cwd, command.words)
         self._tool = asked_for(self._tokens, self._words)
         program.refuse_installers((self._executable() or "", *self._words[1:]), "uv tool run")
-        self._variables = starting.variables_of(self._tokens, self._around, started)
+        self._started = started
+        starting.check_variables(self._tokens, self._around, started)
         self._target: Target | None = None
         self._name = ""
 
@@ -95,7 +96,11 @@ class UvTool:
                 1,
             )
         variables = program.variables(
-            self._variables, self._around.helper.path, [self._target.scripts], virtual=None, depth=None
+            starting.variables_of(self._tokens, self._around, self._started),
+            self._around.helper.path,
+            [self._target.scripts],
+            virtual=None,
+            depth=None,
         )
         return program.Program((name, *self._words[1:]), variables, self._around.cwd)
 

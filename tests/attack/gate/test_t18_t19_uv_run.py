@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.attacks import backend, evil_sdist
 from tests.support.indexsim import IndexSimulator
-from tests.support.stage import NO, PROGRAMS, WARN, YES
+from tests.support.stage import BENIGN, NO, PROGRAMS, WARN, YES
 from tests.support.wheels import make_sdist, make_wheel, sdist_name, wheel_name
 
 RUN = ("openvet-uv", "run")
@@ -382,3 +382,22 @@ def test_nor_does_a_script_ask_for_one(stage, name):
     (stage.project / name).write_bytes(make_sdist("evil", "1.0", marker=stage.marker))
     script(stage, f'dependencies = ["{name}"]')
     did_not_run(stage, stage.run(*RUN, "x.py"), 64)
+
+
+@pytest.mark.parametrize("words", [["run", "--no-project"], ["tool", "run"]], ids=" ".join)
+def test_a_file_of_variables_loads_nothing_before_all_is_approved(stage, words):
+    """uv reads it in a process of its own, which starts another: there the loader would obey it."""
+    stage.wheel("bad", "1.0")
+    stage.policy(BENIGN)
+    source = stage.folder / "evil.c"
+    source.write_text(
+        f'#include <stdio.h>\n__attribute__((constructor)) void f(void) {{ fopen("{stage.marker}", "w"); }}'
+    )
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", str(stage.project / "evil.so"), str(source)], check=True)
+    (stage.project / ".env").write_text(f"LD_PRELOAD={stage.project}/evil.so\nA=b\n")
+    ended = stage.run("openvet-uv", *words, "--env-file=.env", "--with", "bad", "python", "-V")
+    assert ended.code == 77, ended.err
+    assert not stage.marker.exists()
+    ended = stage.run("openvet-uv", *words, "--env-file=.env", "python", "-c", "import os; print(os.environ['A'])")
+    assert (ended.code, ended.out) == (0, "b\n")
+    assert stage.marker.exists()
