@@ -87,14 +87,15 @@ def plans_by_lock(
     def read() -> uv_script_lock.Scripted:
         return uv_script_lock.read(path, around.cwd)._replace(script=script)
 
-    if uv_script_lock.must_lock(read(), tokens, around):
-        first = uv_script_lock.locking((), environ, cwd, tokens, path)
-        yield starting.quiet(replace(first, typed=typed), tokens)
     uv = around.helper.path
     flags = starting.request(tokens, around)
     choosing = "--no-project" if "--" in flags else f"--script={Path(around.cwd, path)}"
     base = find_python(uv, [choosing, *flags], around.child, around.cwd)
+    if uv_script_lock.must_lock(read(), tokens, around, base):
+        first = uv_script_lock.locking((), environ, cwd, tokens, path)
+        yield starting.quiet(replace(first, typed=typed), tokens)
     target = new_environment(uv, base, room / "script", around.child, around.cwd)
     version = uv_version(uv, around.child, around.cwd)
-    found = uv_script_lock.filling(read(), target, tokens, around, version=version, typed=typed)
+    python = str(target.python)
+    found = uv_script_lock.filling(read(), target, tokens, around, python=python, version=version, typed=typed)
     yield starting.quiet(replace(found, words=("run",), alone=True), tokens)

@@ -4,7 +4,7 @@ uv works in a mirror, so a script is read once; its lock, and the script itself,
 """
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH118
+# ruff: noqa: PTH100, PTH110, PTH113, PTH118
 
 from __future__ import annotations
 
@@ -88,6 +88,8 @@ def read(typed: str, cwd: str) -> Scripted:
         raise UsageError(f"`--script {without_login(typed)}`: a script is a file here", hint="download it, and read it")
     check_depth(typed, cwd)
     place = os.path.abspath(os.path.join(cwd, typed))
+    if os.path.exists(place) and not os.path.isfile(place):
+        raise UsageError(f"`--script {typed}`: a script is a file here")
     try:
         with Path(place).open("rb") as stream:
             raw = stream.read(MAX_FILE_BYTES + 1)
@@ -186,18 +188,20 @@ def plan_sync(
     around = look_around(tokens, environ, cwd, command.words)
     tokens = [*uv_resolve.from_variables(tokens, around, command.words), *tokens]
     scripted = read(last_of(tokens, "--script") or "", around.cwd)
-    if must_lock(scripted, tokens, around):
+    base, version = _base(scripted, tokens, around)
+    if must_lock(scripted, tokens, around, str(base.python)):
         first = locking(argv, environ, cwd, tokens, scripted.typed)
         frozen = [*tokens, Token(flag_table("uv", ("sync",))["--frozen"], "--frozen", None)]
         then = partial(plan_sync, argv, environ, cwd, command=command, tokens=frozen)
         return _followed(first, then)
-    base, version = _base(scripted, tokens, around)
     target = _kept(scripted, base, tokens, around, environ)
-    return filling(scripted, target, tokens, around, version=version, typed=tuple(map(without_login, argv)))
+    python = str(target.python if target.python.exists() else base.python)
+    words = tuple(map(without_login, argv))
+    return filling(scripted, target, tokens, around, python=python, version=version, typed=words)
 
 
-def must_lock(scripted: Scripted, tokens: Sequence[Token], around: Around) -> bool:
-    """Tell whether the lock of a script has to be written anew first.
+def must_lock(scripted: Scripted, tokens: Sequence[Token], around: Around, python: str) -> bool:
+    """Tell whether the lock of a script has to be written anew first; `python` is the interpreter to ask.
 
     Raises `ToolStops` with uv's words when `--locked` or `--frozen` stand against that.
     """
@@ -215,7 +219,7 @@ def must_lock(scripted: Scripted, tokens: Sequence[Token], around: Around) -> bo
         copy = Mirrored("--script", scripted.typed).word(folder)
         how = "--frozen" if frozen else "--locked"
         command = [around.helper.path, "sync", copy, how, "--dry-run", "--offline", "--no-cache", "--color=never"]
-        command += [part for token in asked for part in token.canonical()]
+        command += [f"--python={python}", *(part for token in asked for part in token.canonical())]
         command += [one if isinstance(one, str) else one.word(folder) for one in uv_compile.where_of(around)]
         for one in mirrored(around.links, around.cwd):
             command += one.words(folder)
@@ -245,10 +249,14 @@ def filling(
     tokens: Sequence[Token],
     around: Around,
     *,
+    python: str,
     version: str,
     typed: tuple[str, ...],
 ) -> Plan:
-    """Return the plan that brings an environment in line with a script, or with its lock, which is judged first."""
+    """Return the plan that brings an environment in line with a script, or with its lock, which is judged first.
+
+    `python` is the interpreter that uv gets to know: uv looks for none itself.
+    """
     known = flag_table("uv", ("sync",))
     passed = [
         token
@@ -269,6 +277,7 @@ def filling(
             "sync",
             Mirrored("--script", scripted.typed),
             "--active",
+            f"--python={python}",
             *(["--frozen"] if scripted.lock is not None else []),
             *(part for token in passed for part in token.canonical()),
             *uv_compile.where_of(around),
@@ -351,10 +360,9 @@ def _base(scripted: Scripted, tokens: list[Token], around: Around) -> tuple[Targ
     """Return the interpreter that uv would take for a script, and uv's version."""
     with private_folder() as folder:
         quiet = around.quiet(folder)
-        copy = folder / Path(scripted.place).name
-        copy.write_bytes(scripted.block)
         flags = request(tokens, around)
-        choosing = "--no-project" if "--" in flags else f"--script={copy}"
+        # the script itself: beside a copy of it uv would look for versions of Python where others may write
+        choosing = "--no-project" if "--" in flags else f"--script={scripted.place}"
         python = find_python(around.helper.path, [choosing, *flags], quiet, around.cwd)
         return inspect(python, quiet), uv_version(around.helper.path, quiet, around.cwd)
 

@@ -30,6 +30,8 @@ _PYTHON = re.compile(r"python(?:@?([0-9][0-9.]*t?))?")
 _OTHER_PYTHONS = re.compile(r"(?:cpython|pypy|graalpy|pyodide)(?:[0-9@.].*)?", re.IGNORECASE)
 _OF_VENV = re.compile(r"python[0-9.]*|(de)?activate.*|pydoc\.bat")
 _SCRIPTS = (".py", ".pyw")
+_NOTHING = '[project]\nname = "nothing"\nversion = "0"\n'
+"""Here each search of uv ends, that for versions of Python, too: what lies further up may be anybody's."""
 
 
 class UvTool:
@@ -139,5 +141,6 @@ def outside_of_projects(tokens: Sequence[Token], words: tuple[str, ...], nowhere
     """Return the options with a project in which there is nothing: tools do not look at the one around them."""
     nowhere.mkdir(mode=0o700)
     (nowhere / "uv.toml").touch()
+    (nowhere / "pyproject.toml").write_text(_NOTHING, "utf-8")
     found = [token for token in tokens if token.flag is None or token.flag.name != "--project"]
     return [*found, Token(flag_table("uv", words)["--project"], "--project", str(nowhere))]

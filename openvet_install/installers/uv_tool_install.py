@@ -128,7 +128,7 @@ def _target(name: str, tokens: list[Token], around: Around, quiet: Mapping[str, 
     uv, cwd = around.helper.path, around.cwd
     prefix = folder_of_tools(around, quiet) / name
     there = prefix / "bin" / "python"
-    flags = ["--system", "--no-project", *starting.request(tokens, around)]
+    flags = ["--system", *starting.request(tokens, around)]
     if there.exists() and "--" not in flags:
         return inspect(str(there), quiet)
     base = inspect(find_python(uv, flags, quiet, cwd), quiet)
