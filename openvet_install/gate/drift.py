@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 8
 DIRECT_URL_BYTES = 64 * 1024
+SHOWN = 8  # names in one line
 _STARTUP = (".pth", ".start")
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 
@@ -91,6 +92,7 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             judged = dict(zip(wanted, pool.map(lambda one: judge.release(*one), wanted), strict=True))
     result.troubles = judge.troubles
+    result.warnings += _built(judged)
     findings = compare(
         nothing(after), after, {found: releases for found, (_decision, releases) in judged.items()},
         compiled=True, thorough=True, local={name for name, _version in local},
@@ -111,7 +113,7 @@ class UncleanError(InstallError):
         wrong = [one.decision.file.name for one in found.withheld] + [one.name for one in found.strays]
         wrong += [one.name for one in found.troubles]
         super().__init__(
-            f"builds would use what `{found.target}` holds, and not all of it is approved: {', '.join(wrong[:8])}",
+            f"builds would use what `{found.target}` holds, and not all of it is approved: {', '.join(wrong[:SHOWN])}",
             hint="openvet-install check --environment    says what is wrong with it",
         )
         self.exit_code = found.exit_code  # type: ignore[misc]
@@ -267,6 +269,18 @@ def _folder_of(info: str, chosen: Setting) -> Path | None:
     except (ValueError, KeyError, TypeError, OSError, RuntimeError):  # the last one for loops of links
         return None
     return folder if opponents(folder, chosen.policies) == [] else None
+
+
+def _built(judged: Mapping[tuple[str, str], tuple[Decision, Sequence[Release]]]) -> list[str]:
+    """Name what could only come from an approved sdist: nothing says what its build should have made."""
+    names = sorted(
+        f"{name} {version}"
+        for (name, version), (_decision, releases) in judged.items()
+        if releases and all(one.kind == "sdist" for one in releases)
+    )
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    told = ", ".join(names[:SHOWN])
+    return [f"built from sdists, so nothing to compare their files with: {told}{more}"] if names else []
 
 
 def _beside(sites: Sequence[str], places: Places) -> list[str]:

@@ -193,3 +193,13 @@ def test_packages_beside_the_environment_are_named(stage):
     ended = checked(stage)
     assert ended.code == 0
     assert "site-packages is on the path of that Python as well, and was not looked at" in ended.err
+
+
+def test_what_was_built_is_named(stage):
+    stage.sdist("built", "1.0", YES)
+    stage.policy()
+    plain_install(stage, "built")
+    (site(stage) / "built.py").write_text("evil = 1\n")
+    ended = checked(stage)
+    assert ended.code == 0
+    assert "built from sdists, so nothing to compare their files with: built 1.0" in ended.err
