@@ -34,7 +34,10 @@ _MAY_BE_LEFT_OUT = frozenset({"RECORD", "RECORD.jws", "RECORD.p7s"})
 _BYTECODE = re.compile(r"(?P<stem>.+?)\.[a-z]+-?[0-9]+[a-z]*(?:\.opt-[0-9a-z]+)?\.pyc")
 _NUMBERED = {"pip": re.compile(r"pip[0-9.]*"), "setuptools": re.compile(r"easy_install(-[0-9.]+)?")}
 """Commands that pip writes for the target's version, with the entry point of the plain name."""
-_VENV_COMMANDS = re.compile(r"python[0-9.]*t?|activate(\.\w+)?|activate_this\.py|deactivate\.\w+|pydoc\.bat")
+_VENV_COMMANDS = re.compile(
+    r"python[0-9.]*t?|pypy[0-9.]*c?|libpypy[\w.-]*\.so|graalpy"
+    r"|[Aa]ctivate(\.\w+)?|activate_this\.py|deactivate\.\w+|pydoc\.bat"
+)
 _VENV_SITE = frozenset({"_virtualenv.py", "_virtualenv.pth"})
 _VENV_PTH = b"import _virtualenv"
 
@@ -88,13 +91,19 @@ def snapshot(places: Places) -> Snapshot:
 def nothing(after: Snapshot) -> Snapshot:
     """Return the snapshot to compare with when a whole environment is checked.
 
-    In it were only the commands and the two files that venv tools leave in site-packages, so all else counts as new.
+    In it were only the commands and the two files that venv tools leave, so all else counts as new; outside of virtual
+    environments all commands were there, most belong to the system.
     """
-    folder, roots = after.places.command_folder, after.places.roots
+    folder, roots = f"{after.places.command_folder}/", after.places.roots
+    virtual = any(path.endswith(disk.VENV_CONFIGURATION) for path in after.places.configuration & after.stamps.keys())
     left = {f"{root}/{name}" for root in roots for name in _VENV_SITE} | after.places.configuration
     left -= {path for path in left if path.endswith(".pth") and disk.read(path, len(_VENV_PTH)) != _VENV_PTH}
-    kept = {path: stamp for path, stamp in after.stamps.items() if path.rpartition("/")[0] == folder or path in left}
-    return Snapshot(places=after.places, stamps=kept)
+    left |= {
+        path
+        for path in after.stamps
+        if path.startswith(folder) and (not virtual or _VENV_COMMANDS.fullmatch(path.removeprefix(folder)))
+    }
+    return Snapshot(places=after.places, stamps={path: after.stamps[path] for path in left & after.stamps.keys()})
 
 
 def steering(before: Snapshot) -> list[str]:

@@ -186,6 +186,17 @@ def test_a_file_of_venv_tools_that_does_more_is_told(stage):
     assert ended.out.startswith("✘ _virtualenv.pth    unaudited    belongs to no package, runs at every start")
 
 
+def test_a_command_of_no_package_is_told(stage):
+    stage.wheel("goodlib", "1.0", YES, entry_points={"good": "goodlib:main"})
+    stage.policy()
+    plain_install(stage, "goodlib")
+    assert checked(stage).code == 0
+    (stage.environment / "bin/pip").write_text("#!/bin/sh\n")
+    ended = checked(stage)
+    assert ended.code == 77
+    assert ended.out == f"✘ {stage.environment}/bin/pip    unaudited    belongs to no package\n"
+
+
 def test_packages_beside_the_environment_are_named(stage):
     stage.policy()
     config = stage.environment / "pyvenv.cfg"
