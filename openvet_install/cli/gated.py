@@ -35,6 +35,7 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
     Raises `InstallError` before the tool starts.
     """
     reports.check(options.reports, github="stderr")
+    put_in_order(tool)
     try:
         plan, chosen = _plan(tool, command, options, argv)
     except ToolStops as stop:
@@ -60,6 +61,22 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
         sys.stdout.buffer.flush()
     reports.write(result, options.reports, github=sys.stderr)
     return ended(result)
+
+
+def put_in_order(tool: str) -> None:
+    """Put back the files of a project that a killed run has left otherwise, before anything reads them."""
+    if tool != "uv":
+        return
+    from openvet_install.gate.state import PROJECTS, Folders  # noqa: PLC0415 - for uv only
+
+    folders = Folders.of(os.environ)
+    if not (folders.state / PROJECTS).is_dir():
+        return
+    from openvet_install.gate import unfinished  # noqa: PLC0415 - rarely
+
+    terminal = Terminal.of(sys.stderr, os.environ)
+    for said in unfinished.put_back(Path.cwd(), folders.state):
+        terminal.line(f"openvet: warning: {said}")
 
 
 def tell_dropped(terminal: Terminal, names: Iterable[str]) -> None:

@@ -16,6 +16,7 @@
   `project`: its steps, and the files put back;
 - `opening`: what every run opens; `session`: one gated run; `after`, `outputs`: what lies on disk now against what was
   released; `rollback`: what does not belong goes; `journal`, `recovery`: a killed run is finished by the next one;
+  `unfinished`: the files of a project that it left;
 - `wanted`, `outcome`: who asked for what, what was in the way, what the run came to;
 - `judge`, `hashed`: locks, releases and hashed requirements without installing; `drift`: an environment later on;
 - `adopt`: what is silent and what to do about it; `browse`, `sbom`: what an index lists and a stored file says;

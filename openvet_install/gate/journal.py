@@ -93,7 +93,7 @@ class Journal:
         if notes is None or self._file is None:
             yield
             return
-        with notes, _pulse(self._file):
+        with notes, pulse(self._file):
             with self._writing:
                 self._notes = notes
             yield
@@ -114,8 +114,8 @@ class Journal:
         rows = "".join(["%s\0%d %d %d %d %d\0" % (path, *stamp) for path, stamp in before.stamps.items()])  # noqa: UP031 - quick
         try:
             self._released.unlink(missing_ok=True)
-            _write(self._before, json.dumps(said).encode() + b"\n" + rows.encode("utf-8", "surrogateescape"))
-            notes = open(self._released, "xb", buffering=0, opener=_privately)  # noqa: SIM115 - the caller closes it
+            write(self._before, json.dumps(said).encode() + b"\n" + rows.encode("utf-8", "surrogateescape"))
+            notes = open(self._released, "xb", buffering=0, opener=privately)  # noqa: SIM115 - the caller closes it
             notes.write(b"".join(self._early))
         except OSError:
             with suppress(OSError):
@@ -139,12 +139,12 @@ class Journal:
             self._released.unlink(missing_ok=True)
 
 
-def _write(path: Path, raw: bytes) -> None:
+def write(path: Path, raw: bytes) -> None:
     """Write a file that is there whole or not at all; it need not outlive the machine, as the tool does not."""
     beside = path.with_name(f"{path.name}.new")
     beside.unlink(missing_ok=True)
     try:
-        with open(beside, "xb", opener=_privately) as file:
+        with open(beside, "xb", opener=privately) as file:
             file.write(raw)
         beside.replace(path)
     except OSError:
@@ -152,12 +152,13 @@ def _write(path: Path, raw: bytes) -> None:
         raise
 
 
-def _privately(path: str, flags: int) -> int:
+def privately(path: str, flags: int) -> int:
+    """Open a file that nobody else can read, and no link."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 @contextmanager
-def _pulse(file: IO[bytes]) -> Iterator[None]:
+def pulse(file: IO[bytes]) -> Iterator[None]:
     """Keep the time of a file current."""
     ended = threading.Event()
 

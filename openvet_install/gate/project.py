@@ -9,18 +9,21 @@ import os
 import signal
 import stat
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.errors import EXIT_OK, ConfigError, UsageError
-from openvet_install.gate import session
+from openvet_install.gate import session, unfinished
 from openvet_install.gate.model import Outcome
+from openvet_install.gate.state import Folders
 from openvet_install.installers import disk
+from openvet_install.installers.commands import folders_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from openvet_install.gate.model import Run
     from openvet_install.gate.setting import Setting
@@ -32,9 +35,14 @@ MAX_BYTES = 64_000_000
 def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool = False) -> Run:
     """Run a plan with all its steps, as `session.run` runs one. Raises what that raises, and what planning raises."""
     resolution = plan.resolution
+    state = Folders.of(environ).state
     if resolution is None:
-        return session.run(plan, chosen, environ, every=every)
-    with kept(resolution.files) as files:
+        lock = plan.locked.lock.path if plan.locked is not None and folders_in(plan.argv) else None
+        if lock is None:
+            return session.run(plan, chosen, environ, every=every)
+        with kept([str(lock)], state):  # it names our copies meanwhile
+            return session.run(plan, chosen, environ, every=every)
+    with kept(resolution.files, state) as files:
         result = session.run(plan, chosen, environ, every=every)
         if result.exit_code == EXIT_OK and resolution.then is not None:
             second = replace(resolution.then(), alone=plan.alone)
@@ -105,6 +113,11 @@ class Kept:
         """Their names without folders, each once, in their order."""
         return tuple(dict.fromkeys(Path(one.path).name for one in self._copies))
 
+    def noted(self, state: Path) -> AbstractContextManager[None]:
+        """Have them put back by the next run if this one is killed."""
+        before = [unfinished.Before(one.place, one.raw, one.mode) for one in self._copies]
+        return unfinished.noted(str(Path(before[0].place).parent), before, state)
+
     def stay(self) -> None:
         """Leave them as the run has made them."""
         self._stay = True
@@ -125,13 +138,17 @@ class Kept:
 
 
 @contextmanager
-def kept(paths: Sequence[str]) -> Iterator[Kept]:
-    """Put the files back at the end, whatever ends it, unless `stay` was called."""
+def kept(paths: Sequence[str], state: Path | None = None) -> Iterator[Kept]:
+    """Put the files back at the end, whatever ends it, unless `stay` was called.
+
+    With our `state` the next run does that if this one is killed.
+    """
     files = Kept(paths)
-    try:
-        yield files
-    finally:
-        files.put_back()
+    with files.noted(state) if state is not None and paths else nullcontext():
+        try:
+            yield files
+        finally:
+            files.put_back()
 
 
 def _copy(path: str) -> _Copy:

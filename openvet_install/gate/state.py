@@ -26,6 +26,10 @@ LOOKS_AT_MOST = 4
 _HEAD = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
+PROJECTS = "projects"
+"""Below the state: what killed runs must not leave in projects."""
+
+
 class Folders(NamedTuple):
     """`cache` may be deleted at any time; `state` holds the looks at heads."""
 

@@ -1,0 +1,139 @@
+"""The files of a project before a command that may write them: the next one puts them back if this one is killed (T33).
+
+Beside what `journal` does for a target; a file that was changed after the killed run is somebody's work and stays.
+"""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import hashlib
+import json
+import os
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from openvet_install.gate.journal import MAX_BYTES, SLACK_NS, pulse, write
+from openvet_install.gate.state import PROJECTS
+from openvet_install.installers import disk
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+
+class Before(NamedTuple):
+    """A file before a run: its `place` with links resolved, its bytes (None for none) and its rights."""
+
+    place: str
+    raw: bytes | None
+    mode: int
+
+
+@contextmanager
+def noted(folder: str, files: Sequence[Before], state: Path) -> Iterator[None]:
+    """Keep the files of a project's `folder` for a next run while the block runs, and forget them at its end.
+
+    Where nothing can be written, or another run is at work in the folder, nothing is kept.
+    """
+    with ExitStack() as stack:
+        path = _place(state, folder)
+        with suppress(OSError):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            held = _held(path)
+            if held is not None:
+                stack.enter_context(held)
+                write(_before(path), _told(folder, files))
+                stack.callback(_before(path).unlink, missing_ok=True)
+                stack.enter_context(pulse(held))
+        yield
+
+
+def put_back(start: Path, state: Path) -> list[str]:
+    """Put back what killed runs have left in a folder or above it; say what became of each."""
+    if not (state / PROJECTS).is_dir():
+        return []
+    folders = [os.path.realpath(one) for one in (start, *start.parents)]
+    return [said for one in folders if (said := _settled(_place(state, one), one)) is not None]
+
+
+def _settled(path: Path, folder: str) -> str | None:
+    if not _before(path).exists():
+        return None
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        held = _held(path)
+        if held is None:
+            return None  # it is at work
+        with held:
+            until = os.fstat(held.fileno()).st_mtime_ns + SLACK_NS
+            started, files = _read(_before(path))
+            said = f"a run of {started} in {folder} was killed"
+            changed = [one for one in files if _bytes(one.place) != one.raw]
+            names = ", ".join(dict.fromkeys(Path(one.place).name for one in changed))
+            later = any(os.lstat(one.place).st_mtime_ns > until for one in changed if os.path.lexists(one.place))
+            if changed and not later:
+                for one in changed:
+                    _restore(one)
+            _before(path).unlink(missing_ok=True)
+            if not changed:
+                return None
+            return f"{said}; {names} changed since, look at it" if later else f"{said}; as before it: {names}"
+    return None
+
+
+def _restore(one: Before) -> None:
+    if one.raw is None:
+        Path(one.place).unlink(missing_ok=True)
+    else:
+        disk.replace_file(Path(one.place), one.raw, mode=one.mode)
+
+
+def _bytes(place: str) -> bytes | None:
+    try:
+        return Path(place).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _place(state: Path, folder: str) -> Path:
+    return state / PROJECTS / hashlib.sha256(os.fsencode(folder)).hexdigest()[:32]
+
+
+def _before(path: Path) -> Path:
+    return path.with_name(f"{path.name}.before")
+
+
+def _held(path: Path) -> IO[bytes] | None:
+    """Lock a file; None if another run has it."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    file = os.fdopen(handle, "r+b", buffering=0)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+def _told(folder: str, files: Sequence[Before]) -> bytes:
+    rows = [
+        {"place": one.place, "raw": None if one.raw is None else base64.b64encode(one.raw).decode(), "mode": one.mode}
+        for one in files
+    ]
+    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return json.dumps({"started": started, "folder": folder, "files": rows}).encode()
+
+
+def _read(path: Path) -> tuple[str, list[Before]]:
+    if path.stat().st_size > MAX_BYTES:
+        raise ValueError(path)
+    said: Mapping[str, object] = json.loads(path.read_bytes())
+    rows = said["files"]
+    if not isinstance(rows, list):
+        raise TypeError(path)
+    found = [
+        Before(str(one["place"]), None if one["raw"] is None else base64.b64decode(one["raw"]), int(one["mode"]))
+        for one in rows
+    ]
+    return str(said["started"]), found
