@@ -40,11 +40,14 @@ class Foresight:
         self._index = plan.indexes[0].url.rstrip("/")
         self._lock = threading.Lock()
         self._asked: dict[str, SpecifierSet] = {}
+        # with a lock that is up to date the tool asks for nothing at all
+        self._waits = plan.resolution is not None
 
     def start(self) -> None:
-        """Ask for what people typed."""
+        """Ask for what people typed; where a lock is followed or made, once the tool has asked for a first page."""
         self._keeper.ahead = self
-        self._ask(one.requirement for one in self._plan.requested if one.source is None)
+        if not self._waits:
+            self._ask_typed()
 
     def opened(self, contents: Contents) -> None:
         """Ask for what a released file asks for."""
@@ -54,9 +57,16 @@ class Foresight:
     def judged(self, project: str, decisions: Sequence[Decision]) -> None:
         """Look into the file of a page that is likely to be taken."""
         with self._lock:
+            waited, self._waits = self._waits, False
+        if waited:
+            self._ask_typed()
+        with self._lock:
             asked = self._asked.get(project)
         if asked is not None:
             threading.Thread(target=self._look_into, args=(asked, decisions), name="openvet-into", daemon=True).start()
+
+    def _ask_typed(self) -> None:
+        self._ask(one.requirement for one in self._plan.requested if one.source is None)
 
     def _ask(self, requirements: Iterable[Requirement]) -> None:
         markers = {**self._plan.target.environment, "extra": ""}

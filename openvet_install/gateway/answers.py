@@ -105,7 +105,10 @@ class _Rendered:
 
 
 class Answers:
-    """Answers parsed requests; thread-safe. Never raises but for `Exception`s of a bug, which `faults` keeps."""
+    """Answers parsed requests; thread-safe. Never raises but for `Exception`s of a bug, which `faults` keeps.
+
+    Once `closing` is set no page is judged any more: what was asked for ahead is of no use then.
+    """
 
     def __init__(self, keeper: Gatekeeper, blobs: BlobStore, upstream: Upstream, *, keeps_raw: bool = False) -> None:
         """Answer what `keeper` lets through; `keeps_raw`: gates inside will ask, see `answer_gate`."""
@@ -120,6 +123,7 @@ class Answers:
         self._spelled: dict[str, str] = {}
         self._aliases: dict[str, File] = {}
         self._memo: dict[Hashable, int] = {}
+        self.closing = False
         self.faults: list[BaseException] = []
 
     def answer(self, request: Request, target: Target) -> Answer:
@@ -197,6 +201,8 @@ class Answers:
             if reply.status != 200:
                 return self._passed_on(reply, target, None)
             body, content_type = reply.body(), reply.content_type
+        if self.closing:
+            raise UpstreamError("the gateway is closing")
         url = target.url
         index = url.partition("?")[0].rstrip("/").rpartition("/")[0]
         page = self._keeper.page(parse_page(body, content_type, url, index=index, wanted=self._keeper.wanted), login)

@@ -147,7 +147,7 @@ class Gateway:
     ) -> None:
         """Close the port, end every connection and thread, remove the bundle."""
         with self._lock:
-            self._closing = True
+            self._closing = self._answers.closing = True
             connections, threads = dict(self._connections), list(self._threads)
         if self._listener is not None:
             with suppress(OSError):

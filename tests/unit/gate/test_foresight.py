@@ -19,12 +19,13 @@ INDEX = "https://index.example/simple"
 class Ahead:
     """What a run gives to foresight; `pages` are the URLs that were asked for early."""
 
-    def __init__(self, folder, *requested):
+    def __init__(self, folder, *requested, resolution=None):
         self.blobs = BlobStore(folder / "files")
         self.pages = []
         target = SimpleNamespace(environment=MARKERS, tags=["py3-none-any"], version=(3, 11, 7))
         asked = [SimpleNamespace(requirement=Requirement(one), source=None) for one in requested]
-        plan = SimpleNamespace(indexes=[SimpleNamespace(url=INDEX + "/")], target=target, requested=asked)
+        index = SimpleNamespace(url=INDEX + "/")
+        plan = SimpleNamespace(indexes=[index], target=target, requested=asked, resolution=resolution)
         self.foresight = Foresight(plan, self, self, self.blobs)
         self.foresight.start()
 
@@ -63,6 +64,15 @@ def page(name):
 
 def test_what_was_typed_is_asked_for_where_its_marker_holds(ahead):
     assert ahead.pages == [page("good")]
+
+
+def test_where_a_lock_is_made_nothing_is_asked_for_before_the_tool_asks(tmp_path):
+    ahead = Ahead(tmp_path, "good<2", "fine", resolution=object())
+    assert ahead.pages == []
+    ahead.judged("good", ahead.wheel("good", "1.1", ["next>1"]))
+    assert ahead.pages == [page("good"), page("fine"), page("next")]
+    ahead.judged("fine", ahead.wheel("fine", "1.0"))
+    assert ahead.pages == [page("good"), page("fine"), page("next")]
 
 
 def test_a_stored_file_tells_what_comes_next(ahead):
