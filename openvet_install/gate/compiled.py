@@ -10,7 +10,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from openvet_install.decide import Action, Decision, Reason, ReasonClass
-from openvet_install.errors import EXIT_OK, ConfigError
+from openvet_install.errors import EXIT_OK, ConfigError, InvalidError
 from openvet_install.files import File
 from openvet_install.gate import locked
 from openvet_install.gate.outcome import Fit
@@ -18,7 +18,7 @@ from openvet_install.gate.resolving import Resolver
 from openvet_install.installers import mirror
 from openvet_install.installers.commands import folders_in
 from openvet_install.installers.disk import replace_file
-from openvet_install.installers.requirements import pins_in
+from openvet_install.installers.requirements import lines_of, pins_in
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -63,10 +63,16 @@ def deliver(result: Run, plan: Plan, written: Written) -> None:
         if not whole and raw == compiled.mirror.files.get(path):
             continue
         _write(
-            Path(os.path.realpath(path)),
+            _place(path),
             headed(raw, compiled.header),
             keep_mode=not whole,
         )
+
+
+def _place(path: str) -> Path:
+    """Return where a file lies, links resolved; a pipe has no other name than its own."""
+    found = Path(os.path.realpath(path))
+    return found if found.exists() or not Path(path).exists() else Path(path)
 
 
 def _write(place: Path, raw: bytes, *, keep_mode: bool) -> None:
@@ -100,7 +106,10 @@ def _judge_pins(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
     chosen: dict[str, Decision] = {}
     elsewhere: list[str] = []
     good = True
-    for requirement, _line in pins_in(text):
+    pins = list(pins_in(text))
+    if len(pins) != sum(not line.startswith("-") for _number, line in lines_of(text)):
+        raise InvalidError("what uv has written names something else than releases", where=_name(compiled))
+    for requirement in pins:
         name = str(canonicalize_name(requirement.name))
         if compiled.universal and not _counts(requirement, plan):
             elsewhere.append(f"{name} ({requirement.marker})")
@@ -119,7 +128,7 @@ def _judge_pins(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
         keeper.refuse_local(gravest if gravest is not None and not gravest.shown else _unknown(name, requirement))
     result.unfit = not good
     result.lock = _name(compiled)
-    result.locked = len(list(pins_in(text)))
+    result.locked = len(pins)
     result.not_judged_here = tuple(elsewhere)
     return chosen
 

@@ -231,9 +231,12 @@ def read(path: str, limit: int) -> bytes | None:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
+    status = os.fstat(handle)
+    if not S_ISREG(status.st_mode) or status.st_size > limit:
+        os.close(handle)
+        return None
     with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
-        return file.read() if S_ISREG(status.st_mode) and status.st_size <= limit else None
+        return file.read()
 
 
 def sha256(path: str, *, skip: int = 0) -> str | None:

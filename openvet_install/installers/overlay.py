@@ -51,6 +51,8 @@ class Overlay:
         if any(has(self._tokens, name) for name in (*_WITH[1:], "--reinstall", "--reinstall-package")):
             return True
         words = [word for word in fresh.separated(values_of(self._tokens, "--with")) if word]
+        if not words:
+            return False
         if not all(map(_by_name, words)):
             return True  # of an archive or folder uv would run the build, to know what it is
         command = [self._uv, "pip", "install", "--dry-run", "--offline", "--no-index", "--no-cache", "--no-config"]

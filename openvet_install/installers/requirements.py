@@ -5,7 +5,7 @@ never sees a file of the user's, only a flattened copy made from what was unders
 """
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH118, PTH119, PTH120, PTH123
+# ruff: noqa: PTH118, PTH119, PTH120, PTH122, PTH123
 
 from __future__ import annotations
 
@@ -63,6 +63,7 @@ _OPTIONS = re.compile(r"\s+(?=-)")
 _HASH = re.compile(r"--hash(?:=|\s+)(\S+)")
 _HASH_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _URL = re.compile(r"(?:https?|file):", re.IGNORECASE)
+_SCRIPT = re.compile(rb"(?m)^# /// script\s*$")
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -125,6 +126,8 @@ class Reader:
         raw = self._fetch(path) if is_http(path) else self._on_disk(path, kind)
         if len(raw) > MAX_FILE_BYTES:
             raise UsageError(f"{kind} file `{without_login(path)}` is larger than {MAX_FILE_BYTES} bytes")
+        if self._stdin and not os.path.splitext(path)[1] and _SCRIPT.search(raw):
+            raise UsageError(f"`{path}` is a script with metadata of its own", hint="a script is named *.py here")
         return _decode(raw, without_login(path), kind)
 
     def expand(self, line: str) -> str:
@@ -321,16 +324,15 @@ def lines_of(text: str) -> Iterator[tuple[int, str]]:
         yield first, stripped
 
 
-def pins_in(text: str) -> Iterator[tuple[Requirement, str]]:
-    """Give the releases that a compiled file names by version, each with its line; the rest is left out."""
+def pins_in(text: str) -> Iterator[Requirement]:
+    """Give the releases that a compiled file names by version; the rest is left out."""
     for _number, line in lines_of(text):
-        written, *options = _OPTIONS.split(line)
         try:
-            found = by_name(written)
+            found = by_name(_OPTIONS.split(line)[0])
         except UsageError:
             continue
         if [one.operator for one in found.specifier] in (["=="], ["==="]):
-            yield found, " ".join((str(found), *(one for one in options if _HASH.fullmatch(one))))
+            yield found
 
 
 def _options(line: str, at: str) -> list[Token]:

@@ -1,7 +1,7 @@
 """What `uv pip compile` reads: each file once, its copy for the tool, and what it asks for (threats T03, T05)."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH117, PTH118, PTH119, PTH120
+# ruff: noqa: PTH100, PTH112, PTH117, PTH118, PTH119, PTH120
 
 from __future__ import annotations
 
@@ -101,8 +101,13 @@ class Inputs:
         return tuple(found)
 
     def output(self, typed: str) -> dict[str, frozenset[str]]:
-        """Read the file that is written again, for its versions; one that cannot be read has none."""
+        """Read the file that is written again, for its versions; one that cannot be read has none.
+
+        Raises `UsageError` for a folder.
+        """
         path = self._place(typed)
+        if not typed or os.path.isdir(path):
+            raise UsageError(f"`--output-file {typed}`: a folder is no file")
         raw = disk.read(os.path.realpath(path), _MAX_OUTPUT)
         if raw is None:
             return {}
@@ -111,9 +116,9 @@ class Inputs:
             self._files.setdefault(path, raw)
             return _pinned(_packages(text))
         pins = list(pins_in(text))
-        copy = "".join(f"{line}\n" for _requirement, line in pins).encode()
-        self._files.setdefault(path, copy)
-        return _pinned((one.name, specifier.version) for one, _line in pins for specifier in one.specifier)
+        # without their hashes: uv would write them again, whosever they are
+        self._files.setdefault(path, "".join(f"{one}\n" for one in pins).encode())
+        return _pinned((one.name, specifier.version) for one in pins for specifier in one.specifier)
 
     def mirror(self, output: str | None) -> Mirror:
         """Return the copies of all that was read, with the place of the output."""

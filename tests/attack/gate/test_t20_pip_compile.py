@@ -228,6 +228,37 @@ def test_what_was_written_before_is_no_input(stage, text):
     assert not stage.marker.exists()
 
 
+def test_hashes_that_stood_there_before_are_not_written_again(stage):
+    """uv takes them from there for a release that stays, and a plain tool would take the file that they name."""
+    digest = stage.wheel("good", "1.0", YES)
+    stage.policy()
+    write(stage, "good\n")
+    write(stage, f"good==1.0 --hash=sha256:{'0' * 64}\n", "out.txt")
+    ended = stage.run(*COMPILE, "requirements.in", "--generate-hashes", "-o", "out.txt")
+    assert ended.code == 0, ended.err
+    assert digest in (stage.project / "out.txt").read_text()
+    assert "0" * 64 not in (stage.project / "out.txt").read_text()
+
+
+def test_what_is_no_file_of_requirements(stage):
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    write(stage, "good\n")
+    (stage.project / "folder").mkdir()
+    write(stage, "# /// script\n# dependencies = ['good']\n# ///\n", "job")
+    before = state(stage)
+    for words in (
+        ["requirements.in", "-o", "folder"],
+        ["requirements.in", "-o", ""],
+        ["job"],
+        ["good.in", "-c", "job"],
+    ):
+        unchanged(stage, stage.run(*COMPILE, *words), before, 64)
+    ended = stage.run(*COMPILE, "requirements.in", "-o", "/dev/stdout")
+    assert ended.code == 0, ended.err
+    assert "good==1.0" in ended.out
+
+
 def test_files_are_read_once(stage):
     """Two pipes, and a file and a configuration that are other ones when uv starts."""
     path = evil_sdist(stage)
