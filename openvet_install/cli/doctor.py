@@ -189,11 +189,13 @@ def _seen(knowledge: Knowledge) -> Iterator[Finding]:
 
 def _store(_asked: Asked) -> Iterator[Finding]:
     warnings: list[str] = []
-    with usable_folders(os.environ, warnings):
-        pass
+    with usable_folders(os.environ, warnings) as usable:
+        try:
+            found = stores.kept(Folders.of(os.environ).cache)
+        except OSError:  # nobody may look there, as the warning says
+            found = stores.kept(usable.cache)
     for warning in warnings:
         yield Finding(NOTE, warning)
-    found = stores.kept(Folders.of(os.environ).cache)
     used = "never used" if found.used is None else f"last used {ago(now().timestamp() - found.used)} ago"
     yield Finding(
         GOOD,

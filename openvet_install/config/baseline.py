@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from openvet_install.config.reader import EXEMPT_LIMIT, MAX_FILE_BYTES, SHA256, read_bytes, shown_in
+from openvet_install.config.reader import EXEMPT_LIMIT, MAX_FILE_BYTES, SHA256, is_there, read_bytes, shown_in
 from openvet_install.config.toml import Document, Table
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def read_baseline(folder: Path, today: date, files: Files | None = None) -> tupl
     if files is not None:
         found = files.read(path, MAX_FILE_BYTES)
         return ((), b"") if found is None else (parse_baseline(found, shown_in(files, path.name), today), found)
-    if not path.exists() and not path.is_symlink():
+    if not is_there(path) and not path.is_symlink():
         return (), b""
     raw = read_bytes(path)
     return parse_baseline(raw, path.name, today), raw

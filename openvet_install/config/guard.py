@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from openvet_install.config.reader import read_bytes
+from openvet_install.config.reader import is_there, read_bytes
 from openvet_install.config.toml import Document, Table
 
 if TYPE_CHECKING:
@@ -51,4 +51,4 @@ def parse_guard(raw: bytes, name: str) -> Guard:
 def read_guard(folder: Path) -> Guard:
     """Read `config.toml` of OpenVet's configuration folder; the defaults where there is none."""
     path = folder / CONFIG_TOML
-    return parse_guard(read_bytes(path), str(path)) if path.exists() else Guard()
+    return parse_guard(read_bytes(path), str(path)) if is_there(path) else Guard()

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.config.baseline import read_baseline
-from openvet_install.config.reader import INSTALL_TOML, MAX_FILE_BYTES, OPENVET_TOML, read_policy
+from openvet_install.config.reader import INSTALL_TOML, MAX_FILE_BYTES, OPENVET_TOML, is_there, read_policy
 from openvet_install.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _writable_project(path: Path, *, here: Path) -> tuple[str, ...]:
 
 def _policy_in(folder: Path, *, user: bool = False) -> Path | None:
     for name in (INSTALL_TOML,) if user else (OPENVET_TOML, INSTALL_TOML):
-        if (folder / name).exists():
+        if is_there(folder / name):
             return folder / name
     return None
 

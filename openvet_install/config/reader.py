@@ -122,7 +122,7 @@ def documents_of(scope: str, path: Path, files: Files | None = None) -> dict[str
             raw = files.read(candidate, MAX_FILE_BYTES)
             if raw is not None:
                 found[name] = (raw, Document.parse(raw, shown_in(files, name)))
-        elif candidate.exists():
+        elif is_there(candidate):
             raw = read_bytes(candidate)
             found[name] = (raw, Document.parse(raw, _shown(candidate, scope)))
     return found
@@ -135,6 +135,15 @@ def shown_in(files: Files | None, name: str) -> str:
 
 def _shown(path: Path, scope: str) -> str:
     return path.name if scope == "project" else str(path)
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether a configuration file is there. Raises `ConfigError` where that cannot be known."""
+    try:
+        return path.exists()
+    except OSError as error:
+        hint = "a folder of another user? HOME and XDG_CONFIG_HOME say whose configuration counts"
+        raise ConfigError(f"cannot be looked for: {error.strerror}", where=str(path), hint=hint) from error
 
 
 def read_bytes(path: Path) -> bytes:

@@ -55,6 +55,13 @@ def test_no_policy_is_78_and_the_rest_is_still_told(stage):
     assert any(line.startswith("✓ store") for line in lines)
 
 
+def test_a_cache_that_nobody_may_look_into_is_named(stage):
+    stage.policy()
+    ended = stage.run("openvet-install", "doctor", env={"XDG_CACHE_HOME": f"/{'x' * 300}"})
+    assert "cannot be written (File name too long)" in ended.out
+    assert "store: 0 objects of logs" in ended.out
+
+
 def test_a_target_that_is_none_is_64(stage):
     good(stage)
     code, lines = doctor(stage, "--python", "nowhere")

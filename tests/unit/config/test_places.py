@@ -57,3 +57,11 @@ def test_a_machine_policy_that_everybody_can_write_is_refused(tmp_path):
     path.chmod(0o666)
     with pytest.raises(ConfigError, match="everybody can write"):
         found(tmp_path)
+
+
+def test_a_folder_that_nobody_may_look_into_is_no_absence(tmp_path):
+    """As `sudo -u` without `-H` leaves it: the user's policy may be there, and nobody knows."""
+    environ = {"XDG_CONFIG_HOME": f"/{'x' * 300}", "HOME": str(tmp_path)}
+    with pytest.raises(ConfigError, match="cannot be looked for: File name too long") as caught:
+        policies(tmp_path, environ, TODAY, machine=tmp_path / "machine")
+    assert "XDG_CONFIG_HOME" in caught.value.hint
