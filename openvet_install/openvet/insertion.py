@@ -124,12 +124,7 @@ class Insertions:
             operation = commit.operation
             if not isinstance(operation, AuditChange) or (operation.subject, operation.audit) != (subject, audit):
                 return None
-            at_name, at = self._state.name, self._state.commit
-            while at.generation > commit.generation:
-                _, root = self._reader.ancestor_at(at_name, at, 0)
-                at_name = root.previous_generation_head or b""
-                at = self._reader.commit(at_name).commit
-            found = self._reader.ancestor_at(at_name, at, commit.index)[0] if at.position >= commit.position else None
+            found = self._reader.below(self._state.name, self._state.commit, commit.position)
         except (LogInvalid, UndecidedError):
             return None
         return commit if found == name else None

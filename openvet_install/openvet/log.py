@@ -156,22 +156,24 @@ class Log:
             )
 
     def relation(self, head: str, known: str) -> Relation:
-        """Tell how `head` stands to `known`, by hashes along predecessors; verifies nothing else.
+        """Tell how `head` stands to `known`, a head of ours, by hashes; verifies nothing else.
 
-        "stale": `head` is an ancestor of `known`; "forked": neither is an ancestor of the other.
+        "stale": `head` is an ancestor of `known`, by skip pointers, which are right below a verified head;
+        "forked": neither is an ancestor of the other.
         """
         new, old = _name(head), _name(known)
         if new == old:
             return "same"
         with self._lock:
             try:
-                base = self._reader.commit(old).commit.position
+                ours = self._reader.commit(old).commit
             except LogMissingError:
-                base = None
+                ours = None
+            base = None if ours is None else ours.position
             with self._fetching_ahead(None, base):
                 place = self._reader.commit(new).commit.position
-                if base is not None and place < base:
-                    return "stale" if self._leads(old, new, place) else "forked"
+                if ours is not None and place < ours.position:
+                    return "stale" if self._reader.below(old, ours, place) == new else "forked"
                 return "extends" if self._leads(new, old, base) else "forked"
 
     def fork(self, head: str, known: str) -> LogInvalid:

@@ -114,6 +114,18 @@ class Reader:
             commit = below
         return name, commit
 
+    def below(self, name: bytes, commit: Commit, place: tuple[int, int]) -> bytes | None:
+        """Return the commit at a place (generation, index) of the history of a *verified* one; None if it is beyond."""
+        while commit.generation > place[0]:
+            before = self.ancestor_at(name, commit, 0)[1].previous_generation_head
+            if before is None:
+                raise LogInvalid("invalid-chain", "the start of a generation names no predecessor")
+            earlier = self.commit(before).commit
+            if earlier.generation != commit.generation - 1:
+                raise LogInvalid("invalid-chain", "a generation does not follow the one before it")
+            name, commit = before, earlier
+        return self.ancestor_at(name, commit, place[1])[0] if commit.position >= place else None
+
     def trusted(self, name: bytes) -> chain.Trusted:
         """Read the state after a commit that was verified before."""
         commit = self.commit(name).commit
@@ -273,8 +285,8 @@ def fork(
     common: tuple[bytes, Commit] | None = None
     try:
         shown = f"{shown} ({reader.commit(known).commit.index})"
-        common = _common(reader.back(head), reader.back(known))
-    except LogMissingError:
+        common = _common(reader, head, known)
+    except (LogMissingError, LogInvalid):  # the served one need not be a history at all
         pass
     where = f"{sides[0]} {shown}, {sides[1]} {served}"
     if common is None:
@@ -287,19 +299,36 @@ def fork(
     return LogInvalid("not-append-only", what, where=where, hint=hint)
 
 
-def _common(one: Iterator[tuple[bytes, Commit]], two: Iterator[tuple[bytes, Commit]]) -> tuple[bytes, Commit] | None:
-    """Return the newest commit that two histories share, by stepping back in the one that is further."""
-    first, second = next(one, None), next(two, None)
-    while first is not None and second is not None:
-        if first[0] == second[0]:
-            return first
-        ahead = first[1].position >= second[1].position
-        behind = first[1].position <= second[1].position
-        if ahead:
-            first = next(one, None)
-        if behind:
-            second = next(two, None)
-    return None
+def _common(reader: Reader, one: bytes, two: bytes) -> tuple[bytes, Commit] | None:
+    """Return the newest commit that two histories share, by their skip pointers: where they lie it is another one."""
+    first, second = reader.commit(one).commit, reader.commit(two).commit
+    generation, high = min(first.position, second.position)
+    while generation >= 0:
+        starts = [reader.below(name, commit, (generation, 0)) for name, commit in ((one, first), (two, second))]
+        if starts[0] == starts[1]:
+            break
+        generation, high = generation - 1, -1
+    else:
+        return None
+    if high < 0:  # they part with the next generation
+        ends = [_last(reader, name, commit, generation) for name, commit in ((one, first), (two, second))]
+        high = min(end.index for end in ends)
+    low = 0
+    while low < high:
+        middle = (low + high + 1) // 2
+        at = (generation, middle)
+        if reader.below(one, first, at) == reader.below(two, second, at):
+            low = middle
+        else:
+            high = middle - 1
+    name = reader.below(one, first, (generation, low)) or b""
+    return name, reader.commit(name).commit
+
+
+def _last(reader: Reader, name: bytes, commit: Commit, generation: int) -> Commit:
+    """Return the last commit of an earlier generation."""
+    start = reader.commit(reader.below(name, commit, (generation + 1, 0)) or b"").commit
+    return reader.commit(start.previous_generation_head or b"").commit
 
 
 def replay(
