@@ -63,6 +63,8 @@ def read_project(text: str, cwd: str, origin: str, *, editable: bool = False) ->
     place, extras = text.strip(), ""
     if (named := _NAMED.fullmatch(place)) is not None:
         extras, place = named[1] or "", named[2]
+    if not place:
+        raise UsageError("an empty name is that of no package and no folder", where=origin)
     if editable and VCS.match(place):
         raise refused_vcs(text, origin)
     if not extras and (match := _EXTRAS.fullmatch(place)) is not None:

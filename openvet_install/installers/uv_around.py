@@ -125,6 +125,8 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
 
 
 def _working_folder(tokens: Sequence[Token], judged: Mapping[str, str], cwd: str) -> str:
+    if last_of(tokens, "--directory") == "":
+        raise UsageError("`--directory` needs a folder")
     # as uv goes there: the system follows links before `..`
     found = os.path.realpath(os.path.join(cwd, last_of(tokens, "--directory") or judged.get("UV_WORKING_DIR") or ""))
     if not os.path.isdir(found):

@@ -95,8 +95,7 @@ class Inputs:
             if os.path.basename(path) != _PROJECT:
                 raise UsageError(f"`--group {value}`: the file must be a {_PROJECT}")
             text = self._toml(path)
-            if self._sources:
-                refuse_sources(text, "uv", path)
+            self._refuse_sources(text, path)
             found += group_in(text, value, path, f"{path}, group {value.rpartition(':')[2]}")
         return tuple(found)
 
@@ -173,6 +172,12 @@ class Inputs:
         except (ValueError, RecursionError) as error:
             raise UsageError(f"cannot read `{path}`: {error}", where=path) from error
 
+    def _refuse_sources(self, text: dict[str, Any], path: str) -> None:
+        """Raise `UsageError` for sources of a project, or of a workspace around it."""
+        if self._sources:
+            refuse_sources(text, "uv", path)
+            refuse_sources_of(Project(os.path.dirname(self._place(path)), False, "", COMMAND_LINE))
+
     def _project(self, path: str) -> None:
         text = self._toml(path)
         project = table_of(text, "project")
@@ -184,9 +189,7 @@ class Inputs:
             )
         # of a requirement that uv cannot read it would ask the backend
         self._files[self._place(path)] = without_build(text)
-        if self._sources:
-            refuse_sources(text, "uv", path)
-            refuse_sources_of(Project(os.path.dirname(self._place(path)), False, "", COMMAND_LINE))
+        self._refuse_sources(text, path)
         optional = {
             str(canonicalize_name(name)): strings_of(lines)
             for name, lines in table_of(project, "optional-dependencies").items()

@@ -83,8 +83,11 @@ _MANYLINUX = re.compile(r"(x86_64|aarch64)-manylinux_2_(\d+)", re.ASCII)
 def placed(target: Target, tokens: Sequence[Token], cwd: str) -> tuple[Target, tuple[str, ...]]:
     """Return the target with the folders, tags and markers that uv would use, and the folders as options.
 
-    Raises `UsageError` for our own environment, and for platforms and versions that the table does not know.
+    Raises `UsageError` for our own environment, for an empty name, and for platforms and versions that are not in the
+    table.
     """
+    if any(last_of(tokens, one) == "" for one in FOLDERS):
+        raise UsageError("`--target` and `--prefix` need a folder")
     target = _for_python(target, last_of(tokens, "--python-version"), last_of(tokens, "--python-platform"))
     name = next((name for name in FOLDERS if last_of(tokens, name)), None)
     if name is None:

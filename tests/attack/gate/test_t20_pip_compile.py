@@ -152,6 +152,21 @@ def test_projects_that_lead_past_the_index(stage, kind):
         unchanged(stage, stage.run(*COMPILE, name), before, 64, 78)
 
 
+@pytest.mark.parametrize("words", [["--group", "inner/pyproject.toml:d"], ["inner/pyproject.toml"]], ids=" ".join)
+def test_sources_of_a_workspace_around(stage, words):
+    path = evil_sdist(stage)
+    path.write_bytes(make_sdist("evil", "1.0", marker=stage.marker, more_pyproject=DYNAMIC))
+    stage.wheel("evil", "1.0", YES)
+    stage.policy()
+    around = f'[tool.uv.workspace]\nmembers = ["inner"]\n[tool.uv.sources]\nevil = {{ path = "{path}" }}\n'
+    write(stage, f'[project]\nname = "mine"\nversion = "1"\n{around}', "pyproject.toml")
+    (stage.project / "inner").mkdir()
+    inner = '[project]\nname = "inner"\nversion = "1"\ndependencies = ["evil"]\n[dependency-groups]\nd = ["evil"]\n'
+    write(stage, inner, "inner/pyproject.toml")
+    before = state(stage)
+    unchanged(stage, stage.run(*COMPILE, *words, "-o", "out.txt"), before, 64)
+
+
 UNREAD = {
     "of Poetry": "[tool.poetry.dependencies]\ngood = '*'\n",
     "in words": "dependencies = ['good b c']\n",

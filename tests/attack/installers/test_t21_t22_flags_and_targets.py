@@ -202,3 +202,10 @@ def test_a_file_of_somebody_else(user, project, tmp_path, monkeypatch):
         assert not found.ours  # what belongs to root is fine
     else:
         assert found.ours
+
+
+@pytest.mark.parametrize("argv", [["--target="], ["--prefix", ""], ["-e", ""], ["--directory="], [""]], ids=" ".join)
+def test_a_variable_that_is_empty_names_nothing(user, project, argv):
+    """As in `--target "$FOLDER"`: what was meant for elsewhere does not go into the environment."""
+    with pytest.raises(UsageError):
+        uv.plan(["pip", "install", *argv, "six"], user, str(project))
