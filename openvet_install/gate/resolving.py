@@ -192,11 +192,16 @@ class Resolver(Keeper):
         return one.file.is_sdist or self.rank(one.file) > self.rank(best.file)
 
     def _whole(self, project: str, releases: Iterable[Sequence[Decision]]) -> set[str]:
-        clean = [some for some in releases if all(one.reason.klass is not ReasonClass.NO for one in some)]
-        listed = {one.file.url for some in clean for one in some if one.file.is_wheel and one.file.sha256}
-        with self._lock:
-            self._readable |= listed
-            self._whole_ones |= {project} if listed else set()
+        """List the releases without a no that have a wheel: it tells their metadata, an sdist beside it stays here."""
+        listed: set[str] = set()
+        for some in releases:
+            hashed = [one.file for one in some if one.file.sha256]
+            wheels = {file.url for file in hashed if file.is_wheel}
+            if wheels and all(one.reason.klass is not ReasonClass.NO for one in some):
+                listed |= {file.url for file in hashed}
+                with self._lock:
+                    self._readable |= wheels
+                    self._whole_ones.add(project)
         return listed
 
     def rank(self, file: File) -> int:

@@ -26,6 +26,8 @@ def offer(stage):
     stage.sdist("nat", "1.0")
     stage.wheel("col", "0.9")
     stage.wheel("col", "1.0")
+    stage.sdist("col", "1.0")
+    stage.sdist("win", "1.0")
     stage.wheel("win", "1.0", tag="py3-none-win_amd64", requires=["col>=1"])
     stage.wheel("echo", "1.0", YES, requires=[f"col; {WINDOWS}", "plain"])
     stage.wheel("forked", "1.0", YES, offered={"requires_python": ">=3.9"})
