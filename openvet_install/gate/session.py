@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -161,7 +161,9 @@ def _behind_the_gate(
     archives = Archives(folders)
     if plan.houses:
         importlib.import_module("openvet_install.gate.houses").stock(plan, archives.blobs)
-    keeper = _keeper(plan, chosen, knowledge, archives, upstream=upstream, folders=folders, environ=environ)
+    # what the tool has written is judged when the gateway is gone, and that may ask for documents and originals
+    later = beyond.enter_context(closing(upstream.beside()))
+    keeper = _keeper(plan, chosen, knowledge, archives, upstream=later, folders=folders, environ=environ)
     keeper.note = journal.note
     before = Snapshot(Places.of(plan.target), {}) if plan.anew else snapshot(Places.of(plan.target))
     output = Output.of(plan.output)
@@ -246,6 +248,7 @@ def _keeper(
     originals = originals_of(chosen, upstream, archives, [one.url for one in plan.indexes], logins)
     keeper = keeper_of(plan, chosen, knowledge, archives, documents=documents, originals=originals)
     keeper.hears_login = logins.told
+    upstream.bind(private=keeper.private, own_port=0)
     return keeper
 
 

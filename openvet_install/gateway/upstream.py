@@ -111,6 +111,10 @@ class Upstream:
         self._own_port = 0
         self._closed = False
 
+    def beside(self) -> Upstream:
+        """Return another one with the same settings, to be bound and closed by itself."""
+        return Upstream(self._outside, self._watch)
+
     def bind(self, *, private: Callable[[str], bool], own_port: int) -> None:
         """Say which hosts may live at private addresses, and which loopback port is the gateway itself."""
         self._private, self._own_port = private, own_port

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 import pip
@@ -171,3 +172,11 @@ def test_a_twin_that_no_index_lists(twins, tool, how, claims, files, reason):
         twins.stage.index.entries.pop(twins.name)
     command = ("openvet-pip", "install") if tool == "pip" else ("openvet-uv", "pip", "install")
     assert twins.judged(*command, *what) == reason
+
+
+@pytest.mark.parametrize("slow", ["/simple/", "/files/"])
+def test_an_index_that_answers_when_uv_has_ended(twins, slow):
+    """An up-to-date lock asks no index: what it holds is judged afterwards, and that asks."""
+    twins.set_up("wheel", YES, MODULES)
+    twins.stage.index.lies.at_request = lambda _number, asked: time.sleep(2) if asked.startswith(slow) else None
+    assert twins.judged("openvet-uv", "lock") == "carried"
