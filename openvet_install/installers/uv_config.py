@@ -38,6 +38,10 @@ MAX_FILE_BYTES = 4 * 1024 * 1024
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 _PLACES = ("index", "index-url", "extra-index-url", "find-links")
 _SELECTING = ("no-binary", "exclude-newer", "require-hashes")
+_LEADS = re.compile(r"[/\\`]|\$\(|LAUNCHER|_COMPILER|--eval", re.IGNORECASE)
+"""In what a build is told: a place on this machine, a program, or commands."""
+_BUILDS = ("extra-build-variables", "config-settings", "config-settings-package")
+_OF_USERS = "it may stand in a uv.toml of yours, or of the machine"
 _PROXY_HINT = "a proxy of yours belongs in HTTPS_PROXY: the gateway uses it"
 
 
@@ -122,12 +126,21 @@ class _Reader:
         elif key in _PLACES:
             for entry in entries:
                 self._place(key, entry, (*above, key))
-        elif key == "extra-build-variables":
-            for name in filter(_steers_builds, _names(value)):
-                self._fault(key, above, f"it sets `{name}` for builds")
+        elif key in _BUILDS:
+            self._builds(key, value, above)
         else:
             for text in filter(_is_reference, _strings(value)):
                 self._fault(key, above, f"`{text}` is a direct reference, which is not gated yet")
+
+    def _builds(self, key: str, value: Any, above: tuple[str, ...]) -> None:
+        """Refuse what steers builds, and what would lead the build of a package to something of the project."""
+        for name in _names(value) if key == "extra-build-variables" else ():
+            if _steers_builds(name, uv_keys.BUILD_VARIABLES_NEVER):
+                self._fault(key, above, f"it sets `{name}` for builds")
+            elif self.project and _steers_builds(name, uv_keys.BUILD_VARIABLES_OF_USERS):
+                self._fault(key, above, f"it sets `{name}` for builds", _OF_USERS)
+        for text in filter(_LEADS.search, _strings(value) if self.project else ()):
+            self._fault(key, above, f"`{text}` would lead builds to something of the project", _OF_USERS)
 
     def _index(self, entry: Any, path: tuple[str, ...]) -> None:
         if not isinstance(entry, dict) or not isinstance(entry.get("url"), str):
@@ -354,8 +367,8 @@ def _names(value: Any) -> Iterator[str]:
         yield from variables if isinstance(variables, dict) else ()
 
 
-def _steers_builds(name: str) -> bool:
-    return any(fnmatchcase(name.upper(), pattern) for pattern in uv_keys.BUILD_VARIABLES_NEVER)
+def _steers_builds(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name.upper(), pattern) for pattern in patterns)
 
 
 def _is_reference(text: str) -> bool:

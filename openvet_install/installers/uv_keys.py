@@ -15,8 +15,7 @@ TOP: dict[str, str] = {
             *("reinstall-package", "environments", "required-environments", "minimum-libc-version", "conflicts"),
             *("managed", "package", "default-groups", "dev-dependencies", "dependency-groups", "build-backend"),
             *("cache-keys", "python-preference", "publish-url", "check-url", "trusted-publishing", "add-bounds"),
-            *("audit", "no-cache", "no-sources", "no-sources-package", "compile-bytecode", "config-settings"),
-            *("config-settings-package", "sources", "workspace"),
+            *("audit", "no-cache", "no-sources", "no-sources-package", "compile-bytecode", "sources", "workspace"),
         ),
         CARRY,
     ),
@@ -25,6 +24,7 @@ TOP: dict[str, str] = {
             *("index", "index-url", "extra-index-url", "pip", "dependency-metadata", "constraint-dependencies"),
             *("override-dependencies", "exclude-dependencies", "build-constraint-dependencies"),
             *("extra-build-dependencies", "extra-build-variables", "find-links", "upgrade-package"),
+            *("config-settings", "config-settings-package"),
         ),
         JUDGE,
     ),
@@ -60,7 +60,7 @@ PIP: dict[str, str] = {
             *("no-extra", "no-deps"),
             *("group", "allow-empty-requirements", "resolution", "prerelease", "fork-strategy", "output-file"),
             *("no-strip-extras", "no-strip-markers", "no-annotate", "no-header", "custom-compile-command"),
-            *("generate-hashes", "config-settings", "config-settings-package", "universal", "exclude-newer"),
+            *("generate-hashes", "universal", "exclude-newer"),
             *("exclude-newer-package", "no-emit-package", "emit-index-url", "emit-find-links", "emit-build-options"),
             *("emit-marker-expression", "emit-index-annotation", "annotation-style", "compile-bytecode"),
             *("require-hashes", "no-sources", "no-sources-package", "upgrade", "reinstall"),
@@ -72,6 +72,7 @@ PIP: dict[str, str] = {
         (
             *("index", "index-url", "extra-index-url", "dependency-metadata", "extra-build-dependencies"),
             *("extra-build-variables", "verify-hashes", "find-links", "upgrade-package"),
+            *("config-settings", "config-settings-package"),
         ),
         JUDGE,
     ),
@@ -96,4 +97,11 @@ INDEX = frozenset(
 BUILD_VARIABLES_NEVER = (
     *("PYTHON*", "*_PROXY", "*CERT*", "*CA_BUNDLE*", "LD_*", "DYLD_*", "PATH", "PIP_*", "UV_*", "GIT_*", "OPENSSL_*"),
     *("BASH_ENV", "ENV", "GCONV_PATH", "SSLKEYLOGFILE"),
+)
+
+# Names that a project may not set, a user may: of programs that builds start, and of their configuration.
+BUILD_VARIABLES_OF_USERS = (
+    *("CC", "CXX", "CPP", "LD", "LDSHARED", "LDCXXSHARED", "AR", "AS", "NM", "RANLIB", "FC", "F77", "F90", "NVCC"),
+    *("HOME", "SHELL", "XDG_*", "*_WRAPPER", "*_LAUNCHER", "*_COMPILER", "*_EXTRA_CONFIG", "*_TOOLCHAIN_FILE"),
+    *("CARGO*", "RUST*", "MAKE", "MAKEFILES", "NODE_*", "PERL*", "RUBY*", "JAVA_*", "TMPDIR"),
 )

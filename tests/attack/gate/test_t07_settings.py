@@ -75,6 +75,31 @@ def test_what_is_to_be_upgraded_is_a_limit_and_comes_from_an_index(stage, words,
         stopped(stage, stage.run("openvet-uv", command[0], typed, *command[1:]), 64, before=before)
 
 
+BUILDS = """import os, subprocess
+subprocess.run([os.environ.get("CC", "true")], check=False)
+def get_requires_for_build_wheel(config_settings=None):
+    subprocess.run([(config_settings or {}).get("compiler", "true")], check=False)
+    return []
+def prepare_metadata_for_build_wheel(folder, config_settings=None):
+    raise SystemExit(1)
+build_wheel = prepare_metadata_for_build_wheel
+"""
+
+
+@pytest.mark.parametrize(
+    "key", ["extra-build-variables = { source = { CC = 'PROGRAM' } }", "config-settings = { compiler = 'PROGRAM' }"]
+)
+def test_the_build_of_an_approved_sdist_starts_nothing_of_the_project(stage, key):
+    program = stage.project / "evil"
+    program.write_text(f"#!/bin/sh\ntouch {stage.marker}\n")
+    program.chmod(0o755)
+    stage.sdist("source", "1.0", YES, backend=BUILDS)
+    stage.policy()
+    (stage.project / "uv.toml").write_text(key.replace("PROGRAM", str(program)) + "\n")
+    before = everything(stage)
+    stopped(stage, stage.run(*UV, "source"), 78, before=before)
+
+
 AROUND = {
     PIP: [
         {"NO_PROXY": "*"}, {"no_proxy": "127.0.0.1"}, {"PIP_NO_PROXY_ENV": "1"}, {"PIP_PROXY": "http://127.0.0.1:1"},

@@ -134,3 +134,37 @@ def test_a_file_that_cannot_be_read_is_not_skipped(place, text):
     path.write_bytes(text.encode("latin-1"))
     with pytest.raises(InstallError, match="not TOML"):
         uv.plan(argv, variables, work)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "extra-build-variables = { six = { CC = 'x' } }",
+        "extra-build-variables = { six = { DIST_EXTRA_CONFIG = 'x' } }",
+        "extra-build-variables = { six = { CFLAGS = '-I /d' } }",
+        "extra-build-variables = { six = { MAKEFLAGS = '--eval=x:=$(shell id)' } }",
+        "config-settings = { setup-args = ['--native-file=./d'] }",
+        "config-settings-package = { six = { 'cmake.args' = '-DCMAKE_C_COMPILER_LAUNCHER=x' } }",
+        "[pip]\nconfig-settings = { x = '/d' }",
+    ],
+)
+@pytest.mark.parametrize("where", ["project", "user"])
+def test_a_project_leads_no_build_to_something_of_its_own(place, where, said):
+    """In the build of an approved sdist: what a user has said by himself is his."""
+    argv, variables, work, path = place(where, said)
+    if where == "user":
+        assert uv.plan(argv, variables, work)
+        return
+    with pytest.raises(InstallError) as caught:
+        uv.plan(argv, variables, work)
+    assert caught.value.exit_code == 78
+    assert caught.value.where.startswith(f"{path}:")
+
+
+def test_what_a_project_says_to_builds_otherwise(place):
+    argv, variables, work, _path = place(
+        "project",
+        "config-settings = { editable_mode = 'compat', x = ['-Da=b', '1.2'] }\n"
+        "extra-build-variables = { six = { MAX_JOBS = '4', CMAKE_ARGS = '-DGGML_CUDA=on', CFLAGS = '-O2 -g' } }\n",
+    )
+    assert uv.plan(argv, variables, work)
