@@ -27,7 +27,7 @@ _PAIR = re.compile(rf"\s*(?P<key>{_DOTTED})\s*=")
 _TOKEN = re.compile(
     r'''"""[^"\\]*(?:(?:\\.|"{1,2}(?!"))[^"\\]*)*"""+'''  # a string of many lines
     r"""|'{3}.*?'{3,}"""
-    r"""|"(?:[^"\\]|\\.)*"|'[^']*'|#[^\n]*|[][{}]|\n""",
+    r"""|"[^"\\]*(?:\\.[^"\\]*)*"|'[^']*'|#[^\n]*|[][{}]|\n""",
     re.DOTALL,
 )
 """What decides where a value ends."""
@@ -232,7 +232,8 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
     for token in _TOKEN.finditer(text + "\n"):
         mark = token[0]
         if begins:
-            yield number + 1, lines[number]
+            if lines[number]:
+                yield number + 1, lines[number]
             begins = False
         depth += (mark in "[{") - (mark in "]}")
         number += mark.count("\n")
