@@ -24,7 +24,7 @@ from openvet_install.gate.model import LogStopsError, Outcome
 from openvet_install.gate.setting import NO_POLICY, setting
 from openvet_install.gate.state import Looks, usable_folders
 from openvet_install.gate.update import move_pins
-from openvet_install.http import Fetcher
+from openvet_install.http import Fetcher, without_login
 from openvet_install.installers.disk import replace_file
 from openvet_install.openvet.pins import read_pins
 from openvet_install.openvet.sshsig import parse_fingerprint
@@ -65,7 +65,7 @@ def init(urls: list[str], operators: list[str], options: WrapperOptions) -> int:
     for url in urls:
         name = name_of(url)
         if name in logs and logs[name].url != url:
-            raise UsageError(f"log `{name}` is {logs[name].url} in {openvet.name}")
+            raise UsageError(f"log `{name}` is {without_login(logs[name].url)} in {openvet.name}")
         if name not in logs:
             added[name] = logs[name] = LogSettings(name=name, url=url, where="--log", operators=tuple(operators))
     found = _move(folder, logs, None)

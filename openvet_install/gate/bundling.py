@@ -47,7 +47,7 @@ class _Recorder:
     """One log for the rehearsal, see `Held`: hands out what its hosts and the store have, and notes it."""
 
     def __init__(self, source: Source, head: bytes) -> None:
-        self.place = source.url
+        self.place = source.key
         self.head = head
         self.objects: dict[tuple[Kind, bytes], bytes] = {}
         self.told: dict[bytes, tuple[bytes, ...]] = {}
@@ -66,7 +66,7 @@ class _Recorder:
         return self._source.has(kind, name)
 
     def insertions(self, audit: bytes) -> tuple[bytes, ...]:
-        found = self._source.store.hints(self._source.url, audit)[:1]
+        found = self._source.store.hints(self._source.key, audit)[:1]
         if found:
             self.told[audit] = found
         return found
@@ -122,8 +122,9 @@ def _sources(
         (policy.scope, name): one for policy in chosen.policies for name, one in policy.logs.items()
     }
     for one in seen:
-        source = Source(one.url, settings[one.scope, one.name].mirrors, fetcher, store)
-        yield source.url, source, bytes.fromhex(one.newest)
+        log = settings[one.scope, one.name]
+        source = Source(log.url, log.mirrors, fetcher, store)
+        yield source.key, source, bytes.fromhex(one.newest)
 
 
 def _rehearse(chosen: Setting, bundle: Bundle, files: Sequence[File], stack: ExitStack) -> None:

@@ -18,7 +18,7 @@ from openvet_install.errors import ConfigError, InvalidError, UndecidedError
 from openvet_install.gate.bundles import BundleOldError
 from openvet_install.gate.model import LogStopsError
 from openvet_install.gate.together import together
-from openvet_install.http import Nowhere
+from openvet_install.http import Nowhere, without_login
 from openvet_install.openvet.faults import LogMissingError
 from openvet_install.openvet.pins import read_pins, read_walked
 
@@ -356,7 +356,9 @@ def pinned(policy: PolicyFile) -> list[tuple[LogSettings, Pin, Walked | None]]:
         if pin is None:
             raise ConfigError(f"log `{name}` has no pin", where=settings.where, hint=hint)
         if pin.url != settings.url:
-            raise ConfigError(f"log `{name}` is pinned at another URL: {pin.url}", where=settings.where, hint=hint)
+            raise ConfigError(
+                f"log `{name}` is pinned at another URL: {without_login(pin.url)}", where=settings.where, hint=hint
+            )
         if seen is None and not settings.operators:
             raise ConfigError(f"log `{name}` was never verified here", where=settings.where, hint=hint)
         if seen is not None and settings.operators and not _agree(settings.operators, seen.operators):

@@ -20,6 +20,7 @@ from openvet_install.gate.model import LogSeen
 from openvet_install.gate.once import Once
 from openvet_install.gate.spelled import by_name, public_release, spellings
 from openvet_install.gate.together import together
+from openvet_install.http import without_login
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -105,7 +106,7 @@ class Knowledge:
             LogSeen(
                 scope=source.scope,
                 name=source.settings.name,
-                url=source.settings.url,
+                url=without_login(source.settings.url),
                 head=source.pin,
                 newest=source.newest,
                 generation=source.log.commit(source.pin).generation,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import platformdirs
 
+from openvet_install.http import without_login
 from openvet_install.installers.disk import replace_file
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class Looks:
 
     def of(self, url: str) -> tuple[Look, ...]:
         """Return the last look from each of a few pins, the latest first; what cannot be read is none."""
-        entries = self._read().get(url)
+        entries = self._read().get(without_login(url))
         found = map(_look, entries if isinstance(entries, list) else ())
         return tuple(one for one in found if one is not None)[:LOOKS_AT_MOST]
 
@@ -106,7 +107,9 @@ class Looks:
         with self._lock:
             data = self._read()
             looks = [Look(pin, newest, checked), *(one for one in self.of(url) if one.pin != pin)]
-            data[url] = [one._asdict() | {"checked": one.checked.isoformat()} for one in looks[:LOOKS_AT_MOST]]
+            data[without_login(url)] = [
+                one._asdict() | {"checked": one.checked.isoformat()} for one in looks[:LOOKS_AT_MOST]
+            ]
             try:
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 replace_file(self._path, json.dumps(data, indent=1, sort_keys=True).encode())

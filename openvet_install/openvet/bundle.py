@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from openvet_install.errors import ConfigError, InvalidError, UndecidedError
+from openvet_install.http import without_login
 from openvet_install.openvet.faults import KINDS, Kind
 from openvet_install.openvet.source import OBJECT_MAX_BYTES, Beside, base_url
 
@@ -77,7 +78,7 @@ class Bundle(NamedTuple):
 
     def held(self, url: str) -> Held | None:
         """Return what is here of the log at a URL; None if it is not one of the bundle's."""
-        return self.logs.get(base_url(url))
+        return self.logs.get(without_login(base_url(url)))
 
 
 class _Members:
@@ -151,7 +152,7 @@ def parse_bundle(name: str, raw: bytes) -> Bundle:
         known = said["format"] == FORMAT
         made = _time(said["made"])
         packages = frozenset(_text(one) for one in said["packages"])
-        told = {base_url(_text(one["url"])): _told(one) for one in said["logs"]}
+        told = {without_login(base_url(_text(one["url"]))): _told(one) for one in said["logs"]}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, ConfigError) as error:
         raise BundleInvalidError(name, f"has a `{_MANIFEST}` that cannot be read") from error
     if not known:
@@ -174,7 +175,7 @@ def read_bundle(path: Path) -> Bundle:
 def pack(
     made: datetime, packages: frozenset[str], logs: Mapping[str, Told], objects: Mapping[tuple[Kind, bytes], bytes]
 ) -> bytes:
-    """Return the bytes of a bundle; `logs` are by URL. The same content gives the same bytes."""
+    """Return the bytes of a bundle; `logs` are by URL, without logins. The same content gives the same bytes."""
     manifest = {
         "format": FORMAT,
         "made": made.astimezone(timezone.utc).isoformat(timespec="seconds"),

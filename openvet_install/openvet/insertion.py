@@ -111,7 +111,7 @@ class Insertions:
         return commit.tree.root if operation.fingerprint.digest == fingerprint else None
 
     def _noted(self, subject: Subject, audit: bytes) -> tuple[bytes, Commit] | None:
-        for name in self._reader.source.store.hints(self._reader.source.url, audit):
+        for name in self._reader.source.store.hints(self._reader.source.key, audit):
             commit = self._below(name, subject, audit)
             if commit is not None:
                 return name, commit

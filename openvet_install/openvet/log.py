@@ -274,14 +274,14 @@ class Log:
         if subject.sha256 is None:
             return
         digest, key = subject.hash.digest, subject_key(subject)
-        self._source.store.note(self._source.url, digest, key)
+        self._source.store.note(self._source.key, digest, key)
         if self._walked_bytes < BYTES_REMEMBERED:
             self._walked.setdefault(digest, set()).add(key)
             self._walked_bytes += len(key)
 
     def hint(self, state: chain.Trusted, audit: bytes) -> None:
         """Keep where an audit came in, to find it again quickly."""
-        self._source.store.hint(self._source.url, audit, state.commit.position, state.name)
+        self._source.store.hint(self._source.key, audit, state.commit.position, state.name)
 
     def _replay(
         self, names: list[bytes], trusted: chain.Trusted | None, accepted: tuple[str, ...], progress: Progress | None

@@ -75,6 +75,8 @@ class Source:
     ) -> None:
         """Nothing is asked yet."""
         self.url = base_url(url)
+        self.key = without_login(self.url)
+        """What the log is called wherever something is written down."""
         self.store = store
         self._bases = (self.url, *(base_url(mirror) for mirror in mirrors))
         self._fetcher = fetcher
@@ -115,7 +117,7 @@ class Source:
 
     def subjects(self, sha256: bytes) -> tuple[bytes, ...]:
         """Return keys of the audit tree that earlier walks here, or a bundle, say are about these bytes."""
-        noted = self.store.noted(self.url, sha256)
+        noted = self.store.noted(self.key, sha256)
         return noted if self._beside is None else (*noted, *self._beside.subjects(sha256))
 
     def mirror_heads(self) -> list[tuple[str, bytes | None, str]]:

@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import unicodedata
+import zipfile
 
 import pytest
 
@@ -204,3 +205,27 @@ def test_the_tools_child_cannot_outlive_a_block_with_success(stage, tool):
     before = everything(stage)
     stopped(stage, stage.run(*tool, "good"), 69, before=before)
     assert stage.index.asked(f"/files/{wheel_name('good', '1.0')}")
+
+
+@BOTH
+def test_the_login_of_a_log_is_written_nowhere(stage, tool):
+    """Reports and bundles are handed on, caches are shared; only the files of the policy hold what people wrote."""
+    stage.wheel("goodlib", "1.0", YES)
+    stage.policy()
+    stage.wheel("later", "1.0", YES)
+    said = ("openvet.toml", "openvet.lock")
+    for name in said:
+        path = stage.project / name
+        path.write_text(path.read_text().replace("http://127", "http://someone:pass-of-the-log@127"))
+    ended = stage.run(*tool, "goodlib")
+    assert ended.code == 0, ended.err
+    assert ended.report["logs"][0]["url"] == stage.log.url
+    for command in (["update"], ["bundle", "goodlib"], ["check", "--environment", "--report=markdown"], ["config"]):
+        ended = stage.run("openvet-install", *command)
+        assert "pass-of-the-log" not in ended.out + ended.err
+    with zipfile.ZipFile(stage.project / "openvet.bundle") as bundle:
+        assert json.loads(bundle.read("bundle.json"))["logs"][0]["url"] == stage.log.url
+    offline = stage.run(*tool, "goodlib", "--openvet-offline")
+    assert offline.code == 0, offline.err
+    holding = [path for path in stage.folder.rglob("*") if path.is_file() and b"pass-of-the-log" in path.read_bytes()]
+    assert sorted(path.name for path in holding) == sorted(said)
