@@ -135,11 +135,18 @@ class Nested(NamedTuple):
     path: str
 
 
+class Line(NamedTuple):
+    """A line that names a folder."""
+
+    text: str
+    project: Project
+
+
 class Part(NamedTuple):
     """One of the files that an input is made of: `path` as it was named, relative to the working folder, and lines."""
 
     path: str
-    lines: tuple[str | Nested, ...]
+    lines: tuple[str | Nested | Line, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +155,7 @@ class Input:
 
     `lines` are its requirements and options in their order, flattened; options may hold logins: not in `repr()`.
     `indexes` are those that the options name, `links` what `--find-links` names, `projects` folders: words of
-    the whole command. `parts` are the same lines file by file, folders and links left out.
+    the whole command. `parts` are the same lines file by file, links left out.
     """
 
     path: str

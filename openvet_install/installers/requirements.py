@@ -28,6 +28,7 @@ from openvet_install.installers.commands import (
     REQUIREMENTS,
     Index,
     Input,
+    Line,
     Nested,
     Part,
     Requested,
@@ -156,7 +157,7 @@ class _Whole:
         self._indexes: list[Index] = []
         self._links: list[Links] = []
         self._projects: list[Project] = []
-        self._parts: dict[str, list[str | Nested]] = {}
+        self._parts: dict[str, list[str | Nested | Line]] = {}
 
     def inputs(self) -> tuple[Input, ...]:
         typed = without_login(self._typed)
@@ -192,6 +193,7 @@ class _Whole:
             project = read_project(line, cwd, at)
             if project is not None:
                 self._project(project, path, kind, at)
+                self._parts[path].append(Line(line, project))
                 return
             found = _parse_requirement(line, at, cwd)
             if is_http(path) and found.source is not None and found.source.path is not None:
@@ -210,6 +212,7 @@ class _Whole:
                 project = read_project(value, self._reader.cwd, at, editable=True)
                 if project is not None:
                     self._project(project, path, kind, at)
+                    self._parts[path].append(Line(f"-e {value}", project))
             rest = [one for one in tokens if one.flag and one.flag.name not in ("--find-links", "--editable")]
             if rest:
                 options = " ".join(map(_written, rest))

@@ -94,6 +94,7 @@ def plan(
         output=os.path.abspath(os.path.join(cwd, output)) if output is not None else None,
     )
     _check_links(links, compiled, tokens, config)
+    asked_of = with_files(around.indexes, inputs)
     version = _version(tokens, around, config)
     uv, target = _look(tokens, around)
     return Plan(
@@ -122,7 +123,7 @@ def plan(
         requested=(*requested_of(inputs, REQUIREMENTS), *found.requested, *asked),
         limits=requested_of(inputs, CONSTRAINTS),
         inputs=inputs,
-        indexes=with_files(around.indexes, inputs),
+        indexes=(*asked_of, *(found.indexes if asked_of else ())),
         environment=around.child,
         upstream=around.upstream,
         dropped=around.dropped,

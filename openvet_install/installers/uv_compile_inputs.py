@@ -1,7 +1,7 @@
 """What `uv pip compile` reads: each file once, its copy for the tool, and what it asks for (threats T03, T05)."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH112, PTH117, PTH118, PTH119, PTH120
+# ruff: noqa: PTH100, PTH112, PTH113, PTH117, PTH118, PTH119, PTH120
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from openvet_install.errors import DirectReferenceError, UsageError
-from openvet_install.installers import disk, scripts
-from openvet_install.installers.commands import COMMAND_LINE, REQUIREMENTS, Nested, Requested, requested_of
+from openvet_install.installers import disk, scripts, uv_config
+from openvet_install.installers.commands import REQUIREMENTS, Line, Nested, Requested, requested_of
 from openvet_install.installers.groups import group_in
 from openvet_install.installers.mirror import ROOT_MARK, Mirror, Mirrored, check_depth
 from openvet_install.installers.projects import (
-    Project,
     names_address,
+    pyproject,
     refuse_sources,
-    refuse_sources_of,
     strings_of,
     table_of,
 )
 from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, is_http, pins_in
 from openvet_install.installers.sources import local_path, shown
 from openvet_install.installers.toml_copy import without_build
+from openvet_install.installers.uv_sources import place_of, ways_out
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -42,7 +42,7 @@ else:
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from openvet_install.installers.commands import Input, Part
+    from openvet_install.installers.commands import Index, Input, Part
 
 _PROJECT = "pyproject.toml"
 _FETCHED = "/openvet-fetched"
@@ -51,7 +51,10 @@ _BUILT = frozenset({"dependencies", "optional-dependencies"})
 
 
 class Inputs:
-    """The files of one command; `requested` are what projects and scripts ask for, `inputs` files of requirements."""
+    """The files of one command; `requested` are what projects and scripts ask for, `inputs` files of requirements.
+
+    `indexes` are those that projects name.
+    """
 
     def __init__(
         self, reader: Reader, texts: Mapping[str, str], *, sources: bool, extras: frozenset[str] | None
@@ -63,9 +66,11 @@ class Inputs:
         self._reader, self._sources, self._extras = reader, sources, extras
         self._files = {path: text.encode() for path, text in texts.items()}
         self._called: dict[str, str] = {}
+        self._folders: set[str] = set()
         self._stdin = b""
         self.requested: list[Requested] = []
         self.inputs: list[Input] = []
+        self.indexes: list[Index] = []
 
     def read(self, typed: Sequence[str], kind: str, flag: str = "") -> list[Mirrored]:
         """Read files of a kind and return them as words, each behind `flag`.
@@ -135,7 +140,14 @@ class Inputs:
         return place
 
     def _part(self, part: Part) -> None:
-        lines = [self._nested(one, part.path) if isinstance(one, Nested) else one for one in part.lines]
+        lines = [
+            self._nested(one, part.path)
+            if isinstance(one, Nested)
+            else self._named(one, part.path)
+            if isinstance(one, Line)
+            else one
+            for one in part.lines
+        ]
         raw = "".join(f"{line}\n" for line in lines).encode()
         if part.path == "-":
             self._stdin = raw
@@ -149,6 +161,57 @@ class Inputs:
         if relative:
             check_depth(nested.written, os.path.dirname(self._place(inside)))
         return f"{nested.flag} {nested.written if relative else ROOT_MARK + self._place(nested.path)}"
+
+    def _named(self, line: Line, inside: str) -> str:
+        """Return a line that names a folder as the copy has it, and take the copy of the folder's file."""
+        path, written = line.project.path, line.text
+        if "file:" in written or path in written:
+            if path not in written:
+                raise UsageError(f"`{shown(written)}`: name the folder by its path", where=inside)
+            written = written.replace(path, ROOT_MARK + path, 1)
+        else:
+            check_depth(path, self._reader.cwd)
+        self._folder(path, line.project.origin, line.project.extras)
+        return written
+
+    def _folder(self, folder: str, origin: str, extras: str = "") -> None:
+        """Take a folder that says by itself what it needs: uv reads that, and has nothing to build."""
+        path = os.path.join(folder, _PROJECT)
+        if path in self._folders:
+            return
+        self._folders.add(path)
+        if not os.path.isfile(path):
+            raise UsageError(f"`{folder}` has no {_PROJECT}: it would be built, which is not gated here", where=origin)
+        text = self._toml(path)
+        project = table_of(text, "project")
+        if not isinstance(project.get("version"), str) or project.get("dynamic"):
+            raise _would_be_built(path)
+        names = re.split(r"[\[\],\s]+", extras)
+        self._static(text, path, frozenset(str(canonicalize_name(one)) for one in names))
+
+    def _lead(self, text: Mapping[str, Any], folder: str) -> None:
+        """Follow `tool.uv.sources` to folders. Raises `UsageError` for everything else that is no index."""
+        path = os.path.join(folder, _PROJECT)
+        uv = table_of(table_of(text, "tool"), "uv")
+        self.indexes += uv_config.of_project(folder).indexes
+        for name, entries in table_of(uv, "sources").items():
+            for entry in entries if isinstance(entries, list) else [entries]:
+                ways = ways_out(entry)
+                place = place_of(folder, entry) if ways == {"path"} else ""
+                if place and os.path.isdir(place) and not os.path.isabs(entry["path"]):
+                    self._folder(place, path)
+                elif ways or entry.get("workspace"):
+                    raise UsageError(f"`tool.uv.sources`: `{name}` is not gated here", where=path, hint="--no-sources")
+        self._refuse_around(folder)
+
+    def _refuse_around(self, folder: str) -> None:
+        """Raise `UsageError` for sources of a workspace around a folder."""
+        for start in dict.fromkeys((folder, os.path.realpath(folder))):
+            for above in Path(start).parents:
+                path = str(above / _PROJECT)
+                around = pyproject(path, os.path.join(folder, _PROJECT))
+                if "workspace" in table_of(table_of(around, "tool"), "uv"):
+                    refuse_sources(around, "uv", path)
 
     def _bytes(self, path: str) -> bytes:
         """Read a file once; what is read again is the same copy."""
@@ -176,25 +239,26 @@ class Inputs:
         """Raise `UsageError` for sources of a project, or of a workspace around it."""
         if self._sources:
             refuse_sources(text, "uv", path)
-            refuse_sources_of(Project(os.path.dirname(self._place(path)), False, "", COMMAND_LINE))
+            self._refuse_around(os.path.dirname(self._place(path)))
 
     def _project(self, path: str) -> None:
-        text = self._toml(path)
+        self._static(self._toml(path), path, self._extras)
+
+    def _static(self, text: Mapping[str, Any], path: str, extras: frozenset[str] | None) -> None:
+        """Take a project for what its file says; `extras` are those that are asked for, None for all."""
         project = table_of(text, "project")
         elsewhere = "dependencies" not in project and "poetry" in table_of(text, "tool")
         if not project.get("name") or elsewhere or _BUILT.intersection(strings_of(project.get("dynamic"))):
-            raise UsageError(
-                f"`{path}` does not say by itself what the project needs: it would be built, which is not gated here",
-                hint="a list of `dependencies` in its [project] table",
-            )
+            raise _would_be_built(path)
         # of a requirement that uv cannot read it would ask the backend
         self._files[self._place(path)] = without_build(text)
-        self._refuse_sources(text, path)
+        if self._sources:
+            self._lead(text, os.path.dirname(self._place(path)))
         optional = {
             str(canonicalize_name(name)): strings_of(lines)
             for name, lines in table_of(project, "optional-dependencies").items()
         }
-        wanted = optional if self._extras is None else self._extras
+        wanted = optional if extras is None else extras
         lists = [(True, strings_of(project.get("dependencies")))]
         lists += [(name in wanted, lines) for name, lines in optional.items()]
         for asked, lines in lists:
@@ -212,12 +276,15 @@ class Inputs:
         self.requested += () if script is None else script.requirements
 
 
+def _would_be_built(path: str) -> UsageError:
+    return UsageError(
+        f"`{path}` does not say by itself what the project needs: it would be built, which is not gated here",
+        hint="a list of `dependencies`, and a `version`, in its [project] table",
+    )
+
+
 def _check(source: Input) -> None:
-    """Raise for what a compiled file could not name, or only by the place of a copy of ours."""
-    if source.projects:
-        raise UsageError(
-            f"`{source.projects[0].path}`: folders are not gated here yet", where=source.projects[0].origin
-        )
+    """Raise for what a compiled file could not name."""
     for one in requested_of([source], source.kind):
         if one.source is not None:
             raise _direct(one.source.filename, one.origin)

@@ -115,8 +115,6 @@ def plan(
     tokens = [*uv_resolve.from_variables(tokens, around, command.words), *tokens]
     scripted = read(last_of(tokens, "--script") or "", around.cwd)
     typed, folders, words = uv_resolve.words_of_command(command, tokens, around)
-    if folders:
-        raise UsageError(f"`{folders[0].path}`: folders are not gated here yet")
     reader = Reader(around.cwd, environ, partial(fetch, upstream=around.upstream), stdin=True)
     found = Inputs(reader, around.config.texts, sources=True, extras=frozenset())
     flagged = [
@@ -125,6 +123,9 @@ def plan(
         for word in found.read(values_of(tokens, flag), kind, flag)
     ]
     inputs = tuple(found.inputs)
+    folders += tuple(one for source in inputs for one in source.projects)
+    if folders:
+        raise UsageError(f"`{folders[0].path}`: folders are not gated here yet")
     output = last_of(tokens, "--output-file")
     edits = command.words in _EDIT
     frozen = has(tokens, "--frozen") or has(tokens, "--check-exists")
