@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from openvet_install.decide import Action, Decision, Reason, ReasonClass
-from openvet_install.errors import EXIT_OK, ConfigError, InvalidError
+from openvet_install.errors import EXIT_OK, ConfigError, InvalidError, UsageError
 from openvet_install.files import File
 from openvet_install.gate import locked
 from openvet_install.gate.outcome import Fit
@@ -18,6 +19,7 @@ from openvet_install.gate.resolving import Resolver
 from openvet_install.installers import mirror
 from openvet_install.installers.commands import folders_in
 from openvet_install.installers.disk import replace_file
+from openvet_install.installers.projects import read_project
 from openvet_install.installers.requirements import lines_of, pins_in
 
 if TYPE_CHECKING:
@@ -107,7 +109,8 @@ def _judge_pins(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
     elsewhere: list[str] = []
     good = True
     pins = list(pins_in(text))
-    if len(pins) != sum(not line.startswith("-") for _number, line in lines_of(text)):
+    others = [line for _number, line in lines_of(text) if line.startswith("-e ") or not line.startswith("-")]
+    if len(pins) != sum(not _is_folder(line, plan.cwd, compiled) for line in others):
         raise InvalidError("what uv has written names something else than releases", where=_name(compiled))
     for requirement in pins:
         name = str(canonicalize_name(requirement.name))
@@ -141,12 +144,25 @@ def _judge_lock(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
     lock = parse_lock(text, path, "uv" if compiled.kind == mirror.LOCK else "pylock")
     selection = select_for(lock, plan.target)
     folders = folders_in(plan.argv)
-    result.unfit = not locked.admit(Locked(lock=lock, selection=selection, base=None), keeper, folders=folders)
+    good = locked.admit(Locked(lock=lock, selection=selection, base=None), keeper, folders=folders)
+    for package in lock.packages:
+        if package.is_local and os.path.abspath(path.parent / package.source.location) not in compiled.folders:  # noqa: PTH100 - as it was named
+            locked.refuse_direct(package, keeper)
+            good = False
+    result.unfit = not good
     result.lock, result.locked = _name(compiled), len({one.package.name for one in selection.files})
     result.not_judged_here = tuple(f"{one.name} ({one.why})" for one in selection.not_here)
     hashes = {one.file.sha256 for one in selection.files}
     judged = [one for some in keeper.decisions().values() for one in some if one.file.sha256 in hashes]
     return {one.file.name: one for one in judged}
+
+
+def _is_folder(line: str, cwd: str, compiled: Compiled) -> bool:
+    """Tell whether a line names a folder that was asked for."""
+    with suppress(UsageError):
+        found = read_project(line.removeprefix("-e "), cwd, _name(compiled))
+        return found is not None and found.path in compiled.folders
+    return False
 
 
 def _name(compiled: Compiled) -> str:

@@ -100,6 +100,7 @@ class Compiled(NamedTuple):
 
     `kind`: that of the file to be judged, `output` its absolute path (None: the standard output), or NOTHING.
     `universal`: it is for every platform. `header`: the command that stands at its head, where the tool wrote another.
+    `folders` are those that it may name, absolute.
     """
 
     mirror: Mirror
@@ -107,6 +108,7 @@ class Compiled(NamedTuple):
     universal: bool = True
     output: str | None = None
     header: str | None = None
+    folders: frozenset[str] = frozenset()
 
     @property
     def replaced(self) -> tuple[str, ...]:

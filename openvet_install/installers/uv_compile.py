@@ -92,6 +92,7 @@ def plan(
         kind=PYLOCK if (last_of(tokens, "--format") or output or "").endswith(".toml") else REQUIREMENTS,
         universal=_says("universal", tokens, config),
         output=os.path.abspath(os.path.join(cwd, output)) if output is not None else None,
+        folders=frozenset(found.folders),
     )
     _check_links(links, compiled, tokens, config)
     asked_of = with_files(around.indexes, inputs)

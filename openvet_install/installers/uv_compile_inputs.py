@@ -53,7 +53,7 @@ _BUILT = frozenset({"dependencies", "optional-dependencies"})
 class Inputs:
     """The files of one command; `requested` are what projects and scripts ask for, `inputs` files of requirements.
 
-    `indexes` are those that projects name.
+    `indexes` are those that projects name, `folders` those that were named, absolute.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Inputs:
         self._reader, self._sources, self._extras = reader, sources, extras
         self._files = {path: text.encode() for path, text in texts.items()}
         self._called: dict[str, str] = {}
-        self._folders: set[str] = set()
+        self.folders: set[str] = set()
         self._stdin = b""
         self.requested: list[Requested] = []
         self.inputs: list[Input] = []
@@ -177,9 +177,9 @@ class Inputs:
     def _folder(self, folder: str, origin: str, extras: str = "") -> None:
         """Take a folder that says by itself what it needs: uv reads that, and has nothing to build."""
         path = os.path.join(folder, _PROJECT)
-        if path in self._folders:
+        if folder in self.folders:
             return
-        self._folders.add(path)
+        self.folders.add(folder)
         if not os.path.isfile(path):
             raise UsageError(f"`{folder}` has no {_PROJECT}: it would be built, which is not gated here", where=origin)
         text = self._toml(path)

@@ -53,15 +53,27 @@ def test_a_folder_that_says_what_it_needs(stage, how):
 def test_sources_that_lead_to_folders(stage):
     ready(stage)
     folder(stage, "lib", "good", "other", more='[tool.uv.sources]\nother = { path = "../other", editable = true }\n')
+    (stage.project / "app").mkdir()
+    (stage.project / "app" / "pyproject.toml").write_text(
+        '[project]\nname = "app"\nversion = "1"\ndependencies = ["lib"]\n[tool.uv.sources]\nlib = { path = "../lib" }\n'
+    )
+    words = ["--directory", "app", "pip", "compile", "pyproject.toml"]
+    ended = stage.run("openvet-uv", *words)
+    assert ended.code == 0, ended.err
+    assert ended.out == plain_uv(stage, *words).replace("uv --no-cache", "uv")
+    assert "-e ../other" in ended.out
+    assert not stage.marker.exists()
+
+
+def test_a_folder_that_the_output_would_name_like_a_release(stage):
+    """uv writes `lib` for it, which whoever reads that takes from an index."""
+    ready(stage)
     sources = '[tool.uv.sources]\nlib = { path = "lib" }\n'
     (stage.project / "pyproject.toml").write_text(
         f'[project]\nname = "app"\nversion = "1"\ndependencies = ["lib"]\n{sources}'
     )
-    ended = stage.run(*COMPILE, "pyproject.toml")
-    assert ended.code == 0, ended.err
-    assert ended.out == plain_uv(stage, "pip", "compile", "pyproject.toml").replace("uv --no-cache pip", "uv pip")
-    assert "-e ../other" in ended.out
-    assert not stage.marker.exists()
+    before = state(stage)
+    unchanged(stage, stage.run(*COMPILE, "pyproject.toml", "-o", "out.txt"), before, 65)
 
 
 @pytest.mark.parametrize("output", ["out.txt", "pylock.toml"])
