@@ -83,12 +83,14 @@ class Foresight:
         from openvet_install.gate.outcome import Fit  # noqa: PLC0415 - late, the tool starts first
 
         fits = Fit.of(self._plan.target)
+        found: dict[str, list[Decision]] = {}
+        for one in decisions:
+            if one.shown and one.file.is_wheel and one.file.yanked is False and (one.file.size or 0) <= MAX_BYTES:
+                found.setdefault(one.file.version, []).append(one)
+        releases = ((Version(text), some) for text, some in found.items())
         likely = [
-            (Version(one.file.version), one)
-            for one in decisions
-            if one.shown and one.file.is_wheel and one.file.yanked is False and (one.file.size or 0) <= MAX_BYTES
+            (version, one) for version, some in releases if asked.contains(version) for one in some if fits(one.file)
         ]
-        likely = [one for one in likely if asked.contains(one[0]) and fits(one[1].file)]
         if not likely:
             return
         _version, decision = max(likely, key=lambda one: one[0])

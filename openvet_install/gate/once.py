@@ -19,9 +19,12 @@ class Once(Generic[T]):
         """Start empty."""
         self._lock = threading.Lock()
         self._found: dict[Hashable, Future[T]] = {}
+        self._values: dict[Hashable, T] = {}
 
     def get(self, key: Hashable, compute: Callable[[], T]) -> T:
         """Return the value of `key`; raises again what `compute` raised the first time."""
+        if key in self._values:  # without the lock: many ask for the same tens of thousands of times
+            return self._values[key]
         with self._lock:
             future = self._found.get(key)
             mine = future is None
@@ -29,7 +32,8 @@ class Once(Generic[T]):
                 future = self._found[key] = Future()
         if mine:
             try:
-                future.set_result(compute())
+                self._values[key] = value = compute()
+                future.set_result(value)
             except BaseException as error:  # noqa: BLE001 - the other askers must see it too
                 future.set_exception(error)
         return future.result()

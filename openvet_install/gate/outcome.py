@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -39,16 +40,25 @@ class Fit(NamedTuple):
 
     def __call__(self, file: File) -> bool:
         """Tell it; a target that is not known takes everything."""
-        if self.python and file.requires_python:
-            try:
-                if not SpecifierSet(file.requires_python).contains(self.python, prereleases=True):
-                    return False
-            except InvalidSpecifier:
-                pass
+        if self.is_for_another_python(file):
+            return False
         if self.tags is None or not file.is_wheel:
             return True
         pythons, abis, platforms = (part.split(".") for part in file.variant.split("-"))
         return any(f"{p}-{a}-{f}" in self.tags for p in pythons for a in abis for f in platforms)
+
+    def is_for_another_python(self, file: File) -> bool:
+        """Whether `requires-python` leaves the target out."""
+        return bool(self.python and file.requires_python) and _leaves_out(file.requires_python or "", self.python or "")
+
+
+@lru_cache(maxsize=4096)
+def _leaves_out(requires_python: str, python: str) -> bool:
+    """Tell it of what thousands of files of a page say in the same words."""
+    try:
+        return not SpecifierSet(requires_python).contains(python, prereleases=True)
+    except InvalidSpecifier:
+        return False
 
 
 class Seen(NamedTuple):

@@ -160,7 +160,8 @@ class Resolver(Keeper):
         fits = self._view.fits
         admitted = [some for some in releases.values() if any(one.shown and fits(one.file) for one in some)]
         if admitted:
-            return {url for some in admitted for url in self._of_release(some)}
+            beyond = filter(self._is_beyond, releases.values())
+            return {url for some in (*admitted, *beyond) for url in self._of_release(some)}
         if self.needs(project) and any(fits(one.file) for one in decisions):
             return set()
         with self._lock:
@@ -168,6 +169,11 @@ class Resolver(Keeper):
         if flat and self._view.indexed:
             return set()  # read before anything is known of who needs it, and the index is asked as well
         return self._whole(project, releases.values())
+
+    def _is_beyond(self, release: Sequence[Decision]) -> bool:
+        """Tell whether a release that has something approved is for other Pythons only: a lock may fork by them."""
+        other = self._view.fits.is_for_another_python
+        return any(one.shown for one in release) and all(other(one.file) for one in release)
 
     def _of_release(self, release: Sequence[Decision]) -> set[str]:
         fitting = [one for one in release if one.shown and one.file.is_wheel and self._view.fits(one.file)]

@@ -32,6 +32,8 @@ def offer(stage):
     stage.wheel("echo", "1.0", YES, requires=[f"col; {WINDOWS}", "plain"])
     stage.wheel("forked", "1.0", YES, offered={"requires_python": ">=3.9"})
     stage.wheel("forked", "2.0", YES, offered={"requires_python": ">=3.11"})
+    stage.wheel("forked", "3.0", YES, offered={"requires_python": ">=3.13"})
+    stage.sdist("forked", "3.0", offered={"requires_python": ">=3.13"})
 
 
 PROJECT = (
@@ -217,3 +219,18 @@ def test_a_file_of_no_project(stage, text):
     if text:
         assert stage.run(UV, "sync", "--group", "docs").code == 0
         assert set(stage.installed) == {"checks", "later"}
+
+
+def test_a_release_for_other_pythons_is_seen_if_it_is_approved(stage):
+    stage.wheel("forked", "1.0", YES)
+    stage.wheel("forked", "2.0", offered={"requires_python": ">=3.13"})
+    stage.policy()
+    write(stage, "forked")
+    assert stage.run(UV, "lock").code == 0
+    assert b'version = "2.0"' not in lock_of(stage)
+    stage.wheel("forked", "3.0", YES, offered={"requires_python": ">=3.13"})
+    stage.policy()
+    assert stage.run(UV, "lock", "--upgrade").code == 0
+    assert b'version = "3.0"' in lock_of(stage)
+    assert stage.run(UV, "sync").code == 0
+    assert stage.installed["forked"] == "1.0"
