@@ -50,7 +50,7 @@ class Evidence:
         self._by_digest: dict[str, tuple[Subject, ...]] | None = None
         self._insertions = Insertions(reader, state)
         self._clock = clock
-        self._expired = self._expired_keys(clock)
+        self._expired = frozenset() if clock is None else self.expired_keys(clock.now)
 
     def package(self, name: str) -> tuple[Audit, ...]:
         """Return every audit of a package, in key order, each verified in this run."""
@@ -99,6 +99,11 @@ class Evidence:
                 grouped[subject.digest] = (*grouped.get(subject.digest, ()), subject)
             self._by_digest = grouped
         return self._by_digest
+
+    def expired_keys(self, now: int) -> frozenset[bytes]:
+        """Return the fingerprints (32 raw bytes) of this head's keyset that have expired at `now` (Unix seconds)."""
+        ends = {key: member.state.expires_at for key, member in self._state.keyset.items()}
+        return frozenset(key for key, end in ends.items() if end is not None and end <= now)
 
     @property
     def _root(self) -> bytes:
@@ -164,12 +169,6 @@ class Evidence:
         if member is None or Capability.AUDITOR not in member.state.capabilities:
             return False
         return self._insertions.knew(fingerprint, member, subject, audit)
-
-    def _expired_keys(self, clock: Clock | None) -> frozenset[bytes]:
-        if clock is None:
-            return frozenset()
-        ends = {key: member.state.expires_at for key, member in self._state.keyset.items()}
-        return frozenset(key for key, end in ends.items() if end is not None and end <= clock.now)
 
     def _came_late(self, signers: Iterable[bytes], subject: Subject, audit: bytes) -> bool:
         """Tell whether an audit came in after the clock's commit by a key that has expired: it may be backdated."""

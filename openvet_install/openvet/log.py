@@ -20,6 +20,7 @@ from openvet_install.openvet.evidence import Clock, Evidence
 from openvet_install.openvet.faults import LogInvalid, LogMissingError
 from openvet_install.openvet.keys import parse_subject_key, subject_key
 from openvet_install.openvet.source import Source, generation_of
+from openvet_install.openvet.sshsig import openssh_fingerprint
 from openvet_install.openvet.wire import AuditChange, Commit, KeyChange
 
 if TYPE_CHECKING:
@@ -268,6 +269,23 @@ class Log:
                     return
                 if isinstance(commit.operation, AuditChange):
                     yield AuditCommit(name.hex(), commit.operation.subject, commit.timestamp)
+
+    def expired(self, head: str, since: str, now: int) -> tuple[str, ...]:
+        """Return the keys that signed what came in between two verified heads and have expired at `now` (Unix seconds).
+
+        As `SHA256:base64`. Whoever has one of them and the host can date commits back.
+        """
+        stop = _name(since)
+        with self._lock:
+            keys = self._at(head).expired_keys(now)
+            found: set[bytes] = set()
+            for name, commit in self._reader.back(_name(head)) if keys else ():
+                if name == stop:
+                    break
+                found.add(self._reader.commit(name).signer.digest)
+                if isinstance(commit.operation, AuditChange) and commit.operation.audit:
+                    found.update(one.key.fingerprint for one in self._reader.audit(commit.operation.audit).signatures)
+        return tuple(sorted(map(openssh_fingerprint, found & keys)))
 
     def remember(self, subject: Subject) -> None:
         """Note a subject that a walked commit brought in."""

@@ -105,6 +105,11 @@ def advance(
         return found._replace(behind=max(behind, 0))
     verified = log.verify(served, since=base.head, operators=base.operators, progress=progress)
     state: Literal["same", "moved"] = "same" if old == served else "moved"
+    if now is not None and verified.commits:
+        told += tuple(
+            f"{log.name}: what came in is signed by {key}, which has expired: its holder may date commits back"
+            for key in log.expired(served, base.head, now)
+        )
     return _result(log, state, old, verified, served, known=operators, warnings=told, now=now)
 
 

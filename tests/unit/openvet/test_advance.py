@@ -144,6 +144,25 @@ def test_a_head_from_the_future_is_told(client, log):
     assert advance(client(log), None, None, now=START).warnings == ("acme: the newest commit is dated in the future",)
 
 
+@pytest.mark.parametrize("who", ["auditor", "publisher"])
+def test_news_by_a_key_that_has_expired_is_told(client, log, who):
+    """Commits say themselves when they were made (threat T70)."""
+    bob = log.add_key("bob", ("auditor", "publisher"), expires_at=START + 3600)
+    log.publish("before", "1", auditors=[bob], publisher=bob)
+    pin, walked = pinned(log)
+    owner = log.operators[0]
+    signers = {"auditors": [bob], "publisher": owner} if who == "auditor" else {"auditors": [owner], "publisher": bob}
+    log.publish("after", "1", **signers)
+    assert advance(client(log), pin, walked, now=START + 3599).warnings == ()
+    (warning,) = advance(client(log), pin, walked, now=START + 3600).warnings
+    assert warning == (
+        f"acme: what came in is signed by {bob.fingerprint}, which has expired: its holder may date commits back"
+    )
+    log.publish("owner's", "1")
+    pin, walked = pinned(log, -2)
+    assert advance(client(log), pin, walked, now=START + 3600).warnings == ()
+
+
 def test_relations(client, log):
     other = log.fork("other", at=2)
     other.publish("q", "1")
