@@ -43,9 +43,10 @@ def admit(plan: Plan, keeper: Keeper, folder: Path) -> bool:
     """
     fits = Fit.of(plan.target)
     taken: set[str] = set()
-    for one in links_of(plan.argv):
-        if one.path is not None and not one.copy(folder).exists():
-            taken |= _links(one, keeper, folder, fits)
+    # a folder may be named twice: on the command line and in the lock
+    links = {one.copy(folder): one for one in links_of(plan.argv) if one.path is not None}
+    for one in links.values():
+        taken |= _links(one, keeper, folder, fits)
     good = True
     for source in (one.source for one in plan.requested if one.source is not None):
         if source.path is not None:

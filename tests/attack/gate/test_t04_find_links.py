@@ -321,3 +321,13 @@ def test_compiled_files(stage, how):
     for more in (["-o", "out"], ["-o", "out", "--universal"]):
         assert stage.run(UV, *words, *more).code == 77
         assert not out.exists()
+
+
+def test_a_folder_in_a_folder(stage):
+    shelf(stage, "deep", "1.0", YES, folder="w/v")
+    shelf(stage, "good", "1.0", YES)
+    stage.policy()
+    (stage.project / "r.in").write_text("good\ndeep\n")
+    ended = stage.run(UV, "pip", "compile", "r.in", "--find-links", "w/v", "--find-links", "w", "--no-index")
+    assert ended.code == 0, ended.err
+    assert {"good==1.0", "deep==1.0"} <= set(ended.out.splitlines())
