@@ -131,8 +131,9 @@ def folders_of(lock: Lock) -> tuple[Links, ...]:
     found = {}
     for package in lock.packages:
         local = any(file.url.startswith("file:") for file in package.files)
-        if package.source.kind == "registry" and local and package.source.location not in found:
-            where = package.source.location
+        where = package.source.location
+        # a file by path in an index of the web has no folder, and is refused
+        if package.source.kind == "registry" and local and "://" not in where and where not in found:
             path = os.path.abspath(os.path.join(lock.path.parent, where))
             found[where] = Links(lock.where(package), path=path, typed=where, told=True)
     return tuple(found.values())
