@@ -146,7 +146,7 @@ def test_a_bug_of_ours_is_never_a_success(stage, tool, step):
     where = {
         "page": "openvet_install.gate.keeper:Keeper.page", "release": "openvet_install.gate.keeper:Keeper.release",
         "refuse": "openvet_install.gate.keeper:Keeper.refuse", "sent": "openvet_install.gate.keeper:Keeper.sent",
-        "open": "openvet_install.gate.keeper:open_archive",
+        "open": "openvet_install.gate.remembered:open_archive",
     }[step]  # fmt: skip
     module, _, name = where.partition(":")
     owner, _, attribute = name.rpartition(".")
