@@ -8,6 +8,7 @@ import signal
 import sys
 import zipfile
 from datetime import datetime, timedelta, timezone
+from itertools import chain
 
 import pytest
 
@@ -287,7 +288,7 @@ def test_11_a_log_host_that_lies_or_is_away(home):
     def looked(ago):
         (path,) = (home.folder / "state" / "openvet-install").glob("*.json")
         data = json.loads(path.read_text())
-        for look in data.values():
+        for look in chain.from_iterable(data.values()):
             look["checked"] = (datetime.now(timezone.utc) - ago).isoformat()
         path.write_text(json.dumps(data))
 
