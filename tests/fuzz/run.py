@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from tests.fuzz.targets import NAMES, REAL, write_seeds  # noqa: E402 - the path comes first
+from tests.fuzz.targets import NAMES, REAL, seeds, write  # noqa: E402 - the path comes first
 
 MEMORY_MB = 2048
 SLOW_SECONDS = 10
@@ -33,7 +33,7 @@ def fuzz(name, seconds):
         kept = Path(corpus) / name if corpus else place / "kept"
         for each in (kept, place / "seeds", place / "found", place / "tmp"):
             each.mkdir(parents=True, exist_ok=True)
-        write_seeds(name, place / "seeds")
+        write(seeds(name), place / "seeds")
         command = [
             sys.executable, str(ROOT / "tests" / "fuzz" / "targets.py"), name, str(kept), str(place / "seeds"),
             f"-max_total_time={seconds}", f"-artifact_prefix={place / 'found'}/", f"-rss_limit_mb={MEMORY_MB}",

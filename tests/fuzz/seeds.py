@@ -7,12 +7,14 @@ import io
 import json
 import zipfile
 from datetime import datetime, timezone
+from pathlib import Path
 
 from openvet_install.openvet.bundle import Told, pack
 from openvet_install.openvet.faults import object_name
 from tests.support.vectors import VECTORS, load
 from tests.support.wheels import make_sdist, make_wheel
 
+CORPUS = Path(__file__).with_name("corpus")
 PER_FOLDER = 4
 MAX_BYTES = 24576
 
@@ -20,6 +22,15 @@ MAX_BYTES = 24576
 def seeds_of(name):
     found = globals().get(f"_{name}", lambda: [b"\x0a\x20"])()
     return [raw for raw in dict.fromkeys(found) if len(raw) <= MAX_BYTES] or [b""]
+
+
+def kept_of(name):
+    """Return what `keep.py` has kept of a target."""
+    path = CORPUS / f"{name}.zip"
+    if not path.exists():
+        return []
+    with zipfile.ZipFile(path) as archive:
+        return [archive.read(each) for each in archive.namelist()]
 
 
 def _objects(kind):

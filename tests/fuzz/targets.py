@@ -184,15 +184,15 @@ REAL = [name for name in NAMES if name != "planted"]
 
 
 def seeds(name):
-    """Return the seeds of a target, from the vectors and the makers of the other tests."""
-    from tests.fuzz.seeds import seeds_of
+    """Return the seeds of a target: from the vectors, the makers of the other tests, and the corpus that was kept."""
+    from tests.fuzz.seeds import kept_of, seeds_of
 
-    return seeds_of(name)
+    return list(dict.fromkeys([*seeds_of(name), *kept_of(name)]))
 
 
-def write_seeds(name, folder):
-    for number, raw in enumerate(seeds(name)):
-        (folder / f"seed-{number:03}").write_bytes(raw)
+def write(inputs, folder):
+    for number, raw in enumerate(inputs):
+        (folder / f"seed-{number:04}").write_bytes(raw)
 
 
 def main():
