@@ -7,6 +7,7 @@ While the tool runs the lock's time is kept current, so the next run can tell th
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from openvet_install.gate.rollback import Kept
+from openvet_install.gate.sealed import opened, sealed
 from openvet_install.installers.disk import Snapshot, Stamp
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 PULSE_SECONDS = 0.5
 SLACK_NS = 2_000_000_000
 MAX_BYTES = 256 << 20
-_RELEASED = re.compile(r"([0-9a-f]{64}) ([^\s/]+)", re.ASCII)
+_RELEASED = re.compile(r"([0-9a-f]{64}) ([^\s/]+) ([0-9a-f]{64})", re.ASCII)
 
 
 class Left(NamedTuple):
@@ -53,9 +55,13 @@ class Left(NamedTuple):
 class Journal:
     """The journal of one target."""
 
-    def __init__(self, path: Path | None, file: IO[bytes] | None) -> None:
-        """`file` is the locked lock file at `path`, both None where none can be written."""
-        self._path, self._file = path, file
+    def __init__(self, path: Path | None, file: IO[bytes] | None, key: bytes = b"") -> None:
+        """`file` is the locked lock file at `path`, both None where none can be written.
+
+        `key` seals what is written: what was restored from somewhere would put back whatever it says. Without one
+        nothing is written.
+        """
+        self._path, self._file, self._key = path, file, key
         self._before = path.with_name(f"{path.name}.before") if path is not None else None
         self._released = path.with_name(f"{path.name}.released") if path is not None else None
         self._notes: IO[bytes] | None = None
@@ -69,13 +75,14 @@ class Journal:
         try:
             if self._before.stat().st_size > MAX_BYTES:
                 return None
-            head, _, rest = self._before.read_bytes().partition(b"\n")
+            head, _, rest = opened(self._key, self._before.name, self._before.read_bytes()).partition(b"\n")
             said = json.loads(head)
             parts = rest.decode("utf-8", "surrogateescape").split("\0")
             stamps = {path: _stamp(numbers) for path, numbers in zip(parts[:-1:2], parts[1::2], strict=True)}
             kept = Kept({path: base64.b64decode(raw) for path, raw in said["files"].items()}, dict(said["links"]))
             notes = self._released.read_text("ascii", "replace").splitlines() if self._released.exists() else []
-            released = tuple((match[1], match[2]) for line in notes if (match := _RELEASED.fullmatch(line)))
+            lines = (match for line in notes if (match := _RELEASED.fullmatch(line)))
+            released = tuple((one[1], one[2]) for one in lines if one[3] == self._mark(one[1], one[2]))
             until = os.fstat(self._file.fileno()).st_mtime_ns + SLACK_NS
             return Left(
                 str(said["started"]), stamps, kept, until, released, bool(said["compiled"]), Path(str(said["folder"]))
@@ -102,7 +109,7 @@ class Journal:
 
     def _begin(self, before: Snapshot, kept: Kept, *, compiled: bool, folder: Path) -> IO[bytes] | None:
         """Write both files and return the open second one; None, and neither of them, where that is impossible."""
-        if self._file is None or self._before is None or self._released is None:
+        if self._file is None or self._before is None or self._released is None or not self._key:
             return None
         said = {
             "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -114,7 +121,8 @@ class Journal:
         rows = "".join(["%s\0%d %d %d %d %d\0" % (path, *stamp) for path, stamp in before.stamps.items()])  # noqa: UP031 - quick
         try:
             self._released.unlink(missing_ok=True)
-            write(self._before, json.dumps(said).encode() + b"\n" + rows.encode("utf-8", "surrogateescape"))
+            raw = json.dumps(said).encode() + b"\n" + rows.encode("utf-8", "surrogateescape")
+            write(self._before, sealed(self._key, self._before.name, raw))
             notes = open(self._released, "xb", buffering=0, opener=privately)  # noqa: SIM115 - the caller closes it
             notes.write(b"".join(self._early))
         except OSError:
@@ -125,12 +133,16 @@ class Journal:
 
     def note(self, sha256: str, filename: str) -> None:
         """Write down that a file may be installed from now on; called from many threads."""
-        line = f"{sha256} {filename}\n".encode()
+        line = f"{sha256} {filename} {self._mark(sha256, filename)}\n".encode()
         with self._writing, suppress(OSError):
             if self._notes is None:
                 self._early.append(line)
             else:
                 self._notes.write(line)
+
+    def _mark(self, sha256: str, filename: str) -> str:
+        name = self._path.name if self._path is not None else ""
+        return hmac.digest(self._key, f"{name} {sha256} {filename}".encode(), "sha256").hex() if self._key else ""
 
     def close(self) -> None:
         """Say that the target was compared: there is nothing left to do."""

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING
 
 from openvet_install.errors import UndecidedError
 from openvet_install.gate.journal import Journal
+from openvet_install.gate.sealed import key_of
 from openvet_install.gateway.blobs import private_folder
 from openvet_install.installers import disk
 
@@ -105,7 +106,7 @@ def target_of(roots: Iterable[str], folder: Path) -> Iterator[Journal]:
                     raise UndecidedError(f"another run has been at work in {root} for {WAIT_SECONDS:.0f} seconds")
                 time.sleep(_POLL_SECONDS)
             held.append((path, file))
-        yield Journal(*held[0]) if held else Journal(None, None)
+        yield Journal(*held[0], key_of(folder.parent, "targets")) if held else Journal(None, None)
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -1,4 +1,4 @@
-"""Notes for later runs, although a cache is believed in nothing (threat T32).
+"""Notes for later runs, although nothing that is kept is believed (threat T32).
 
 A note says something that stays true of exactly what it is about, by hash, as long as the rules are the same. It holds
 a seal over all it says, made with a key of this machine; a note without the right seal is none. The key lies outside of
@@ -64,13 +64,33 @@ class Sealed:
         return self._folder / hashlib.sha256(about).hexdigest()
 
     def _seal(self, about: bytes, said: bytes) -> bytes:
-        key = hmac.digest(self._key, json.dumps([self._folder.name, about.hex()]).encode(), "sha256")
-        return hmac.digest(key, said, "sha256")
+        return hmac.digest(hmac.digest(self._key, about, "sha256"), said, "sha256")
 
     @property
     def _key(self) -> bytes:
         """The key for the rules of today; empty if this machine has none that is its own."""
-        return self._keys.get(KEY, lambda: _key_at(self._state / KEY))
+        return self._keys.get(KEY, lambda: key_of(self._state, f"{self._folder.name} {_rules()}"))
+
+
+def key_of(state: Path, purpose: str) -> bytes:
+    """Return this machine's key for one purpose; empty if it has none that is its own. Nothing is raised."""
+    with suppress(OSError):
+        key = _own_key(state / KEY) or _new_key(state / KEY)
+        return hmac.digest(key, purpose.encode(), "sha256") if key else b""
+    return b""
+
+
+def sealed(key: bytes, about: str, said: bytes) -> bytes:
+    """Return what is said of something, with a seal in front that `opened` knows."""
+    return hmac.digest(hmac.digest(key, about.encode(), "sha256"), said, "sha256") + said
+
+
+def opened(key: bytes, about: str, raw: bytes) -> bytes:
+    """Return what was said of something. Raises `ValueError` if the seal is not the right one, or there is no key."""
+    said = raw[_SEAL_BYTES:]
+    if not key or not hmac.compare_digest(sealed(key, about, said), raw):
+        raise ValueError(about)
+    return said
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -86,14 +106,8 @@ def _write(path: Path, content: bytes) -> None:
         raise
 
 
-def _key_at(path: Path) -> bytes:
-    with suppress(OSError):
-        return _own_key(path) or _new_key(path)
-    return b""
-
-
 def _own_key(path: Path) -> bytes:
-    """Return the key of a file that only this user has, bound to this very file and to the rules; else nothing."""
+    """Return the key of a file that only this user has, bound to this very file; else nothing."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
@@ -103,7 +117,7 @@ def _own_key(path: Path) -> bytes:
     private = stat.S_ISREG(at.st_mode) and at.st_uid == os.getuid() and not at.st_mode & 0o077 and at.st_nlink == 1
     if len(raw) != KEY_BYTES or not private:
         return b""
-    return hashlib.sha256(json.dumps([raw.hex(), at.st_dev, at.st_ino, at.st_ctime_ns, _rules()]).encode()).digest()
+    return hashlib.sha256(json.dumps([raw.hex(), at.st_dev, at.st_ino, at.st_ctime_ns]).encode()).digest()
 
 
 def _new_key(path: Path) -> bytes:

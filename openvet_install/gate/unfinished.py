@@ -1,6 +1,7 @@
 """The files of a project before a command that may write them: the next one puts them back if this one is killed (T33).
 
-Beside what `journal` does for a target; a file that was changed after the killed run is somebody's work and stays.
+Beside what `journal` does for a target; a file that was changed after the killed run is somebody's work and stays. What
+is kept is sealed: restored from somewhere, it could write whatever it says.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from openvet_install.gate.journal import MAX_BYTES, SLACK_NS, pulse, write
+from openvet_install.gate.sealed import key_of, opened, sealed
 from openvet_install.gate.state import PROJECTS
 from openvet_install.installers import disk
 
@@ -41,10 +43,11 @@ def noted(folder: str, files: Sequence[Before], state: Path) -> Iterator[None]:
         path = _place(state, folder)
         with suppress(OSError):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            held = _held(path)
+            held, key = _held(path), key_of(state, PROJECTS)
             if held is not None:
                 stack.enter_context(held)
-                write(_before(path), _told(folder, files))
+            if held is not None and key:
+                write(_before(path), sealed(key, path.name, _told(folder, files)))
                 stack.callback(_before(path).unlink, missing_ok=True)
                 stack.enter_context(pulse(held))
         yield
@@ -55,10 +58,10 @@ def put_back(start: Path, state: Path) -> list[str]:
     if not (state / PROJECTS).is_dir():
         return []
     folders = [os.path.realpath(one) for one in (start, *start.parents)]
-    return [said for one in folders if (said := _settled(_place(state, one), one)) is not None]
+    return [said for one in folders if (said := _settled(_place(state, one), one, state)) is not None]
 
 
-def _settled(path: Path, folder: str) -> str | None:
+def _settled(path: Path, folder: str, state: Path) -> str | None:
     if not _before(path).exists():
         return None
     with suppress(OSError, ValueError, KeyError, TypeError):
@@ -67,7 +70,7 @@ def _settled(path: Path, folder: str) -> str | None:
             return None  # it is at work
         with held:
             until = os.fstat(held.fileno()).st_mtime_ns + SLACK_NS
-            started, files = _read(_before(path))
+            started, files = _read(_before(path), key_of(state, PROJECTS), path.name)
             said = f"a run of {started} in {folder} was killed"
             changed = [one for one in files if _bytes(one.place) != one.raw]
             names = ", ".join(dict.fromkeys(Path(one.place).name for one in changed))
@@ -125,10 +128,10 @@ def _told(folder: str, files: Sequence[Before]) -> bytes:
     return json.dumps({"started": started, "folder": folder, "files": rows}).encode()
 
 
-def _read(path: Path) -> tuple[str, list[Before]]:
+def _read(path: Path, key: bytes, about: str) -> tuple[str, list[Before]]:
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(path)
-    said: Mapping[str, object] = json.loads(path.read_bytes())
+    said: Mapping[str, object] = json.loads(opened(key, about, path.read_bytes()))
     rows = said["files"]
     if not isinstance(rows, list):
         raise TypeError(path)
