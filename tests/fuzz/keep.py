@@ -28,9 +28,15 @@ def merged(name, kept):
             each.mkdir()
         write(seeds_of(name), place / "seeds")
         write(kept_of(name), place / "before")
-        command = [sys.executable, str(ROOT / "tests/fuzz/targets.py"), name]
-        command += [str(each) for each in (place / "found", place / "seeds", place / "before", kept)] + ["-merge=1"]
-        environment = {**os.environ, "TMPDIR": str(place / "tmp")}
+        again = place / "again"
+        again.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT}/tests/fuzz/targets.py {name} "$@"\n')
+        again.chmod(0o700)
+        command = [
+            str(again),
+            *(str(each) for each in (place / "found", place / "seeds", place / "before", kept)),
+            "-merge=1",
+        ]
+        environment = {**os.environ, "TMPDIR": str(place / "tmp"), "OPENVET_FUZZ_SELF": str(again)}
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
         return sorted({path.read_bytes() for path in (place / "found").iterdir()} - set(seeds_of(name)))
 

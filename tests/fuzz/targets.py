@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import importlib
+import os
 import sys
 import tempfile
 from contextlib import suppress
@@ -208,7 +209,7 @@ def main():
         with suppress(allowed):
             run(raw)
 
-    atheris.Setup([sys.argv[0], *arguments], one)
+    atheris.Setup([os.environ.get("OPENVET_FUZZ_SELF", sys.argv[0]), *arguments], one)  # a merge starts itself again
     atheris.Fuzz()
 
 
