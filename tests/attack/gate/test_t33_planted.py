@@ -16,6 +16,7 @@ from tests.support.projects import in_project
 from tests.support.stage import YES
 
 UV = "openvet-uv"
+SEAL_BYTES = 32
 EVIL = b'[project]\nname = "evil"\nversion = "1"\n'
 
 
@@ -27,7 +28,7 @@ def the_note(stage, folder):
 def rewritten(path, **changes):
     """Change what a note says and keep its seal."""
     raw = path.read_bytes()
-    at = raw.index(b"{")
+    at = SEAL_BYTES
     head, line, rest = raw[at:].partition(b"\n")
     said = json.loads(head)
     for key, change in changes.items():
