@@ -7,7 +7,6 @@ While the tool runs the lock's time is kept current, so the next run can tell th
 from __future__ import annotations
 
 import base64
-import hmac
 import json
 import os
 import re
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from openvet_install.gate.rollback import Kept
-from openvet_install.gate.sealed import opened, sealed
+from openvet_install.gate.sealed import opened, seal, sealed
 from openvet_install.installers.disk import Snapshot, Stamp
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ class Journal:
         try:
             if self._before.stat().st_size > MAX_BYTES:
                 return None
-            head, _, rest = opened(self._key, self._before.name, self._before.read_bytes()).partition(b"\n")
+            head, _, rest = opened(self._key, self._before.name.encode(), self._before.read_bytes()).partition(b"\n")
             said = json.loads(head)
             parts = rest.decode("utf-8", "surrogateescape").split("\0")
             stamps = {path: _stamp(numbers) for path, numbers in zip(parts[:-1:2], parts[1::2], strict=True)}
@@ -122,7 +121,7 @@ class Journal:
         try:
             self._released.unlink(missing_ok=True)
             raw = json.dumps(said).encode() + b"\n" + rows.encode("utf-8", "surrogateescape")
-            write(self._before, sealed(self._key, self._before.name, raw))
+            write(self._before, sealed(self._key, self._before.name.encode(), raw))
             notes = open(self._released, "xb", buffering=0, opener=privately)  # noqa: SIM115 - the caller closes it
             notes.write(b"".join(self._early))
         except OSError:
@@ -142,7 +141,7 @@ class Journal:
 
     def _mark(self, sha256: str, filename: str) -> str:
         name = self._path.name if self._path is not None else ""
-        return hmac.digest(self._key, f"{name} {sha256} {filename}".encode(), "sha256").hex() if self._key else ""
+        return seal(self._key, f"{name} {sha256} {filename}".encode()).hex() if self._key else ""
 
     def close(self) -> None:
         """Say that the target was compared: there is nothing left to do."""

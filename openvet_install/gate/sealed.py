@@ -48,23 +48,21 @@ class Sealed:
     def find(self, about: bytes) -> bytes | None:
         """Return what an earlier run of this machine noted by the rules of today, None if nothing."""
         raw = read(str(self.place(about)), self._most) if self._key else None
-        if raw is None or not hmac.compare_digest(self._seal(about, raw[_SEAL_BYTES:]), raw[:_SEAL_BYTES]):
+        try:
+            return None if raw is None else opened(self._key, about, raw)
+        except ValueError:
             return None
-        return raw[_SEAL_BYTES:]
 
     def put(self, about: bytes, said: bytes) -> None:
         """Remember something; where that cannot be written, the next run has to find it again."""
         if self._key and len(said) <= self._most - _SEAL_BYTES:
             with suppress(OSError):
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _write(self.place(about), self._seal(about, said) + said)
+                _write(self.place(about), sealed(self._key, about, said))
 
     def place(self, about: bytes) -> Path:
         """Return where the note about something lies."""
         return self._folder / hashlib.sha256(about).hexdigest()
-
-    def _seal(self, about: bytes, said: bytes) -> bytes:
-        return hmac.digest(hmac.digest(self._key, about, "sha256"), said, "sha256")
 
     @property
     def _key(self) -> bytes:
@@ -80,16 +78,21 @@ def key_of(state: Path, purpose: str) -> bytes:
     return b""
 
 
-def sealed(key: bytes, about: str, said: bytes) -> bytes:
+def seal(key: bytes, about: bytes, said: bytes = b"") -> bytes:
+    """Return the seal (32 bytes) over what is said of something."""
+    return hmac.digest(hmac.digest(key, about, "sha256"), said, "sha256")
+
+
+def sealed(key: bytes, about: bytes, said: bytes) -> bytes:
     """Return what is said of something, with a seal in front that `opened` knows."""
-    return hmac.digest(hmac.digest(key, about.encode(), "sha256"), said, "sha256") + said
+    return seal(key, about, said) + said
 
 
-def opened(key: bytes, about: str, raw: bytes) -> bytes:
+def opened(key: bytes, about: bytes, raw: bytes) -> bytes:
     """Return what was said of something. Raises `ValueError` if the seal is not the right one, or there is no key."""
     said = raw[_SEAL_BYTES:]
-    if not key or not hmac.compare_digest(sealed(key, about, said), raw):
-        raise ValueError(about)
+    if not key or not hmac.compare_digest(seal(key, about, said), raw[:_SEAL_BYTES]):
+        raise ValueError("not sealed here")
     return said
 
 

@@ -7,16 +7,16 @@ is kept is sealed: restored from somewhere, it could write whatever it says.
 from __future__ import annotations
 
 import base64
-import fcntl
 import hashlib
 import json
 import os
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.gate.journal import MAX_BYTES, SLACK_NS, pulse, write
+from openvet_install.gate.places import lock
 from openvet_install.gate.sealed import key_of, opened, sealed
 from openvet_install.gate.state import PROJECTS
 from openvet_install.installers import disk
@@ -43,11 +43,11 @@ def noted(folder: str, files: Sequence[Before], state: Path) -> Iterator[None]:
         path = _place(state, folder)
         with suppress(OSError):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            held, key = _held(path), key_of(state, PROJECTS)
+            held, key = lock(path), key_of(state, PROJECTS)
             if held is not None:
                 stack.enter_context(held)
             if held is not None and key:
-                write(_before(path), sealed(key, path.name, _told(folder, files)))
+                write(_before(path), sealed(key, path.name.encode(), _told(folder, files)))
                 stack.callback(_before(path).unlink, missing_ok=True)
                 stack.enter_context(pulse(held))
         yield
@@ -65,7 +65,7 @@ def _settled(path: Path, folder: str, state: Path) -> str | None:
     if not _before(path).exists():
         return None
     with suppress(OSError, ValueError, KeyError, TypeError):
-        held = _held(path)
+        held = lock(path)
         if held is None:
             return None  # it is at work
         with held:
@@ -107,18 +107,6 @@ def _before(path: Path) -> Path:
     return path.with_name(f"{path.name}.before")
 
 
-def _held(path: Path) -> IO[bytes] | None:
-    """Lock a file; None if another run has it."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    file = os.fdopen(handle, "r+b", buffering=0)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        return None
-    return file
-
-
 def _told(folder: str, files: Sequence[Before]) -> bytes:
     rows = [
         {"place": one.place, "raw": None if one.raw is None else base64.b64encode(one.raw).decode(), "mode": one.mode}
@@ -131,7 +119,7 @@ def _told(folder: str, files: Sequence[Before]) -> bytes:
 def _read(path: Path, key: bytes, about: str) -> tuple[str, list[Before]]:
     if path.stat().st_size > MAX_BYTES:
         raise ValueError(path)
-    said: Mapping[str, object] = json.loads(opened(key, about, path.read_bytes()))
+    said: Mapping[str, object] = json.loads(opened(key, about.encode(), path.read_bytes()))
     rows = said["files"]
     if not isinstance(rows, list):
         raise TypeError(path)
