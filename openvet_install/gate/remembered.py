@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,11 +51,16 @@ class Archives:
     """
 
     def __init__(self, folders: Folders) -> None:
-        """Nothing is read yet. Raises `ConfigError` if the folder of the store is not ours."""
+        """Nothing is read or made yet."""
         self._notes = Sealed(folders, OPENED, MAX_CONTENTS)
         self.compared = Remembered(folders)
-        self.blobs = BlobStore(folders.cache / "files")
+        self._files = folders.cache / "files"
         self._opened: Once[Contents] = Once()
+
+    @cached_property
+    def blobs(self) -> BlobStore:
+        """The store. Raises `ConfigError` if its folder is not ours."""
+        return BlobStore(self._files)
 
     def open(self, blob: Blob, filename: str) -> Contents:
         """Return what a file that hashed right holds; raises `ArchiveError`, which is not remembered."""
