@@ -2,13 +2,12 @@
 
 import os
 import re
-import signal
 import time
 
 import pytest
 
 from tests.attack.gate.test_t04_find_links import ALONE, BACKEND, BUILDS, shelf
-from tests.attack.gate.test_t33_killed import alive, tools_of, until
+from tests.attack.gate.test_t33_killed import kill_us
 from tests.support.projects import in_project, lock_of, state, write
 from tests.support.stage import YES
 
@@ -18,15 +17,6 @@ UV = "openvet-uv"
 @pytest.fixture
 def stage(stage):
     return in_project(stage)
-
-
-def kill_us(stage, condition, *argv):
-    with stage.running(*argv) as process:
-        until(condition)
-        children = tools_of(process.pid)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        until(lambda: not any(map(alive, children)), 10)
 
 
 def killed_in_add(stage):
