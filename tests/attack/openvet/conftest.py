@@ -6,31 +6,9 @@ import pytest
 
 from openvet_install.http import Fetcher
 from openvet_install.openvet.log import Log
-from openvet_install.openvet.store import Store
-from tests.support.knowing import Project
-from tests.support.logsim import LogSimulator
+from tests.support.judging import alice, project, sim, store
 
-
-@pytest.fixture
-def sim():
-    with LogSimulator() as sim:
-        yield sim
-
-
-@pytest.fixture
-def alice(sim):
-    return sim.log("alice")
-
-
-@pytest.fixture
-def store(tmp_path):
-    with Store(tmp_path / "store") as store:
-        yield store
-
-
-@pytest.fixture
-def project(tmp_path, store):
-    return Project(tmp_path, store)
+__all__ = ["alice", "client", "project", "sim", "store"]
 
 
 @pytest.fixture

@@ -21,16 +21,21 @@ def long(project, alice):
     return alice
 
 
-def test_another_log_at_the_same_url(project, sim, long):
-    other = sim.log("other")
-    other.publish("x", "1")
+def stopped_by(other, project, sim, long):
+    """Serve another history to a machine that has kept nothing; return what stops it, within a few requests."""
     long.objects.update(other.objects)
     long.serve(other.head)
     sim.requests.clear()
     with Store(None) as empty, pytest.raises(LogStopsError) as caught:
         project.known(store=empty)
-    assert caught.value.troubles[0].detail.endswith("which have nothing in common")
     assert len(sim.requests) < REQUESTS
+    return caught.value.troubles[0].detail
+
+
+def test_another_log_at_the_same_url(project, sim, long):
+    other = sim.log("other")
+    other.publish("x", "1")
+    assert stopped_by(other, project, sim, long).endswith("which have nothing in common")
 
 
 @pytest.mark.parametrize("at", [3, COMMITS // 2 - 1, COMMITS // 2 + 5, -30])
@@ -38,15 +43,9 @@ def test_a_fork_far_back(project, sim, long, at):
     at %= len(long.history)
     other = long.fork("other", at=at)
     other.publish("x", "1")
-    long.objects.update(other.objects)
-    long.serve(other.head)
-    sim.requests.clear()
-    with Store(None) as empty, pytest.raises(LogStopsError) as caught:
-        project.known(store=empty)
     common = long.history[at]
     told = f"both extend {common.name.hex()[:12]} ({common.index})"
-    assert caught.value.troubles[0].detail.endswith(told)
-    assert len(sim.requests) < REQUESTS
+    assert stopped_by(other, project, sim, long).endswith(told)
 
 
 def test_a_very_old_head(project, sim, long):
