@@ -38,13 +38,9 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
     put_in_order(tool)
     try:
         plan, chosen = _plan(tool, command, options, argv)
-    except ToolStops as stop:
-        sys.stderr.write(stop.output)
-        failed([tool, *map(without_login, argv)], options, stop)
-        return stop.exit_code
     except InstallError as error:
         failed([tool, *map(without_login, argv)], options, error)
-        raise
+        return in_its_words(error)
     from openvet_install.cli.policy import introduce  # noqa: PLC0415 - imported meanwhile
 
     terminal = Terminal.of(sys.stderr, os.environ)
@@ -55,7 +51,7 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
         result = carry_out(plan, chosen, options, terminal)
     except InstallError as error:
         failed([tool, *plan.typed], options, error, chosen)
-        raise
+        return in_its_words(error)
     if result.said:
         sys.stdout.buffer.write(result.said)
         sys.stdout.buffer.flush()
@@ -103,6 +99,14 @@ def ended(result: Run) -> int:
     if result.signal is not None:
         die_of(result.signal)
     return result.exit_code
+
+
+def in_its_words(error: InstallError) -> int:
+    """Print what the tool said where it has stopped by itself, and return its code; raise what is none of its."""
+    if not isinstance(error, ToolStops):
+        raise error
+    sys.stderr.write(error.output)
+    return error.exit_code
 
 
 def _timings(terminal: Terminal, result: Run) -> None:

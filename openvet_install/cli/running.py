@@ -81,13 +81,9 @@ def run(command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:
             if mine.is_used:
                 program.start(mine.path, mine.lock)
         program.start()
-    except ToolStops as stop:
-        sys.stderr.write(stop.output)
-        gated.failed(typed, options, stop)
-        return stop.exit_code
     except InstallError as error:
         gated.failed(typed, options, error)
-        raise
+        return gated.in_its_words(error)
 
 
 def _install(running: Running, chosen: Setting, options: WrapperOptions, typed: list[str]) -> list[Run]:

@@ -40,16 +40,12 @@ class Fit(NamedTuple):
 
     def __call__(self, file: File) -> bool:
         """Tell it; a target that is not known takes everything."""
-        if self.is_for_another_python(file):
+        if self.python and file.requires_python and _leaves_out(file.requires_python, self.python):
             return False
         if self.tags is None or not file.is_wheel:
             return True
         pythons, abis, platforms = (part.split(".") for part in file.variant.split("-"))
         return any(f"{p}-{a}-{f}" in self.tags for p in pythons for a in abis for f in platforms)
-
-    def is_for_another_python(self, file: File) -> bool:
-        """Whether `requires-python` leaves the target out."""
-        return bool(self.python and file.requires_python) and _leaves_out(file.requires_python or "", self.python or "")
 
 
 @lru_cache(maxsize=4096)

@@ -171,9 +171,8 @@ class Resolver(Keeper):
         return self._whole(project, releases.values())
 
     def _is_beyond(self, release: Sequence[Decision]) -> bool:
-        """Tell whether a release that has something approved is for other Pythons only: a lock may fork by them."""
-        other = self._view.fits.is_for_another_python
-        return any(one.shown for one in release) and all(other(one.file) for one in release)
+        """Tell whether a release that has something approved is for other targets only: a lock may have it for them."""
+        return any(one.shown for one in release) and not any(self._view.fits(one.file) for one in release)
 
     def _of_release(self, release: Sequence[Decision]) -> set[str]:
         fitting = [one for one in release if one.shown and one.file.is_wheel and self._view.fits(one.file)]

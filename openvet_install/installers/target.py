@@ -88,7 +88,8 @@ class ToolStops(InstallError):  # noqa: N818 - not a fault, an answer
 
     def __init__(self, output: str, exit_code: int) -> None:
         """Keep what the tool wrote to stderr."""
-        super().__init__("the tool found no environment to install into")
+        first = next((line for line in output.splitlines() if line.startswith("error: ")), "")
+        super().__init__(first.removeprefix("error: ") or "the tool stopped before it did anything")
         self.output = output
         self.exit_code = exit_code  # type: ignore[misc]
 
@@ -158,8 +159,10 @@ def is_of_another_python(target: Target) -> bool:
         text = (target.prefix / "pyvenv.cfg").read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         return False
-    said = _MADE_OF.search(text)
-    return said is not None and (int(said[1]), int(said[2])) != target.version[:2]
+    said, kept = _MADE_OF.search(text), _KEEPS_IN.search(str(target.purelib))
+    # the folder tells, where it can: the version may be one that files are taken for
+    own = (int(kept[1]), int(kept[2])) if kept is not None else target.version[:2]
+    return said is not None and (int(said[1]), int(said[2])) != own
 
 
 def find_python(uv: str, flags: Sequence[str], environ: Mapping[str, str], cwd: str) -> str:
@@ -206,6 +209,7 @@ class Probe(NamedTuple):
     python: str
 
 
+_KEEPS_IN = re.compile(r"[/\\]py(?:thon|py)(\d+)\.(\d+)[/\\]site-packages$")
 _MADE_OF = re.compile(r"^version(?:_info)?\s*=\s*(\d+)\.(\d+)", re.MULTILINE)
 _VERSION = re.compile(r"^(?:DEBUG )?uv (\d+\.\d+\.\d+)(?=[ \n+])", re.MULTILINE)
 _USING = re.compile(r"^(?:DEBUG )?Using Python (\d+\.\d+)\S* environment at: (.+)$", re.MULTILINE)

@@ -164,7 +164,7 @@ def plan(
         helper=around.helper,
         argv=(
             *first,
-            *(("--no-sync",) if resolution.then is not None and first != ("lock",) else ()),
+            *(("--no-sync",) if "--no-sync" in table and not frozen else ()),
             *(("--frozen",) if frozen else ()),
             *options,
             *(f"--output-file={one}" for one in values_of(tokens, "--output-file")),

@@ -234,3 +234,37 @@ def test_a_release_for_other_pythons_is_seen_if_it_is_approved(stage):
     assert b'version = "3.0"' in lock_of(stage)
     assert stage.run(UV, "sync").code == 0
     assert stage.installed["forked"] == "1.0"
+
+
+def test_a_release_for_other_platforms_alone_is_seen_if_it_is_approved(stage):
+    stage.wheel("split", "1.0", YES)
+    stage.wheel("split", "2.0", tag=ELSEWHERE[0])
+    stage.policy()
+    write(stage, "split")
+    assert stage.run(UV, "lock").code == 0
+    assert b'version = "1.0"' in lock_of(stage)
+    stage.wheel("split", "3.0", YES, tag=ELSEWHERE[0])
+    stage.policy()
+    assert stage.run(UV, "lock", "--upgrade").code == 0
+    lock = lock_of(stage)
+    (stage.project / "uv.lock").unlink()
+    plain_uv(stage, "lock")
+    assert lock == lock_of(stage)
+    (stage.project / "uv.lock").unlink()
+    ended = stage.run(UV, "sync")
+    assert ended.code == 2
+    assert "split==3.0" in ended.err  # in uv's words, which the second step has only heard
+    assert "no environment" not in ended.err
+
+
+@pytest.mark.parametrize("words", [["add", "plain"], ["remove", "nat"], ["version", "2.0"]], ids=" ".join)
+@pytest.mark.parametrize("how", ["flag", "variable"])
+def test_no_sync_installs_nothing(stage, words, how):
+    offer(stage)
+    stage.policy()
+    write(stage, "nat")
+    more, env = (["--no-sync"], {}) if how == "flag" else ([], {"UV_NO_SYNC": "1"})
+    ended = stage.run(UV, *words, *more, env=env)
+    assert ended.code == 0, ended.err
+    assert "Resolved" in ended.err
+    assert not (stage.project / ".venv").exists()

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from tests.support.projects import ELSEWHERE, HERE, WINDOWS
-from tests.support.stage import PROGRAMS, WARN, YES
+from tests.support.stage import PROGRAMS, WARN, YES, make_environment
 
 COMPILE = ("openvet-uv", "pip", "compile")
 PROJECT = """[project]
@@ -99,6 +99,15 @@ def test_as_plain_uv(stage, words):
     offer(stage)
     said, written = same(stage, *words)
     assert ("==" in (written or said)) or "[[packages]]" in said
+
+
+def test_another_python_than_that_of_the_environment_here(stage):
+    """It is what the output is for: nothing says that the environment was made anew."""
+    offer(stage)
+    make_environment(stage.project / ".venv")
+    stage.variables.pop("VIRTUAL_ENV")
+    (stage.project / "small.in").write_text("lib\n")
+    same(stage, "small.in", "--python-version", "3.13")
 
 
 def test_standard_input(stage):

@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from dataclasses import replace
 
 import pytest
 
@@ -102,6 +103,7 @@ def test_metadata_of_a_script():
 def test_an_environment_of_another_python(tmp_path, user, target_prefix):
     target = inspect(str(target_prefix / "bin/python"), user)
     assert not is_of_another_python(target)
+    assert not is_of_another_python(replace(target, version=(3, 99, 0)))  # it is asked for files of that one
     (target_prefix / "pyvenv.cfg").write_text("home = /x\nversion_info = 3.99.1\n")
     assert is_of_another_python(target)
 
