@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 _FILE = "pyproject.toml"
 
 
-def read_groups(values: Sequence[str], cwd: str, tool: str) -> tuple[Input, ...]:
+def read_groups(values: Sequence[str], cwd: str, *, sources: bool) -> tuple[Input, ...]:
     """Read `NAME` or `PATH:NAME`, as pip and uv do, with the groups that a group includes.
 
+    `sources`: the tool would look at `tool.uv.sources`.
     Raises `UsageError` for groups that are not there, and for requirements that are not by name.
     """
     found = []
@@ -34,7 +35,8 @@ def read_groups(values: Sequence[str], cwd: str, tool: str) -> tuple[Input, ...]
             raise UsageError(f"`--group {value}`: no file `{named or _FILE}`")
         origin = f"{named or _FILE}, group {name}"
         text = pyproject(path, origin)
-        refuse_sources(text, tool, path)
+        if sources:
+            refuse_sources(text, path)
         found.append(Input(origin, group_in(text, value, path, origin)))
     return tuple(found)
 

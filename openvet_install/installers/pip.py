@@ -119,7 +119,7 @@ def plan(
         for kind, flag in INPUT_FLAGS["pip"].items()
         for part in read(lock.files if kind == REQUIREMENTS else values_of(tokens, flag), kind)
     )
-    inputs += read_groups(values_of(tokens, "--group"), cwd, "pip")
+    inputs += read_groups(values_of(tokens, "--group"), cwd, sources=False)
     scripts, asked = _scripts(values_of(tokens, _SCRIPT), cwd)
     indexes = with_files(indexes, inputs)
     output = _output(words, tokens, cwd)

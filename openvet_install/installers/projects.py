@@ -134,12 +134,12 @@ def refuse_sources_of(project: Project) -> None:
             path = str(place / "pyproject.toml")
             text = pyproject(path, project.origin)
             if str(place) == folder or "workspace" in table_of(table_of(text, "tool"), "uv"):
-                refuse_sources(text, "uv", path)
+                refuse_sources(text, path)
 
 
-def refuse_sources(text: dict[str, Any], tool: str, path: str) -> None:
+def refuse_sources(text: dict[str, Any], path: str) -> None:
     """Raise `UsageError` when uv would take something from elsewhere than the indexes."""
-    if tool == "uv" and table_of(table_of(text, "tool"), "uv").get("sources"):
+    if table_of(table_of(text, "tool"), "uv").get("sources"):
         raise UsageError("`tool.uv.sources` of a local project is not gated yet", where=path, hint="--no-sources")
 
 

@@ -31,6 +31,7 @@ from openvet_install.installers.commands import (
 from openvet_install.installers.given_lock import given, names_lock
 from openvet_install.installers.groups import read_groups
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
+from openvet_install.installers.project_files import is_project, read_projects
 from openvet_install.installers.projects import refuse_sources_of
 from openvet_install.installers.requirements import (
     Reader,
@@ -98,13 +99,15 @@ def plan(
     uv_words.refuse_files([] if files else words, cwd, "-r")
     typed, folders = read_words([] if files else words, cwd)
     read = Reader(cwd, environ, partial(fetch, upstream=around.upstream), stdin=True).read
-    listed = [value for value in values_of(tokens, "--requirements") if not names_lock(value)]
+    named = values_of(tokens, "--requirements")
+    listed = [value for value in named if not names_lock(value) and not is_project(value)]
     inputs = tuple(
         part
         for kind, flag in INPUT_FLAGS["uv"].items()
         for part in read(listed if kind == REQUIREMENTS else values_of(tokens, flag), kind)
     )
     inputs += tuple(read([one for one in files if not names_lock(one)], REQUIREMENTS))
+    inputs += read_projects([value for value in named if is_project(value)], tokens, around)
     inputs += _groups(tokens, around)
     indexes = with_files(around.indexes, inputs)
     links = around.links + tuple(one for source in inputs for one in source.links)
@@ -284,7 +287,7 @@ def _groups(tokens: Sequence[Token], around: Around) -> tuple[Input, ...]:
     """Read the groups that are named; not those of the configuration, which uv would read by itself once more."""
     if around.config.pip.get("group"):
         raise ConfigError("`pip.group` of uv's configuration is refused: it is not gated here", hint="--group NAME")
-    return read_groups(values_of(tokens, "--group"), around.cwd, "uv")
+    return read_groups(values_of(tokens, "--group"), around.cwd, sources=not has(tokens, "--no-sources"))
 
 
 def _steering(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:

@@ -211,7 +211,7 @@ class Inputs:
                 path = str(above / _PROJECT)
                 around = pyproject(path, os.path.join(folder, _PROJECT))
                 if "workspace" in table_of(table_of(around, "tool"), "uv"):
-                    refuse_sources(around, "uv", path)
+                    refuse_sources(around, path)
 
     def _bytes(self, path: str) -> bytes:
         """Read a file once; what is read again is the same copy."""
@@ -238,7 +238,7 @@ class Inputs:
     def _refuse_sources(self, text: dict[str, Any], path: str) -> None:
         """Raise `UsageError` for sources of a project, or of a workspace around it."""
         if self._sources:
-            refuse_sources(text, "uv", path)
+            refuse_sources(text, path)
             self._refuse_around(os.path.dirname(self._place(path)))
 
     def _project(self, path: str) -> None:
