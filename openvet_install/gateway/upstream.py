@@ -37,6 +37,8 @@ MAX_ANSWER_HEADERS = 100
 USER_AGENT = "openvet-install"
 
 PAGE_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
+_GZIP = ("gzip", "x-gzip")
+_PACKED = (*_GZIP, "deflate")
 _OK = 200
 _AGAIN = frozenset({429, 500, 502, 503, 504})
 
@@ -255,7 +257,9 @@ class Upstream:
         if response.status < 200 or response.status > 599:
             raise UpstreamError(f"{target.origin} answers with the status {response.status}")
         encoding = headers.get("content-encoding", "").strip().lower()
-        if encoding not in ("", "identity") and not (packed and encoding in ("gzip", "x-gzip", "deflate")):
+        # some web servers take the ending of an sdist for an encoding: its bytes are the file
+        known = _PACKED if packed else _GZIP if _name_of(target).endswith(".gz") else ()
+        if encoding not in ("", "identity", *known):
             raise UpstreamError(f"{target.origin} answers in the encoding `{encoding[:40]!a}`, which was not asked for")
         return Reply(
             status=response.status,
@@ -264,20 +268,20 @@ class Upstream:
             location=headers.get("location"),
             retry_after=headers.get("retry-after"),
             challenges=tuple(headers.getlist("www-authenticate")),
-            chunks=lambda: self._watched(response, target),
+            chunks=lambda: self._watched(response, target, _chunks(response, target, decode=packed)),
         )
 
-    def _watched(self, response: urllib3.BaseHTTPResponse, target: Target) -> Iterator[bytes]:
+    def _watched(self, response: urllib3.BaseHTTPResponse, target: Target, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Yield the body, and tell whoever watches of what: a file's name, or the page of a project."""
         if self._watch is None or response.status != _OK:
-            yield from _chunks(response, target)
+            yield from chunks
             return
-        name = unquote(target.path.partition("?")[0].rstrip("/").rpartition("/")[2])
+        name = _name_of(target)
         length = response.headers.get("content-length", "")
         total = int(length) if length.isdecimal() and len(length) < 20 else None
         done = 0
         try:
-            for chunk in _chunks(response, target):
+            for chunk in chunks:
                 done += len(chunk)
                 if done != total:
                     self._watch(name, done, total)
@@ -286,13 +290,17 @@ class Upstream:
             self._watch(name, done, done)
 
 
-def _chunks(response: urllib3.BaseHTTPResponse, target: Target) -> Iterator[bytes]:
-    """Yield the body unpacked; raises `UpstreamError` when it breaks off or crawls."""
+def _name_of(target: Target) -> str:
+    return unquote(target.path.partition("?")[0].rstrip("/").rpartition("/")[2])
+
+
+def _chunks(response: urllib3.BaseHTTPResponse, target: Target, *, decode: bool) -> Iterator[bytes]:
+    """Yield the body, unpacked with `decode`; raises `UpstreamError` when it breaks off or crawls."""
     import urllib3  # noqa: PLC0415 - late, see above
 
     started, received = time.monotonic(), 0
     try:
-        while chunk := response.read1(CHUNK, decode_content=True):
+        while chunk := response.read1(CHUNK, decode_content=decode):
             yield chunk
             received += len(chunk)
             passed = time.monotonic() - started

@@ -8,7 +8,7 @@ import pytest
 from openvet_install.gateway.pages import JSON_TYPE
 from tests.support.indexsim import IndexSimulator, Reply
 from tests.support.stage import NO, YES
-from tests.support.wheels import make_wheel, wheel_name
+from tests.support.wheels import make_wheel, sdist_name, wheel_name
 
 PIP = ("openvet-pip", "install")
 UV = ("openvet-uv", "pip", "install")
@@ -149,3 +149,17 @@ def test_a_page_that_quotes_less_than_pip_asks_with(stage, tool, version):
     ended = stage.run(*tool, "good")
     assert ended.code == 0, ended.err
     assert stage.installed == {"good": version}
+
+
+@BOTH
+def test_a_web_server_that_calls_an_sdist_an_encoding(stage, tool):
+    """Some name the ending `.gz` by `Content-Encoding`, whatever was asked for: the bytes are those of the file."""
+    stage.sdist("goodlib", "1.0", YES)
+    stage.policy()
+    name = sdist_name("goodlib", "1.0")
+    headers = {"Content-Type": "application/x-tar", "Content-Encoding": "x-gzip"}
+    body = stage.index.entries[name].body
+    stage.index.lies.at_request = lambda _n, path: Reply(200, headers, body) if path.endswith(name) else None
+    ended = stage.run(*tool, "goodlib")
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"goodlib": "1.0"}
