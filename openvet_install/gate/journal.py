@@ -89,6 +89,11 @@ class Journal:
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
+    @property
+    def unread(self) -> bool:
+        """Whether something lies there that `left` can make nothing of: nobody knows what the target held before."""
+        return self._before is not None and self._before.exists() and self.left() is None
+
     @contextmanager
     def open(self, before: Snapshot, kept: Kept, *, compiled: bool, folder: Path) -> Iterator[None]:
         """Write down how the target is; while the block runs, `note` may be called. The tool runs in it.

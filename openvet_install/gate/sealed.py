@@ -3,11 +3,12 @@
 A note says something that stays true of exactly what it is about, by hash, as long as the rules are the same. It holds
 a seal over all it says, made with a key of this machine; a note without the right seal is none. The key lies outside of
 the cache, and counts only as the very file that was made here: a copy that was restored from somewhere has another
-inode and another time of its last change.
+inode and another time of its last change. The device has no say: a container that starts again has another one.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import hmac
 import json
@@ -73,7 +74,7 @@ class Sealed:
 def key_of(state: Path, purpose: str) -> bytes:
     """Return this machine's key for one purpose; empty if it has none that is its own. Nothing is raised."""
     with suppress(OSError):
-        key = _own_key(state / KEY) or _new_key(state / KEY)
+        key = _own_key(state / KEY) or _made_key(state)
         return hmac.digest(key, purpose.encode(), "sha256") if key else b""
     return b""
 
@@ -120,11 +121,21 @@ def _own_key(path: Path) -> bytes:
     private = stat.S_ISREG(at.st_mode) and at.st_uid == os.getuid() and not at.st_mode & 0o077 and at.st_nlink == 1
     if len(raw) != KEY_BYTES or not private:
         return b""
-    return hashlib.sha256(json.dumps([raw.hex(), at.st_dev, at.st_ino, at.st_ctime_ns]).encode()).digest()
+    return hashlib.sha256(json.dumps([raw.hex(), at.st_ino, at.st_ctime_ns]).encode()).digest()
+
+
+def _made_key(state: Path) -> bytes:
+    """Return a new key, or the one that another run has made meanwhile: it has sealed something already."""
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        return _own_key(state / KEY) or _new_key(state / KEY)
+    finally:
+        os.close(folder)
 
 
 def _new_key(path: Path) -> bytes:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(handle, "wb") as stream:  # noqa: PTH123 - a handle

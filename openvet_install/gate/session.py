@@ -129,6 +129,11 @@ def _recovered(plan: Plan, result: Run, journal: Journal, folders: Folders) -> b
     """Put in order what a killed run left in the target; tell whether this one may begin."""
     left = journal.left()
     if left is None:
+        if journal.unread:
+            said = (
+                f"a run in {plan.target.prefix} was cut off, and its notes were not sealed here: nothing is put right"
+            )
+            result.warnings.append(f"{said}; look with: openvet-install check --environment")
         return True
     from openvet_install.gate import recovery  # noqa: PLC0415 - rarely
 

@@ -1,9 +1,12 @@
 """T32: what comparisons came to is remembered, and nothing that somebody else put there is believed."""
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
+import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -118,6 +121,33 @@ def test_a_key_that_is_not_ours_alone(noted, tmp_path, change):
     assert Remembered(noted).find(file(), subject()) == SAME
     assert key.stat().st_mode & 0o777 == 0o600
     assert key.lstat().st_nlink == 1
+
+
+def test_a_container_that_starts_again_has_its_key(noted, monkeypatch):
+    """Its file system is mounted anew, under another number; all else of the file is the same."""
+    of_file = os.fstat
+
+    def mounted_anew(handle):
+        found = of_file(handle)
+        names = [name for name in dir(found) if name.startswith("st_")]
+        return SimpleNamespace(**{name: getattr(found, name) for name in names} | {"st_dev": found.st_dev + 1})
+
+    monkeypatch.setattr(sealed.os, "fstat", mounted_anew)
+    assert Remembered(noted).find(file(), subject()) == SAME
+
+
+def test_runs_that_start_together_have_one_key(tmp_path):
+    """Whose key another one replaces can never read again what it has sealed: its journal, if it is killed."""
+    found = []
+    run = threading.Thread(target=lambda: found.append(sealed.key_of(tmp_path, "targets")))
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)  # as the run that comes first
+    run.start()
+    run.join(0.2)
+    sealed._new_key(tmp_path / KEY)
+    os.close(handle)
+    run.join()
+    assert found == [sealed.key_of(tmp_path, "targets")]
 
 
 def test_other_rules_compare_again(noted, monkeypatch):

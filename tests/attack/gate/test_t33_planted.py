@@ -77,9 +77,13 @@ def test_a_planted_journal_moves_and_writes_nothing(stage, tool, how):
         shutil.copytree(stage.folder / "state", stage.folder / "restored")
         env = {"XDG_STATE_HOME": str(stage.folder / "restored")}
     ended = stage.run(*tool, "good", env=env)
+    assert ended.code == 0
     assert "did not come to its end" not in ended.err
+    assert "notes were not sealed here" in ended.err
+    assert "openvet-install check --environment" in ended.err
     assert steering.read_bytes() == before
     assert (site(stage) / "big").exists()  # `check --environment` tells of it, as where there is no journal
+    assert "not sealed" not in stage.run(*tool, "good", env=env).err
 
 
 @BOTH
