@@ -87,6 +87,13 @@ class FaultsError(InstallError):
         self.exit_code = gravest(fault.exit_code for fault in faults)  # type: ignore[misc]
 
 
+def both_sides(text: str) -> str | None:
+    """Return the hint for a file in which git has left both sides of a merge; None for any other."""
+    if not text.startswith("<<<<<<< ") and "\n<<<<<<< " not in text:
+        return None
+    return "git left both sides of a merge in it: keep one of them whole"
+
+
 def gravest(codes: Iterable[int]) -> int:
     """Return the exit code of several: invalid, then blocked, then undecided, else the first; 0 without any."""
     found = list(codes)

@@ -25,7 +25,7 @@ from packaging.utils import canonicalize_name
 
 from openvet_install import __version__
 from openvet_install.cli import own
-from openvet_install.errors import UndecidedError, UsageError
+from openvet_install.errors import ConfigError, UndecidedError, UsageError
 from openvet_install.installers import closed
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 OURS = "openvet-install"
 DOWNLOAD_SECONDS = 900.0
+_LISTED = "wheels.txt"
 _COPIED = ("setup.py", "Dockerfile", "recipe.Dockerfile")
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _GLIBC = ("manylinux_2_28", "manylinux_2_17", "manylinux2014")
@@ -41,27 +42,41 @@ _MUSL = ("musllinux_1_2", "musllinux_1_1")
 
 def run(folder: Path, pythons: Sequence[str], wheels: Path | None) -> int:
     """Write the folder and print what it is for. Raises `UsageError` if it holds something else already."""
-    if folder.exists() and not (folder / "wheels.txt").exists() and any(folder.iterdir()):
-        raise UsageError(f"`{folder}` is there already, and not of this command's making")
-    place = folder / "wheels"
-    shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    own_wheel(place)
-    for python in pythons or [platform.python_version().rpartition(".")[0]]:
-        _fetch(_needed(_environment(python)), python, place, wheels)
-    for name in _COPIED:
-        (folder / name).write_bytes(files("openvet_install.cli").joinpath("image", name).read_bytes())
-    (folder / "pip.conf").write_bytes(closed.PIP)
-    (folder / "uv.toml").write_bytes(closed.UV)
-    found = sorted(place.iterdir())
-    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in found]
-    (folder / "wheels.txt").write_text("".join(lines), "utf-8")
-    size = sum(path.stat().st_size for path in found) / 1_000_000
-    sys.stdout.write(f"wrote {folder}: {len(found)} wheels, {size:.0f} MB, {', '.join(_COPIED)}\n")
+    if folder.exists() and not (folder / _LISTED).exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        hint = "openvet-install docker FOLDER    with a new name"
+        raise UsageError(f"`{folder}` is there already, and not of this command's making", hint=hint)
+    with tempfile.TemporaryDirectory(prefix="openvet-") as temporary:
+        fetched = Path(temporary) / "wheels"
+        fetched.mkdir()
+        own_wheel(fetched)
+        for python in pythons or [platform.python_version().rpartition(".")[0]]:
+            _fetch(_needed(_environment(python)), python, fetched, wheels)
+        try:
+            lines = _write(folder, fetched)
+        except OSError as error:
+            raise ConfigError(f"cannot be written: {error.strerror or error}", where=str(folder)) from error
+        size = sum(path.stat().st_size for path in fetched.iterdir()) / 1_000_000
+    sys.stdout.write(f"wrote {folder}: {lines} wheels, {size:.0f} MB, {', '.join(_COPIED)}\n")
     sys.stdout.write(
         f"next: docker build --tag acme/openvet-install:1 {folder}    then {folder / 'recipe.Dockerfile'}\n"
     )
     return 0
+
+
+def _write(folder: Path, fetched: Path) -> int:
+    """Fill the folder and return how many wheels it has; the empty list first, which lets another try go on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _LISTED).write_bytes(b"")
+    shutil.rmtree(folder / "wheels", ignore_errors=True)
+    shutil.copytree(fetched, folder / "wheels")
+    for name in _COPIED:
+        (folder / name).write_bytes(files("openvet_install.cli").joinpath("image", name).read_bytes())
+    (folder / "pip.conf").write_bytes(closed.PIP)
+    (folder / "uv.toml").write_bytes(closed.UV)
+    found = sorted(fetched.iterdir())
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in found]
+    (folder / _LISTED).write_text("".join(lines), "utf-8")
+    return len(lines)
 
 
 def own_wheel(folder: Path) -> Path:

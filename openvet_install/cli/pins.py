@@ -9,14 +9,13 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from openvet_install.cli import check
 from openvet_install.cli.options import refuse_revision
 from openvet_install.cli.policy import now
 from openvet_install.cli.progress import Progress
 from openvet_install.config import LogSettings, discover, policies, read_policy
-from openvet_install.errors import EXIT_INVALID, ConfigError, InstallError, UsageError
+from openvet_install.errors import EXIT_INVALID, ConfigError, InstallError, UndecidedError, UsageError
 from openvet_install.gate.brought import brought
 from openvet_install.gate.heads import OPENVET_LOCK
 from openvet_install.gate.knowledge import Knowledge
@@ -25,6 +24,7 @@ from openvet_install.gate.setting import NO_POLICY, setting
 from openvet_install.gate.state import Looks, usable_folders
 from openvet_install.gate.update import move_pins
 from openvet_install.http import Fetcher, without_login
+from openvet_install.http.addresses import checked
 from openvet_install.installers.disk import replace_file
 from openvet_install.openvet.pins import read_pins
 from openvet_install.openvet.sshsig import parse_fingerprint
@@ -64,8 +64,10 @@ def init(urls: list[str], operators: list[str], options: WrapperOptions) -> int:
     added = {}
     for url in urls:
         name = name_of(url)
-        if name in logs and logs[name].url != url:
-            raise UsageError(f"log `{name}` is {without_login(logs[name].url)} in {openvet.name}")
+        if name in logs and logs[name].url.rstrip("/") != url.rstrip("/"):
+            where = "too" if name in added else f"in {openvet.name}"
+            hint = f"[log.OTHER-NAME] with its url in {openvet.name}, then openvet-install update"
+            raise UsageError(f"log `{name}` is {without_login(logs[name].url)} {where}", hint=hint)
         if name not in logs:
             added[name] = logs[name] = LogSettings(name=name, url=url, where="--log", operators=tuple(operators))
     found = _move(folder, logs, None)
@@ -128,6 +130,11 @@ def update(name: str | None, options: WrapperOptions, scope: str = "project") ->
     return 0
 
 
+def _written_in(folder: Path) -> str:
+    """Say in what state a command that ends early leaves the pins of a folder."""
+    return f"{OPENVET_LOCK} unchanged" if (folder / OPENVET_LOCK).exists() else "nothing written"
+
+
 def _move(folder: Path, logs: dict[str, LogSettings], only: str | None) -> list[Advance]:
     with _outside() as (fetcher, store, _folders):
         return _moved(folder, logs, only, fetcher, store)
@@ -151,7 +158,7 @@ def _moved(
             progress.clear()
             outcome = Outcome.INVALID if error.exit_code == EXIT_INVALID else Outcome.UNDECIDED
             terminal = Terminal.of(sys.stderr, os.environ)
-            text.stopped(terminal, outcome, error.troubles, "openvet.lock unchanged")
+            text.stopped(terminal, outcome, error.troubles, _written_in(folder))
             raise SystemExit(error.exit_code) from error
 
 
@@ -211,15 +218,13 @@ def _commits(count: int) -> str:
 
 
 def name_of(url: str) -> str:
-    """Return the name that a log gets from its URL: the last part. Raises `UsageError`."""
+    """Return the name that a log gets from its URL: the last part. Raises `UsageError` for what is never asked."""
     try:
-        parts = urlsplit(url)
-        name = parts.path.rstrip("/").rpartition("/")[2] or (parts.hostname or "")
-    except ValueError:
-        name = ""
-    if not name or not parts.scheme:
-        raise UsageError(f"`{plain(url)}` is no URL of a log", hint="--log https://logs.example/acme")
-    return name
+        parts = checked(url, None)
+    except UndecidedError as error:
+        hint = "--log https://logs.example/acme    (http on this machine only)"
+        raise UsageError(f"`{plain(url)}` is no URL of a log", hint=hint) from error
+    return parts.path.rstrip("/").rpartition("/")[2] or (parts.hostname or "")
 
 
 def _write(target: Path, openvet: Path, existing: PolicyFile | None, added: dict[str, LogSettings], mode: str) -> None:
@@ -239,11 +244,13 @@ mode = "{mode}"   # block | warn: what nobody audited is passed and told, a no n
         replace_file(target, told.encode())
         return
     if added:
-        document = tomlkit.parse(openvet.read_text("utf-8"))
+        text = openvet.read_bytes().decode()
+        mark = text[: text.startswith("\ufeff")]
+        document = tomlkit.parse(text.removeprefix(mark))
         for one in added.values():
             if one.name not in document.setdefault("log", tomlkit.table(is_super_table=True)):
                 document["log"][one.name] = {"url": one.url}
-        replace_file(openvet, tomlkit.dumps(document).encode())
+        replace_file(openvet, (mark + tomlkit.dumps(document)).encode())
     replace_file(target, install.encode())
 
 

@@ -12,7 +12,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-from openvet_install.errors import ConfigError, FaultsError, InstallError
+from openvet_install.errors import ConfigError, FaultsError, InstallError, both_sides
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -49,7 +49,7 @@ class Document:
     def parse(cls, raw: bytes, name: str) -> Document:
         """Read UTF-8 TOML. Raises `ConfigError` with the line."""
         try:
-            text = raw.decode()
+            text = raw.decode("utf-8-sig")  # OpenVet passes over a byte order mark, too
         except UnicodeDecodeError as error:
             raise ConfigError("not UTF-8", where=f"{name}, byte {error.start}") from error
         try:
@@ -57,7 +57,8 @@ class Document:
         except ValueError as error:
             line = _AT_LINE.search(str(error))
             what = _AT_LINE.sub("", str(error)).strip()
-            raise ConfigError(f"not TOML: {what}", where=f"{name}:{line[1]}" if line else name) from error
+            where = f"{name}:{line[1]}" if line else name
+            raise ConfigError(f"not TOML: {what}", where=where, hint=both_sides(text)) from error
         except RecursionError as error:
             raise ConfigError("not TOML: nested too deeply", where=name) from error
         return cls(name, data, _lines(text))

@@ -40,6 +40,8 @@ def checked(url: str, origin: tuple[str, str] | None) -> SplitResult:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise UndecidedError(f"{without_login(url)}: cannot be asked") from error
+    if host is not None and (not host.isprintable() or " " in host):
+        raise UndecidedError(f"{without_login(url)}: cannot be asked")
     loopback = is_loopback(host)
     if not host or parts.scheme not in ("https", "http") or (parts.scheme == "http" and not loopback):
         what = f"{without_login(url)}: only https is asked, and http on this machine"

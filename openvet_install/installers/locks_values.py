@@ -20,7 +20,7 @@ from packaging.markers import InvalidMarker, Marker
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from openvet_install.errors import InvalidError, UsageError
+from openvet_install.errors import InvalidError, UsageError, both_sides
 from openvet_install.files import File, FilenameError, filename_of, names_folder, parse_filename
 
 if sys.version_info >= (3, 11):
@@ -203,7 +203,7 @@ def load_toml(text: str, path: Path) -> dict[str, Any]:
         if line is None and found:
             line = int(found[1])
         msg = f"not TOML: {error}"
-        raise LockError(msg, where=place(path, line)) from error
+        raise LockError(msg, where=place(path, line), hint=both_sides(text)) from error
     except RecursionError as error:
         raise LockError("not TOML that can be read: nested too deeply", where=path.name) from error
 

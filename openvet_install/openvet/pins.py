@@ -7,6 +7,7 @@ this machine learned: per log the anchor (`operators`) and the head that our own
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import stat
@@ -15,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from openvet_install.errors import ConfigError
+from openvet_install.errors import ConfigError, both_sides
 from openvet_install.openvet.faults import LogMissingError, short
 from openvet_install.openvet.sshsig import parse_fingerprint
 
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     Read = Callable[[Path, int], bytes | None]
 
+VERSION = 1
+"""Of `openvet-install.lock`; OpenVet does not look at that of its own."""
 CLOCK_SLACK_SECONDS = 24 * 3600
 LOCK_MAX_BYTES = 4 * 1024 * 1024
 _BARE = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
@@ -200,7 +203,7 @@ def write_pins(path: Path, pins: Mapping[str, Pin]) -> None:
 def read_walked(path: Path, read: Read | None = None) -> dict[str, Walked]:
     """Read `openvet-install.lock`; a file that is not there holds nothing. `read` as above. Raises `ConfigError`."""
     found = {}
-    for name, table in _logs(path, {"operators", "walked"}, read).items():
+    for name, table in _logs(path, {"operators", "walked"}, read, VERSION).items():
         operators = table.get("operators")
         if not isinstance(operators, list) or not operators or not all(_is_fingerprint(one) for one in operators):
             raise _error(path, f"log.{name}.operators", "is no list of fingerprints such as `SHA256:…`")
@@ -234,17 +237,24 @@ def _bytes(path: Path) -> bytes | None:
         raise ConfigError(f"cannot be read: {error.strerror}", where=str(path)) from error
 
 
-def _logs(path: Path, allowed: set[str], read: Read | None) -> dict[str, dict[str, Any]]:
+def _logs(path: Path, allowed: set[str], read: Read | None, newest: float = math.inf) -> dict[str, dict[str, Any]]:
     raw = _bytes(path) if read is None else read(path, LOCK_MAX_BYTES)
     if raw is None:
         return {}
+    text = ""
     try:
-        table = tomllib.loads(raw.decode()) if len(raw) <= LOCK_MAX_BYTES else {}
+        text = raw.decode("utf-8-sig") if len(raw) <= LOCK_MAX_BYTES else ""
+        table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"not TOML: {error}", where=str(path)) from error
+        hint = both_sides(text)
+        then = None if hint is None else f"{hint}, then openvet-install update"
+        raise ConfigError(f"not TOML: {error}", where=str(path), hint=then) from error
     version = table.pop("version", None)
     if not isinstance(version, int) or isinstance(version, bool):
         raise _error(path, "version", "is missing or no whole number")
+    if version > newest:
+        hint = "a newer openvet-install wrote it: use that one"
+        raise ConfigError(f"`version` is {version}, known are those up to {newest}", where=str(path), hint=hint)
     logs = table.pop("log", {})
     if table or not isinstance(logs, dict):
         raise _error(path, next(iter(table), "log"), "is not known here")
@@ -269,7 +279,7 @@ def _head(path: Path, name: str, table: dict[str, Any], key: str) -> str:
 
 
 def _write(path: Path, logs: Mapping[str, Mapping[str, object]]) -> None:
-    lines = ["# written by openvet-install update; commit this file", "version = 1"]
+    lines = ["# written by openvet-install update; commit this file", f"version = {VERSION}"]
     for name, table in sorted(logs.items()):
         lines += ["", f"[log.{name if _BARE.fullmatch(name) else _quoted(name)}]"]
         lines += [f"{key} = {_value(value)}" for key, value in table.items()]

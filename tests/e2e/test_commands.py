@@ -86,7 +86,34 @@ def test_init_beside_an_older_openvet_toml_writes_its_own_file(stage):
     assert stage.run("openvet-install", "init", "--log", stage.log.url).code == 64
 
 
-@pytest.mark.parametrize("url", ["logs.example", "https://[logs.example/acme"])
+def test_init_leaves_a_byte_order_mark_and_the_ends_of_lines_alone(stage):
+    stage.wheel("goodlib", "1.0", YES)
+    before = b'\xef\xbb\xbf[requirement]\r\nbenign = "is-benign"\r\n'
+    (stage.project / "openvet.toml").write_bytes(before)
+    ended = stage.run("openvet-install", "init", "--log", stage.log.url)
+    assert ended.code == 0, ended.err
+    assert (stage.project / "openvet.toml").read_bytes().startswith(before)
+    assert stage.run("openvet-pip", "install", "goodlib").code == 0
+
+
+def test_init_of_two_logs_that_would_have_one_name(stage):
+    stage.wheel("goodlib", "1.0", YES)
+    other = stage.log.url.replace("/alice", "/other/alice")
+    ended = stage.run("openvet-install", "init", "--log", stage.log.url, "--log", other)
+    assert ended.code == 64
+    assert ended.err.splitlines() == [
+        f"error: log `alice` is {stage.log.url} too",
+        "hint: [log.OTHER-NAME] with its url in openvet.toml, then openvet-install update",
+    ]
+    twice = stage.run("openvet-install", "init", "--log", stage.log.url, "--log", stage.log.url + "/")
+    assert twice.code == 0, twice.err
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["logs.example", "https://[logs.example/acme", "ftp://logs.example/acme", "http://logs.example/acme",
+     "https://logs example/acme", "https://", ""],
+)  # fmt: skip
 def test_what_is_no_url_of_a_log_is_64(stage, url):
     ended = stage.run("openvet-install", "init", "--log", url)
     assert ended.code == 64
@@ -116,6 +143,7 @@ def test_init_of_a_log_that_does_not_verify_writes_nothing(stage):
     stage.log.corrupt("commit", stage.log.head)
     ended = stage.run("openvet-install", "init", "--log", stage.log.url)
     assert ended.code == 65
+    assert ended.err.startswith("openvet: invalid, nothing written\n")
     assert list(stage.project.iterdir()) == []
 
 

@@ -1,12 +1,14 @@
+import errno
 import hashlib
 import zipfile
+from unittest.mock import Mock
 
 import pytest
 
 from openvet_install import __version__
 from openvet_install.archive import open_archive
 from openvet_install.cli import docker, manage
-from openvet_install.errors import UsageError
+from openvet_install.errors import ConfigError, UndecidedError, UsageError
 from openvet_install.installers import closed, pip_config, uv_config
 
 
@@ -28,6 +30,44 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path):
     with pytest.raises(UsageError, match="not of this command's making"):
         manage.run(["docker", str(tmp_path)])
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_file_in_the_place_of_the_folder_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="not of this command's making"):
+        manage.run(["docker", str(tmp_path / "file")])
+
+
+def test_what_could_not_be_fetched_leaves_nothing_in_the_way_of_the_next_try(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for _ in range(2):
+        with pytest.raises(UndecidedError, match="could not be had"):
+            manage.run(["docker", str(tmp_path / "new"), f"--wheels={tmp_path / 'empty'}"])
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_could_not_be_fetched_leaves_the_folder_of_before(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "made" / "wheels").mkdir(parents=True)
+    (tmp_path / "made" / "wheels.txt").touch()
+    (tmp_path / "made" / "wheels" / "one.whl").touch()
+    with pytest.raises(UndecidedError, match="could not be had"):
+        manage.run(["docker", str(tmp_path / "made"), f"--wheels={tmp_path / 'empty'}"])
+    assert (tmp_path / "made" / "wheels" / "one.whl").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_can_be_tried_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(docker, "_fetch", lambda *_: None)
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match="cannot be written: Not a directory") as caught:
+        manage.run(["docker", str(tmp_path / "file" / "new")])
+    assert caught.value.where == str(tmp_path / "file" / "new")
+    full = OSError(errno.ENOSPC, "No space left on device")
+    with monkeypatch.context() as patched:
+        patched.setattr(docker.shutil, "copytree", Mock(side_effect=full))
+        with pytest.raises(ConfigError, match="No space left"):
+            manage.run(["docker", str(tmp_path / "new")])
+    assert manage.run(["docker", str(tmp_path / "new")]) == 0
 
 
 @pytest.mark.parametrize("python", ["3", "3.x", "3.12.1", ""])

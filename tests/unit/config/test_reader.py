@@ -102,6 +102,17 @@ def test_broken_toml_has_its_line(tmp_path):
     assert error.where == "openvet.toml:2"
 
 
+def test_both_sides_of_a_merge_are_told(tmp_path):
+    error = fault(tmp_path, '[install]\n<<<<<<< HEAD\nmode = "warn"\n=======\n>>>>>>> theirs\n')
+    assert error.where == "openvet.toml:2"
+    assert error.hint == "git left both sides of a merge in it: keep one of them whole"
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path):
+    (tmp_path / "openvet.toml").write_bytes(b'\xef\xbb\xbf[install]\nmode = "warn"\n')
+    assert read_policy("project", tmp_path / "openvet.toml", TODAY).settings.mode is Mode.WARN
+
+
 def test_a_number_of_too_many_digits_is_a_fault(tmp_path):
     assert "not TOML" in fault(tmp_path, f"[install]\nx = {'1' * 5000}\n").what
 

@@ -301,6 +301,12 @@ class TestUvLock:
         assert names(select(lock, tags(), environment())) == {"one 1.0"}
         assert names(select(lock, tags(), environment(), Wanted(groups=frozenset()))) == {"two 1.0"}
 
+    def test_both_sides_of_a_merge_are_told(self):
+        with pytest.raises(LockError, match="not TOML") as caught:
+            uv("version = 1\n<<<<<<< HEAD\n[[package]]\n=======\n>>>>>>> theirs\n")
+
+        assert caught.value.hint == "git left both sides of a merge in it: keep one of them whole"
+
     @pytest.mark.parametrize(
         ("text", "what", "where"),
         [

@@ -18,7 +18,7 @@ from openvet_install.openvet.pins import Pin, Walked, read_pins, read_walked, wr
 from tests.support.logsim import SimKey
 from tests.support.vectors import load
 
-HEAD = "ab" * 32
+HEAD, OTHER = "ab" * 32, "cd" * 32
 OPERATORS = (SimKey("a").fingerprint, SimKey("b").fingerprint)
 NAMES = ["alice", "my log", "a.b", 'quo"te', "tab\t", "ünicode", "del\x7f", ""]
 
@@ -101,3 +101,38 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
         write_pins(path, {"a": Pin("\ud800", HEAD)})
     assert read_pins(path) == {"a": Pin("u", HEAD)}
     assert [one.name for one in tmp_path.iterdir()] == ["openvet.lock"]
+
+
+MERGE = f"""version = 1
+
+[log.alice]
+url = "https://logs.example/alice"
+<<<<<<< HEAD
+head = "{HEAD}"
+=======
+head = "{OTHER}"
+>>>>>>> theirs
+"""
+
+
+@pytest.mark.parametrize("read", [read_pins, read_walked])
+def test_both_sides_of_a_merge_are_told(tmp_path, read):
+    (tmp_path / "a.lock").write_text(MERGE)
+    with pytest.raises(ConfigError, match="not TOML") as caught:
+        read(tmp_path / "a.lock")
+    assert caught.value.hint == (
+        "git left both sides of a merge in it: keep one of them whole, then openvet-install update"
+    )
+
+
+def test_what_a_newer_one_wrote_is_not_guessed_at(tmp_path):
+    (tmp_path / "a.lock").write_text("version = 2\n\n[log.alice]\nnews = 1\n")
+    with pytest.raises(ConfigError, match="`version` is 2, known are those up to 1") as caught:
+        read_walked(tmp_path / "a.lock")
+    assert caught.value.hint == "a newer openvet-install wrote it: use that one"
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path):
+    write_pins(tmp_path / "a.lock", {"alice": Pin("https://logs.example/alice", HEAD)})
+    (tmp_path / "b.lock").write_bytes(b"\xef\xbb\xbf" + (tmp_path / "a.lock").read_bytes())
+    assert read_pins(tmp_path / "b.lock") == read_pins(tmp_path / "a.lock")
