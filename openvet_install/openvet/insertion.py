@@ -34,17 +34,21 @@ class Insertions:
 
         Cheapest first: the first key of generation 0 always was; commits that an earlier walk noted; one that a
         bundle names and that came after the key; the audit tree right after the key was added, which lacks what came
-        in later (some nodes, no commits); at last the history, newest commit first.
+        in later (some nodes, no commits); at last the history, newest commit first. A noted commit may be an old one:
+        what another machine walked, and moved the pin over, is noted there.
         """
         if self._state.commit.generation == 0 and member.state.added_at == 0:
             return True
         noted = self._noted(subject, audit)
-        if noted is None and (
-            self._came_after(fingerprint, member, subject, audit)
-            or self._absent_when_added(fingerprint, member, subject, audit)
-        ):
+        if noted is not None and self._held(fingerprint, noted[1]):
             return True
-        _, commit = noted or self.commit(subject, audit)
+        if self._came_after(fingerprint, member, subject, audit):
+            return True
+        if self._absent_when_added(fingerprint, member, subject, audit):
+            return True
+        return noted is None and self._held(fingerprint, self.commit(subject, audit)[1])
+
+    def _held(self, fingerprint: bytes, commit: Commit) -> bool:
         return tree.lookup(self._reader.nodes, commit.keyset.root, keyset_key(fingerprint)) is not None
 
     def commit(self, subject: Subject, audit: bytes) -> tuple[bytes, Commit]:

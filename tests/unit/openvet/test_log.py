@@ -338,6 +338,19 @@ def test_a_key_must_have_been_there_when_the_audit_came_in(sim, client, hints):
     assert approvals(new, before, "flask") == {"1": False, "2": False, "3": True}
 
 
+def test_an_old_note_does_not_hide_that_an_audit_came_in_again(sim, client):
+    """Another machine walked what came after, and moved the pin; this one has walked the first insertion only."""
+    log = sim.log("alice")
+    bob = SimKey("alice/bob")
+    again = log.publish("flask", "1", auditors=[bob], claims=BENIGN)
+    verified(client(log), log)
+    old = next(iter(client(log).package(log.head, "flask")))
+    log.withdraw(again)
+    log.add_key("bob", key=bob)
+    log.insert_again(again, old.hash)
+    assert approvals(client(log), log.head, "flask") == {"1": True}
+
+
 def test_revocation_undoes_and_expiry_does_not(sim, client, hints):
     log = sim.log("alice")
     retired, distrusted, demoted = (log.add_key(name) for name in ("retired", "distrusted", "demoted"))
