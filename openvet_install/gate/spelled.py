@@ -41,7 +41,10 @@ def by_name(subjects: Mapping[str, tuple[Subject, ...]]) -> Mapping[str, list[Su
 
 
 def spellings(name: str, filename: str) -> tuple[str, ...]:
-    """Return other ways to write a normalised name: as in its file's name, and with `-`, `_`, `.` exchanged."""
+    """Return other ways to write a normalised name.
+
+    As in its file's name, with `-`, `_`, `.` exchanged, and with the first letter of it or of each part a capital.
+    """
     written = filename.partition("-")[0] if filename.endswith(".whl") else filename.rpartition("-")[0]
     return _spellings(name, written)
 
@@ -57,4 +60,7 @@ def _spellings(name: str, written: str) -> tuple[str, ...]:
         )
         for marks in mixed:
             found.add("".join(chain.from_iterable(zip(parts, (*marks, ""), strict=True))))
+    parts = [part.capitalize() for part in name.split("-")]
+    for mark in SEPARATORS:
+        found |= {mark.join(parts), mark.join(parts).capitalize()}
     return tuple(sorted(found - {name, ""}))

@@ -36,6 +36,18 @@ def test_a_no_under_any_subject(project, alice, change, size, monkeypatch):
     assert project.reason(good) is Reason.CONTRADICTED
 
 
+@pytest.mark.parametrize("written", ["Evil-thing", "Evil-Thing", "Evil_Thing"])
+def test_a_no_under_the_pin_of_a_large_log_that_was_walked_elsewhere(project, alice, written, monkeypatch):
+    """The pin came with the project, so that no walk of this machine has seen the subjects."""
+    monkeypatch.setattr("openvet_install.openvet.evidence.ENTRIES_READ_WHOLE", 0)
+    monkeypatch.setattr("openvet_install.openvet.evidence._MANY_HIGH_KEYS", -1)
+    monkeypatch.setattr("openvet_install.openvet.evidence._HIGH_RANK", 0)
+    good = alice.publish("evil-thing", "1.0", claims=YES)
+    alice.insert(good._replace(package=written), claims=NO)
+    project.pin(alice)
+    assert project.reason(good) is Reason.CONTRADICTED
+
+
 def test_the_tag_of_a_hash_may_be_in_capitals(project, alice):
     good = alice.publish("evil", "1.0", claims=YES)
     project.pin(alice)
