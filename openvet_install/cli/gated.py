@@ -29,13 +29,16 @@ if TYPE_CHECKING:
     from openvet_install.installers.passing import Command
 
 
+_LEAD = ("UV_WORKING_DIR", "UV_PROJECT")
+
+
 def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:
     """Run a gated command of `pip` or `uv`, `argv` being the tool's; return the exit code.
 
     Raises `InstallError` before the tool starts.
     """
     reports.check(options.reports, github="stderr")
-    put_in_order(tool)
+    put_in_order(tool, argv)
     try:
         plan, chosen = _plan(tool, command, options, argv)
     except InstallError as error:
@@ -59,8 +62,11 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
     return ended(result)
 
 
-def put_in_order(tool: str) -> None:
-    """Put back the files of a project that a killed run has left otherwise, before anything reads them."""
+def put_in_order(tool: str, argv: Sequence[str]) -> None:
+    """Put back the files of a project that a killed run has left otherwise, before anything reads them.
+
+    They lie here or above, or where words of the command and variables lead.
+    """
     if tool != "uv":
         return
     from openvet_install.gate.state import PROJECTS, Folders  # noqa: PLC0415 - for uv only
@@ -71,7 +77,8 @@ def put_in_order(tool: str) -> None:
     from openvet_install.gate import unfinished  # noqa: PLC0415 - rarely
 
     terminal = Terminal.of(sys.stderr, os.environ)
-    for said in unfinished.put_back(Path.cwd(), folders.state):
+    words = [*(one.rpartition("=")[2] for one in argv), *(os.environ.get(one, "") for one in _LEAD)]
+    for said in unfinished.put_back(Path.cwd(), words, folders.state):
         terminal.line(f"openvet: warning: {said}")
 
 

@@ -58,7 +58,7 @@ def run(command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:
     """
     started = own_environment()
     reports.check(options.reports, github="stderr")
-    gated.put_in_order("uv")
+    gated.put_in_order("uv", argv)
     meanwhile = Meanwhile(options)
     typed = ["uv", *map(without_login, argv)]
     try:

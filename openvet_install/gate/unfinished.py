@@ -53,12 +53,21 @@ def noted(folder: str, files: Sequence[Before], state: Path) -> Iterator[None]:
         yield
 
 
-def put_back(start: Path, state: Path) -> list[str]:
-    """Put back what killed runs have left in a folder or above it; say what became of each."""
-    if not (state / PROJECTS).is_dir():
+def put_back(start: Path, words: Sequence[str], state: Path) -> list[str]:
+    """Put back what killed runs have left in a folder, where words lead from it, or above; say what became of each."""
+    if not any((state / PROJECTS).glob("*.before")):
         return []
-    folders = [os.path.realpath(one) for one in (start, *start.parents)]
+    here = list(_there(start, words))
+    found = (one for base in (start, *filter(os.path.isdir, here)) for one in (base, *_there(base, words)))
+    folders = dict.fromkeys(os.path.realpath(above) for one in found for above in (one, *one.parents))
     return [said for one in folders if (said := _settled(_place(state, one), one, state)) is not None]
+
+
+def _there(base: Path, words: Sequence[str]) -> Iterator[Path]:
+    for word in filter(None, words):
+        with suppress(OSError, ValueError):  # no name of a file
+            if (base / word).exists():
+                yield base / word
 
 
 def _settled(path: Path, folder: str, state: Path) -> str | None:

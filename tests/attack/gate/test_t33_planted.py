@@ -114,5 +114,5 @@ def test_where_no_key_can_be_had_nothing_is_kept(tmp_path):
     (state / "seal").mkdir(parents=True)  # in the key's place
     with noted(str(tmp_path), [Before(str(project), b"before", 0o644)], state):
         assert not list(Path(state).rglob("*.before"))
-    assert put_project_back(tmp_path, state) == []
+    assert put_project_back(tmp_path, [], state) == []
     assert project.read_bytes() == EVIL

@@ -19,17 +19,17 @@ def stage(stage):
     return in_project(stage)
 
 
-def killed_in_add(stage):
+def killed_in_add(stage, *words, folder="."):
     """`add` has written its pyproject.toml and waits for the index."""
     stage.wheel("good", "1.0", YES)
     stage.wheel("slow", "1.0", YES)
     stage.policy()
-    write(stage, "good")
-    assert stage.run(UV, "lock").code == 0
+    write(stage, "good", folder=folder)
+    assert stage.run(UV, "lock", *words).code == 0
     before = state(stage)
     stage.index.lies.at_request = lambda _number, path: time.sleep(5 if "slow" in path else 0)
-    project = stage.project / "pyproject.toml"
-    kill_us(stage, lambda: "slow" in project.read_text(), UV, "add", "slow")
+    project = stage.project / folder / "pyproject.toml"
+    kill_us(stage, lambda: "slow" in project.read_text(), UV, "add", "slow", *words)
     stage.index.lies.at_request = lambda _number, _path: None
     assert "slow" in project.read_text()
     return before
@@ -43,6 +43,24 @@ def test_the_next_run_puts_the_project_back(stage, words):
     assert re.search(r"openvet: warning: a run of \S+ in \S+ was killed; as before it: pyproject.toml\n", ended.err)
     assert {path: raw for path, raw in state(stage).items() if "/.venv/" not in path} == before
     assert "warning" not in stage.run(UV, *words).err
+
+
+@pytest.mark.parametrize("how", ["--directory", "--project=", "UV_WORKING_DIR", "both"])
+def test_a_project_in_another_folder(stage, how):
+    words = {
+        "--directory": ["--directory", "a/b"],
+        "--project=": ["--project=a/b"],
+        "UV_WORKING_DIR": [],
+        "both": ["--directory=a", "--project", "b"],
+    }[how]
+    if how == "UV_WORKING_DIR":
+        (stage.project / "a/b").mkdir(parents=True)
+        stage.variables[how] = "a/b"
+    before = killed_in_add(stage, *words, folder="a/b")
+    ended = stage.run(UV, "lock", "--locked", *words)
+    assert ended.code == 0, ended.err
+    assert "was killed; as before it: pyproject.toml" in ended.err
+    assert {path: raw for path, raw in state(stage).items() if "/.venv/" not in path} == before
 
 
 def test_what_people_did_later_is_theirs(stage):
