@@ -203,7 +203,8 @@ class _Comparison:
         own = {f"{one.info}/{name}" for name in _INSTALLERS_OWN}
         for path, target in wrappers.items():
             if path in self.after and not self._is_wrapper(path, target):
-                yield self._finding(one, path, "hash-mismatch", f"{_in(path)} does more than start `{target}`")
+                text = self._shared(one, path) or f"does more than start `{target}`"
+                yield self._finding(one, path, "hash-mismatch", f"{_in(path)} {text}")
         for path in {*(row.path for row in one.rows), *self.inside.get(one.info, ())}:
             if path in expected or path in own or path in wrappers or self._is_bytecode(path, expected):
                 continue
@@ -250,7 +251,13 @@ class _Comparison:
             head = (disk.read(path, disk.RECORD_BYTES) or b"")[:WRAPPER_BYTES]
             skip = head_length(head, self.folders, options=True) or 0
         if disk.sha256(path, skip=skip) != (tail if skip and tail else release.members[member]):
-            yield self._finding(one, path, "hash-mismatch", f"{_in(member)} is not the released one")
+            text = self._shared(one, path) or "is not the released one"
+            yield self._finding(one, path, "hash-mismatch", f"{_in(member)} {text}")
+
+    def _shared(self, one: _Installed, path: str) -> str | None:
+        """Say who else claims a file: one place cannot hold the bytes of both."""
+        others = [f"{other.name} {other.version}" for other, _ in self.claims.get(path, ()) if other.name != one.name]
+        return f"is a file of {', '.join(others)} too, with other bytes" if others else None
 
     def _is_wrapper(self, path: str, target: str) -> bool:
         raw = disk.read(path, WRAPPER_BYTES)
@@ -289,9 +296,8 @@ class _Comparison:
             owners = self.claims.get(path, ())
             for one, row in owners:
                 if one.info not in self.fresh and not self._replaced(one, owners) and not self._still(path, row):
-                    yield self._finding(
-                        one, path, "hash-mismatch", f"{_in(path)} was changed, and not by a release of it"
-                    )
+                    text = self._shared(one, path) or "was changed, and not by a release of it"
+                    yield self._finding(one, path, "hash-mismatch", f"{_in(path)} {text}")
             if owners or self._in_fresh(path) or self._grown(path) or (created and self._of_venv(path)):
                 continue
             if path in self.before:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import marshal
+import re
 import sys
 
 import pytest
@@ -285,3 +286,26 @@ def test_a_wheel_that_brings_bytecode_which_pip_makes_anew(stage, tool):
     (bytecode,) = stage.environment.glob("lib/python*/site-packages/good/__pycache__/a.*.pyc")
     bytecode.write_bytes(old[:16] + marshal.dumps(compile("A = 2\n", "elsewhere.py", "exec")))
     assert stage.run("openvet-install", "check", "--environment").code == 65
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("members", "command", "place"),
+    [
+        ({"tests/__init__.py": "WHOSE = %r\n"}, None, "tests/__init__.py"),
+        ({}, "tool", "bin/tool"),
+    ],
+)
+def test_two_approved_packages_with_one_file_of_other_bytes(stage, tool, members, command, place):
+    """One place cannot hold both: said is whose file it is, too."""
+    for name in ("one", "two"):
+        files = {f"{name}.py": "def main(): pass\n"} | {path: text % name for path, text in members.items()}
+        points = {command: f"{name}:main"} if command else None
+        stage.wheel(name, "1.0", YES, files=files, entry_points=points)
+    stage.policy()
+    ended = stage.run(*tool, "one", "two")
+    assert ended.code == 65, ended.err
+    (line,) = [line for line in ended.ours if line.startswith("✘")]
+    assert re.search(rf"{place}` is a file of (one|two) 1\.0 too, with other bytes; it was moved away", line)
+    assert len(stage.installed) == 1
+    assert stage.run("openvet-install", "check", "--environment").code == 0
