@@ -48,7 +48,7 @@ def run(names: Sequence[str], output: str | None, options: WrapperOptions) -> in
         raise UsageError(f"`{path}` cannot be written: {error.strerror or error}") from error
     for warning in made.warnings:
         Terminal.of(sys.stderr, os.environ).line(f"openvet: warning: {plain(warning, 300)}")
-    heads = ", ".join(f"{plain(name)} {head[:12]}" for name, head in made.logs)
+    heads = ", ".join(f"{plain(name)} {head[:12]}" for name, head in made.logs) or "no log"
     count = f"{len(packages)} package{'' if len(packages) == 1 else 's'}"
     shown = output if output is not None else BUNDLE
     Terminal.of(sys.stdout, os.environ).line(f"wrote {plain(shown, 300)}: {heads}; {count}; {_size(len(made.raw))}")

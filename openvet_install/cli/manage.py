@@ -296,4 +296,4 @@ def _options(arguments: argparse.Namespace) -> WrapperOptions:
     ]
     argv += [f"--openvet-report={value}" for value in arguments.report]
     argv += ["--openvet-offline"] if arguments.offline else []
-    return split(argv, os.environ)[0]
+    return split(argv, os.environ, "--")[0]

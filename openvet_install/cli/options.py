@@ -21,8 +21,9 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"", "0", "false", "no", "off"})
 _VALUED = ("project", "mode", "report", "bundle")
 _PLAIN = ("offline", "help")
-_ELSEWHERE = ("policy_ref", "owner", "through", "told", "timings")  # read by those who need them
-NAMED = frozenset(VARIABLE + name.upper() for name in (*_VALUED, "offline", *_ELSEWHERE))
+_OURS = ("through", "told", "timings")  # between our own processes
+_TYPED = frozenset(VARIABLE + name.upper() for name in (*_VALUED, "offline", "policy_ref", "owner"))
+NAMED = _TYPED.union(VARIABLE + name.upper() for name in _OURS)
 
 
 class ReportTo(NamedTuple):
@@ -55,8 +56,12 @@ def refuse_revision(command: str, options: WrapperOptions) -> None:
         raise UsageError(what, hint=f"env -u {VARIABLE}POLICY_REF openvet-install {command} …")
 
 
-def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[WrapperOptions, tuple[str, ...]]:
+def split(
+    argv: Sequence[str], environ: Mapping[str, str], typed: str = PREFIX
+) -> tuple[WrapperOptions, tuple[str, ...]]:
     """Return our options and the tool's argv. An option beats its variable; an empty variable counts as unset.
+
+    People have `typed` what faults name them by.
 
     Raises `UsageError` (64) for an unknown `--openvet-…` or `OPENVET_INSTALL_…` (with the nearest name), a missing or
     impossible value.
@@ -86,7 +91,7 @@ def split(argv: Sequence[str], environ: Mapping[str, str]) -> tuple[WrapperOptio
             found.setdefault(name, []).append(value)
         else:
             raise _unknown(spelled)
-    return _read(found, environ), tuple(rest)
+    return _read(found, environ, typed), tuple(rest)
 
 
 def _check_variables(environ: Mapping[str, str]) -> None:
@@ -96,19 +101,19 @@ def _check_variables(environ: Mapping[str, str]) -> None:
     if unknown:
         from difflib import get_close_matches  # noqa: PLC0415 - only on the way out
 
-        near = get_close_matches(unknown[0], NAMED, n=1, cutoff=0.75)
-        hint = f"did you mean `{near[0]}`?" if near else " ".join(sorted(NAMED))
+        near = get_close_matches(unknown[0], _TYPED, n=1, cutoff=0.75)
+        hint = f"did you mean `{near[0]}`?" if near else " ".join(sorted(_TYPED))
         raise UsageError(f"unknown variable `{unknown[0]}`", hint=hint)
 
 
-def _read(found: Mapping[str, list[str]], environ: Mapping[str, str]) -> WrapperOptions:
+def _read(found: Mapping[str, list[str]], environ: Mapping[str, str], typed: str) -> WrapperOptions:
     _check_variables(environ)
     used: list[str] = []
 
     def said(name: str, parse: Callable[[str], list[str]]) -> list[tuple[str, str]]:
         """Give (value, who said it) from the options, else from the variable."""
         if name in found:
-            return [(value, PREFIX + name) for value in found[name]]
+            return [(value, typed + name) for value in found[name]]
         variable = VARIABLE + name.upper()
         value = environ.get(variable, "")
         if not value:

@@ -192,6 +192,16 @@ def test_it_is_replaced_whole_or_not_at_all(stage):
     assert sorted(one.name for one in stage.project.iterdir() if "bundle" in one.name) == ["openvet.bundle"]
 
 
+def test_a_policy_without_a_log_is_told(stage):
+    stage.policy()
+    (stage.project / "openvet.toml").write_text(BENIGN)
+    for name in ("openvet.lock", "openvet-install.lock"):
+        (stage.project / name).unlink()
+    ended = stage.run("openvet-install", "bundle", "goodlib")
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith("wrote openvet.bundle: no log; 1 package; ")
+
+
 @pytest.mark.parametrize(("more", "told"), [(("--offline",), "asks the logs"), (("a b",), "no name of a package")])
 def test_what_it_refuses(stage, more, told):
     stage.wheel("goodlib", "1.0", YES)

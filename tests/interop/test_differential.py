@@ -353,7 +353,7 @@ BROKEN = {
 
 @pytest.mark.timeout(1800)
 def test_check_and_verdict_agree_and_broken_evaluators_do_not(corpus, cases):
-    """One test, so that one worker asks: each verdict at least 20 %, overrides and aliases in half of the policies."""
+    """One test, so that one worker asks: each verdict at least 15 %, overrides and aliases in half of the policies."""
     assert len(cases) == POLICIES
     for case in cases:
         assert not differs(corpus, case, case.policy), case.text
@@ -361,7 +361,7 @@ def test_check_and_verdict_agree_and_broken_evaluators_do_not(corpus, cases):
     found = shares(cases)
     print(found)
     assert found.keys() == {"pass", "contradicted", "not asserted", "unaudited"}
-    assert all(share >= 0.2 for share in found.values()), found
+    assert all(share >= 0.15 for share in found.values()), found
     for word in ("[[override]]", "[alias]"):
         assert sum(word in case.text for case in cases) >= len(cases) / 2
 

@@ -1,5 +1,6 @@
 import pytest
 
+from openvet_install.cli import manage
 from openvet_install.cli.options import ReportTo, WrapperOptions, split
 from openvet_install.errors import UsageError
 
@@ -63,3 +64,16 @@ def test_what_stops(argv, environ, words, hint):
     assert caught.value.what == words
     if hint is not None:
         assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize("name", ["TOLDD", "TIMING", "THROUG"])
+def test_a_mistyped_variable_is_not_taken_for_one_between_our_own_processes(name):
+    with pytest.raises(UsageError, match="unknown variable") as caught:
+        split([], {f"OPENVET_INSTALL_{name}": "1"})
+    for one in ("TOLD", "TIMINGS", "THROUGH"):
+        assert f"OPENVET_INSTALL_{one}" not in caught.value.hint.replace("`", "").replace("?", "").split()
+
+
+def test_faults_of_the_commands_around_name_what_was_typed():
+    with pytest.raises(UsageError, match="`--mode`: no such mode `x`"):
+        manage.run(["config", "--mode=x"])
