@@ -6,6 +6,7 @@ what such a variable has already run before us (`sitecustomize`, a package of ou
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # `signal` takes as long to load as all that is needed here
 import os
 import sys
 
@@ -58,6 +59,7 @@ def manage() -> None:
 
 def stand_in(tool: str) -> None:
     """Run as `pip`, `pip3`, `uv` or `uvx` below `openvet-install exec`; that started us with `-I`."""
+    _die_quietly()
     if tool == "uvx":
         sys.argv[1:1] = ["tool", "run"]
     from openvet_install.cli import wrap  # noqa: PLC0415 - see above
@@ -65,11 +67,18 @@ def stand_in(tool: str) -> None:
     wrap.uv() if tool in ("uv", "uvx") else wrap.pip()
 
 
+def _die_quietly() -> None:
+    """Let Ctrl-C end us at once until `guarded` has begun: there is nothing to clean up, and no fault to trace."""
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+
+
 def _stand_alone(name: str) -> None:
     """Start again with `-I` where variables steer this Python; else only let go of the script's own folder.
 
     The variables stay: a tool that is handed over to gets what the user set.
     """
+    _die_quietly()
     if sys.flags.isolated:
         return
     if any(variable.startswith("PYTHON") and variable not in _HARMLESS for variable in os.environ):

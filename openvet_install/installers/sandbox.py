@@ -33,6 +33,7 @@ ON = "on"
 READY_SECONDS = 30.0
 _MAX_ANSWER_BYTES = 4096
 _FORWARDED = (signal.SIGTERM, signal.SIGHUP)
+_ENDING = (signal.SIGINT, *_FORWARDED)
 _NEVER_FROM_A_TERMINAL = (signal.SIGUSR1, signal.SIGUSR2)
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
@@ -62,8 +63,8 @@ class Ended(NamedTuple):
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C ended it; a tool that had already done its work was not interrupted."""
-        return self.received == signal.SIGINT and self.code != 0
+        """Whether somebody ended it; a tool that had already done its work was not interrupted."""
+        return self.received in _ENDING and self.code != 0
 
 
 class Sandbox:
@@ -250,7 +251,10 @@ class Bystander(Sandbox):
     def _wait(self) -> int:
         """Stop when the child stops by itself, so that a shell sees it; with us the child goes on."""
         while True:
-            _pid, status = os.waitpid(self._process.pid, os.WUNTRACED)
+            try:
+                _pid, status = os.waitpid(self._process.pid, os.WUNTRACED)
+            except ChildProcessError:  # a signal was handed on, which has found out that it ended
+                return self._process.wait()
             if not os.WIFSTOPPED(status):
                 self._process.returncode = os.waitstatus_to_exitcode(status)
                 return self._process.returncode

@@ -135,6 +135,19 @@ def test_a_signal_reaches_the_command_and_we_end_as_it_does(gated, number):
         assert process.wait(30) == -number
 
 
+def test_a_group_that_is_ended_was_not_undecided(gated):
+    """Whoever stops a build ends all of it; the gate inside then reaches no index any more."""
+    gated.index.lies.at_request = lambda _count, path: time.sleep(3) if "/simple/" in path else None
+    with gated.running(*EXEC, "pip", "install", "goodlib") as process:
+        deadline = time.monotonic() + 30
+        while not any("/simple/" in one for one in gated.index.counts) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGTERM)
+        _out, err = process.communicate(timeout=30)
+    assert process.returncode in (-signal.SIGTERM, 128 + signal.SIGTERM), err
+    assert "undecided" not in err
+
+
 def test_a_trap_of_the_command_decides(gated):
     with gated.running(
         *EXEC, "sh", "-c", "trap 'echo caught; kill $!; exit 5' TERM; sleep 60 & echo up; wait"

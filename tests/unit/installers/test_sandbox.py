@@ -12,7 +12,7 @@ import pytest
 
 from openvet_install.errors import ConfigError
 from openvet_install.installers import sandbox as sandbox_module
-from openvet_install.installers.sandbox import OFF, ON, Isolation, Sandbox, run
+from openvet_install.installers.sandbox import OFF, ON, Bystander, Isolation, Sandbox, run
 
 PYTHON = [sys.executable, "-I", "-c"]
 
@@ -81,6 +81,13 @@ def _helper(tmp_path, root, child, isolation=OFF):
     )
 
 
+def test_a_signal_that_is_handed_on_may_find_out_first_that_the_command_has_ended():
+    with Bystander(OFF) as sandbox:
+        sandbox._process.kill()
+        sandbox._process.wait()
+        assert sandbox._wait() == -signal.SIGKILL
+
+
 def test_ctrl_c_reaches_the_tool_and_we_wait(tmp_path, pytestconfig):
     child = (
         "import time\n"
@@ -97,7 +104,7 @@ def test_sigterm_is_handed_on(tmp_path, pytestconfig):
     with _helper(tmp_path, pytestconfig.rootpath, "import time; print('up'); time.sleep(60)") as process:
         assert process.stdout.readline() == "up\n"
         process.terminate()
-        assert process.stdout.read() == "143 15 False\n"
+        assert process.stdout.read() == "143 15 True\n"
 
 
 @pytest.mark.parametrize("isolation", ["off", "auto"])
