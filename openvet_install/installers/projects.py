@@ -140,7 +140,11 @@ def refuse_sources_of(project: Project) -> None:
 def refuse_sources(text: dict[str, Any], path: str) -> None:
     """Raise `UsageError` when uv would take something from elsewhere than the indexes."""
     if table_of(table_of(text, "tool"), "uv").get("sources"):
-        raise UsageError("`tool.uv.sources` of a local project is not gated yet", where=path, hint="--no-sources")
+        raise UsageError(
+            "`tool.uv.sources` is not gated for a file or group of a project",
+            where=path,
+            hint="--no-sources    or name its folder: openvet-uv pip install .",
+        )
 
 
 def name_of(project: Project) -> str | None:

@@ -32,7 +32,6 @@ from openvet_install.installers.given_lock import given, names_lock
 from openvet_install.installers.groups import read_groups
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
 from openvet_install.installers.project_files import is_project, read_projects
-from openvet_install.installers.projects import refuse_sources_of
 from openvet_install.installers.requirements import (
     Reader,
     editable_projects,
@@ -43,6 +42,8 @@ from openvet_install.installers.requirements import (
 from openvet_install.installers.target import inspect, probe_uv
 from openvet_install.installers.tokens import Token, Tokeniser, has, refuse, values_of
 from openvet_install.installers.uv_around import TRUE, UNISOLATED, handed_on, look_around
+from openvet_install.installers.uv_sources import ignored_by
+from openvet_install.installers.uv_workspace import led_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -109,7 +110,6 @@ def plan(
     inputs += tuple(read([one for one in files if not names_lock(one)], REQUIREMENTS))
     inputs += read_projects([value for value in named if is_project(value)], tokens, around)
     inputs += _groups(tokens, around)
-    indexes = with_files(around.indexes, inputs)
     links = around.links + tuple(one for source in inputs for one in source.links)
     helper = around.helper
     steering = [part for token in (*_steering(tokens, around.judged), *where) for part in token.canonical()]
@@ -128,9 +128,8 @@ def plan(
         *editable_projects(values_of(tokens, "--editable"), cwd),
         *(one for source in inputs for one in source.projects),
     )
-    for project in () if has(tokens, "--no-sources") else projects:
-        refuse_sources_of(project)
-    requested = (*typed, *requested_of(inputs, REQUIREMENTS), *requested_by(projects, cwd))
+    led, more = led_by(projects, around, ignored_by(tokens))
+    requested = (*typed, *requested_of(inputs, REQUIREMENTS), *requested_by((*projects, *led), cwd))
     return Plan(
         tool="uv",
         version=probe.version,
@@ -147,6 +146,7 @@ def plan(
             *lock.words,
             *links,
             *projects,
+            *led,
             *inputs,
             *words_of(typed),
         ),
@@ -155,7 +155,7 @@ def plan(
         requested=requested,
         limits=requested_of(inputs, CONSTRAINTS),
         inputs=inputs,
-        indexes=indexes,
+        indexes=with_files(around.with_members(more), inputs),
         environment=child,
         upstream=around.upstream,
         dropped=around.dropped,

@@ -23,19 +23,19 @@ from openvet_install.installers.commands import (
     private_folder,
     without_login,
 )
-from openvet_install.installers.projects import Project, build_requirements, refuse_sources_of
-from openvet_install.installers.requirements import Reader, no_way_out
+from openvet_install.installers.projects import Project, build_requirements
+from openvet_install.installers.requirements import Reader, no_way_out, requested_by
 from openvet_install.installers.sources import Archive, read_source
 from openvet_install.installers.target import ToolStops, ask, find_python, inspect, still_missing, uv_version
 from openvet_install.installers.tokens import has, last_of, values_of
 from openvet_install.installers.uv_around import UNISOLATED, handed_on
 from openvet_install.installers.uv_sources import ignored_by
-from openvet_install.installers.uv_workspace import read_workspace
+from openvet_install.installers.uv_workspace import led_by, read_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from openvet_install.installers.commands import Input
+    from openvet_install.installers.commands import Index, Input
     from openvet_install.installers.requirements import FetchOutside
     from openvet_install.installers.sources import Links
     from openvet_install.installers.target import Target
@@ -83,22 +83,27 @@ def plan_build(
         requested=what.requested,
         builds_in=target if any(has(tokens, name) for name in UNISOLATED) else None,
         chooses=choose_files(inputs) or what.beside is not None,
+        indexes=what.indexes,
     )
 
 
 class _Built(NamedTuple):
-    """What is built: words of the command, and what that needs; `beside`: where the output goes unless told."""
+    """What is built: words of the command, and what that needs; `beside`: where the output goes unless told.
+
+    `indexes` are those that folders name.
+    """
 
     words: tuple[str | Archive | Project, ...]
     requested: tuple[Requested, ...]
     beside: str | None = None
+    indexes: tuple[Index, ...] = ()
 
 
 def _folder(place: str, tokens: Sequence[Token], around: Around) -> _Built:
     project = Project(place, False, "", COMMAND_LINE)
-    if not has(tokens, "--no-sources"):
-        refuse_sources_of(project)
-    return _Built((project,), build_requirements(project, around.cwd))
+    led, indexes = led_by((project,), around, ignored_by(tokens))
+    asked = (*build_requirements(project, around.cwd), *requested_by(led, around.cwd))
+    return _Built((project, *led), asked, indexes=indexes)
 
 
 def _sdist(place: str) -> _Built:
@@ -125,6 +130,7 @@ def _members(tokens: Sequence[Token], around: Around, typed: str | None) -> _Bui
     return _Built(
         tuple(one.member for one in found.folders),
         tuple(one for each in built for one in build_requirements(each.member, around.cwd)),
+        indexes=found.indexes,
     )
 
 
@@ -199,6 +205,7 @@ def _plan(
     chooses: bool = False,
     builds_in: Target | None = None,
     anew: bool = False,
+    indexes: tuple[Index, ...] = (),
 ) -> Plan:
     kept = [token for token in tokens if token.flag and token.flag.name not in starting.STEERING and handed_on(token)]
     options = [part for token in (*kept, *around.where) for part in token.canonical()]
@@ -214,7 +221,7 @@ def _plan(
         target=target,
         requested=requested,
         inputs=(),
-        indexes=around.indexes,
+        indexes=around.with_members(indexes),
         environment=around.child,
         upstream=around.upstream,
         dropped=around.dropped,

@@ -38,8 +38,8 @@ from openvet_install.installers.target import uv_version
 from openvet_install.installers.tokens import Token, has, last_of, values_of
 from openvet_install.installers.uv_around import handed_on, look_around
 from openvet_install.installers.uv_probe import look
-from openvet_install.installers.uv_sources import ignored_by
-from openvet_install.installers.uv_workspace import Member, read_workspace, requested_in
+from openvet_install.installers.uv_sources import Member, ignored_by
+from openvet_install.installers.uv_workspace import read_workspace, requested_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,7 @@
 """Where `tool.uv.sources` of a folder lead, and whose word counts there beside its own (T05)."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH113, PTH118, PTH120
+# ruff: noqa: PTH100, PTH112, PTH113, PTH118, PTH120
 
 from __future__ import annotations
 
@@ -10,16 +10,30 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from openvet_install.errors import UsageError
-from openvet_install.installers.projects import pyproject, table_of
+from openvet_install.errors import DirectReferenceError, UsageError
+from openvet_install.installers import uv_config
+from openvet_install.installers.projects import Project, pyproject, table_of
+from openvet_install.installers.sources import VCS, refused_vcs, shown
 from openvet_install.installers.tokens import has, values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from openvet_install.installers.commands import Index
     from openvet_install.installers.tokens import Token
 
 FILE = "pyproject.toml"
+
+
+class Member(Project):
+    """A folder of the user's own that uv finds by itself, so it is no word of the command."""
+
+    __slots__ = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Nothing."""
+        return ()
 
 
 class Ignored(NamedTuple):
@@ -61,26 +75,74 @@ def place_of(folder: str, entry: Mapping[str, Any]) -> str:
     return os.path.abspath(os.path.join(folder, str(entry["path"])))
 
 
-class Surroundings:
-    """The workspaces around the folders of a project, each file read once."""
+class Sources:
+    """Where `tool.uv.sources` lead from the folders of a command, each file read once.
 
-    def __init__(self, root: str) -> None:
-        """`root` is the folder of the project's own workspace."""
-        self._roots = {os.path.abspath(root), os.path.realpath(root)}
+    `indexes` are those that workspaces around these folders name.
+    """
+
+    def __init__(
+        self,
+        members: Callable[[str], Sequence[str]],
+        ignored: Ignored,
+        *,
+        own: str | None = None,
+        told: frozenset[str] = frozenset(),
+    ) -> None:
+        """`members` lists the folders of the workspace of a folder; `own` is the root of one that is read anyway.
+
+        `told` are names whose sources are refused elsewhere.
+        """
+        self._members, self._ignored, self._told = members, ignored, told
+        self._own = {os.path.abspath(own), os.path.realpath(own)} if own is not None else set()
         self._tables: dict[str, dict[str, Any]] = {}
+        self._named: dict[str, list[tuple[str, str]]] = {}
+        self.indexes: list[Index] = []
 
-    def check(self, path: str) -> None:
-        """Raise `UsageError` when another workspace says where something comes from that a folder asks for."""
+    def leads(self, path: str) -> Iterator[tuple[str, str]]:
+        """Give the folders that a folder leads to, each with the file that says so.
+
+        Raises `DirectReferenceError` for what leads to anything else that is no index, `UsageError` and `ConfigError`
+        for files that cannot be read or name no index of the web.
+        """
+        if self._ignored.every:
+            return
+        # uv takes a folder as it was named; a link to it lies in another workspace
         for start in dict.fromkeys((os.path.abspath(path), os.path.realpath(path))):
-            own = self._table(start)
-            top = start if "workspace" in own else self._above(start)
-            if top is None or top in self._roots:
+            top = start if "workspace" in self._table(start) else self._above(start)
+            around = () if top is None or top == start or top in self._own else (top,)
+            for folder in (start, *around):
+                yield from self._of(folder, None if top in self._own else top)
+            for folder in around:
+                self.indexes += uv_config.of_project(folder).indexes
+
+    def _of(self, folder: str, top: str | None) -> Iterator[tuple[str, str]]:
+        file = os.path.join(folder, FILE)
+        for name, entries in table_of(self._table(folder), "sources").items():
+            if self._ignored.covers(name):
                 continue
-            said = {} if top == start else self._table(top)
-            if said.get("sources") or said.get("index") or any("workspace" in one for one in _entries(own)):
-                raise UsageError(
-                    f"`{path}` lies in another workspace, whose `tool.uv.sources` are not gated", where=f"{top}/{FILE}"
-                )
+            for entry in entries if isinstance(entries, list) else [entries]:
+                ways = ways_out(entry)
+                place = place_of(folder, entry) if ways == {"path"} else ""
+                if os.path.isdir(place):
+                    yield place, file
+                elif ways and canonicalize_name(name) not in self._told:
+                    said = next((f"{kind} {entry[kind]}" for kind in sorted(ways) if kind != "?"), "no index")
+                    fault = refused(f"{name}: {said}", file, vcs="git" in ways)
+                    fault.hint = f"--no-sources-package {name}    takes a release from an index"
+                    raise fault
+                elif not ways and entry.get("workspace") and top is not None:
+                    yield from ((one, file) for one, called in self._in(top) if called == canonicalize_name(name))
+
+    def _in(self, top: str) -> Sequence[tuple[str, str]]:
+        """Return the folders of a workspace with their names."""
+        if top not in self._named:
+            found: list[tuple[str, str]] = []
+            for path in self._members(top):
+                name = table_of(pyproject(os.path.join(path, FILE), FILE), "project").get("name")
+                found.append((path, canonicalize_name(str(name))))
+            self._named[top] = found
+        return self._named[top]
 
     def _above(self, folder: str) -> str | None:
         """Return the workspace above a folder: the next file of a project decides, as for uv."""
@@ -97,6 +159,25 @@ class Surroundings:
         return self._tables[folder]
 
 
-def _entries(uv: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for entries in table_of(uv, "sources").values():
-        yield from (one for one in (entries if isinstance(entries, list) else [entries]) if isinstance(one, dict))
+def follow(folders: Sequence[Project], sources: Sources) -> Iterator[Member]:
+    """Give the folders that others lead to, and those that these lead to. Raises as `Sources.leads`."""
+    known = {one.path for one in folders}
+    waiting = [one.path for one in folders]
+    while waiting:
+        for path, file in sources.leads(waiting.pop()):
+            if path not in known:
+                known.add(path)
+                waiting.append(path)
+                yield Member(path, editable=False, extras="", origin=file)
+
+
+def refused(text: str, where: str, *, vcs: bool = False) -> UsageError:
+    """Say why a project may not name an address."""
+    place = text.partition("@")[2].strip()
+    if vcs or VCS.match(place):
+        return refused_vcs(text, where)
+    return DirectReferenceError(
+        f"`{shown(text)}`: a direct reference of a project is refused (direct-reference): no index lists it",
+        where=where,
+        hint="take a release from an index",
+    )

@@ -18,17 +18,18 @@ from openvet_install.installers import uv_config
 from openvet_install.installers.commands import Plan, private_folder, without_login
 from openvet_install.installers.locks import Wanted, read_lock, select_for
 from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, Selection
-from openvet_install.installers.projects import pyproject, refuse_addresses, strings_of, table_of
+from openvet_install.installers.projects import build_requirements, pyproject, table_of
+from openvet_install.installers.requirements import requested_by
 from openvet_install.installers.sources import Links
 from openvet_install.installers.target import ToolStops, ask, inspect, new_environment, uv_version
 from openvet_install.installers.tokens import Token, has, values_of
 from openvet_install.installers.uv_around import TRUE, handed_on, is_offline, look_around
 from openvet_install.installers.uv_probe import to_be_made
-from openvet_install.installers.uv_sources import Ignored, Surroundings, ignored_by, place_of, ways_out
-from openvet_install.installers.uv_workspace import Member
+from openvet_install.installers.uv_sources import Ignored, Member, Sources, follow, ignored_by
+from openvet_install.installers.uv_workspace import around_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from openvet_install.installers.commands import Index
     from openvet_install.installers.passing import Command
@@ -95,7 +96,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         target, root, base = looked
         lock = read_lock(Path(root, "uv.lock"))
         members = tuple(_members(lock, root))
-        indexes = _check_sources(lock, root, members, ignored_by(tokens))
+        led, indexes = _led(lock, root, members, around_folders(around, quiet), ignored_by(tokens))
         selection = selected(lock, tokens=tokens, child=child, member=probe.member, target=target)
         links = (*around.links, *folders_of(lock))
         houses = tuple(one.path for one in around.links if one.path is not None) if is_offline(tokens) else ()
@@ -110,7 +111,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         typed=tuple(map(without_login, argv)),
         program=(helper.path,),
         helper=helper,
-        argv=("sync", *how, *options, *steered, *members, *links),
+        argv=("sync", *how, *options, *steered, *members, *led, *links),
         cwd=cwd,
         target=target,
         requested=(),
@@ -245,46 +246,30 @@ def _members(lock: Lock, root: str) -> Iterator[Member]:
             yield Member(path, package.source.kind == "editable", "", lock.where(package))
 
 
-def _tables(path: str, origin: str) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
-    """Return `[project]`, the sources and the build requirements of a folder's pyproject.toml."""
-    text = pyproject(os.path.join(path, "pyproject.toml"), origin)
-    uv = table_of(table_of(text, "tool"), "uv")
-    requires = strings_of(table_of(text, "build-system").get("requires"))
-    return table_of(text, "project"), table_of(uv, "sources"), requires
+def _led(
+    lock: Lock, root: str, members: Sequence[Member], listed: Callable[[str], Sequence[str]], ignored: Ignored
+) -> tuple[list[Member], list[Index]]:
+    """Return the folders that only builds need, as nothing of them stands in the lock, and the indexes of all.
 
-
-def _check_sources(lock: Lock, root: str, members: Sequence[Member], ignored: Ignored) -> list[Index]:
-    """Raise `UsageError` for what would lead a build past the gateway: nothing of it stands in the lock.
-
-    Returned are the indexes that the folders name.
+    `listed` gives the folders of a workspace. Raises `UsageError` for what would lead a build past the gateway.
     """
-    told = {one.name for one in lock.packages if one.source.kind != "registry" and not one.is_local}
-    own = {os.path.realpath(one.path) for one in members}
-    indexes: list[Index] = []
-    surroundings = Surroundings(root)
-    for path in dict.fromkeys((root, *(one.path for one in members))):
-        where = os.path.join(path, "pyproject.toml")
-        indexes += uv_config.of_project(path).indexes
-        if not ignored.every:
-            surroundings.check(path)
-        _project, sources, requires = _tables(path, lock.path.name)
-        refuse_addresses(requires, where)
-        for name, entries in ((name, one) for name, one in sources.items() if not ignored.covers(name)):
-            for entry in entries if isinstance(entries, list) else [entries]:
-                ways = ways_out(entry)
-                place = place_of(path, entry) if ways == {"path"} else None
-                if place is not None and os.path.realpath(place) in own:
-                    surroundings.check(place)
-                elif ways and canonicalize_name(name) not in told:
-                    raise UsageError(f"`tool.uv.sources`: `{name}` leads past the gateway", where=where)
-    return indexes
+    told = frozenset(one.name for one in lock.packages if one.source.kind != "registry" and not one.is_local)
+    sources = Sources(listed, ignored, told=told)
+    start = [*members, Member(root, editable=False, extras="", origin=lock.path.name)]
+    for one in start:
+        build_requirements(one, root)
+    more = [one for one in follow(start, sources) if one.path != root]
+    requested_by(more, root)
+    own = [index for one in (*start, *more) for index in uv_config.of_project(one.path).indexes]
+    return more, [*own, *sources.indexes]
 
 
 def _is_static(lock: Lock, root: str) -> bool:
     """Tell whether uv can compare the lock with all its projects without building any of them."""
     for package in lock.packages:
         if package.is_local:
-            project, _sources, _requires = _tables(os.path.join(root, package.source.location), lock.path.name)
+            text = pyproject(os.path.join(root, package.source.location, "pyproject.toml"), lock.path.name)
+            project = table_of(text, "project")
             if not project.get("name") or project.get("dynamic"):
                 return False
     return all(package.source.kind == "registry" or package.is_local for package in lock.packages)

@@ -4,7 +4,7 @@ uv reads them again by itself, so what would lead past the gateway stops the run
 """
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH112, PTH113, PTH118, PTH120
+# ruff: noqa: PTH100, PTH113, PTH118, PTH120
 
 from __future__ import annotations
 
@@ -15,34 +15,21 @@ from packaging.dependency_groups import resolve_dependency_groups
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from openvet_install.errors import DirectReferenceError, UsageError
+from openvet_install.errors import UsageError
 from openvet_install.installers import uv_config
-from openvet_install.installers.commands import Requested
+from openvet_install.installers.commands import Requested, private_folder
 from openvet_install.installers.locks_values import DEFAULT_GROUPS
-from openvet_install.installers.projects import Project, names_address, pyproject, strings_of, table_of
-from openvet_install.installers.sources import VCS, refused_vcs, shown
+from openvet_install.installers.projects import names_address, pyproject, strings_of, table_of
 from openvet_install.installers.target import ToolStops, ask
 from openvet_install.installers.tokens import last_of
-from openvet_install.installers.uv_sources import NONE_IGNORED, Ignored, Surroundings, place_of, ways_out
+from openvet_install.installers.uv_sources import FILE, NONE_IGNORED, Ignored, Member, Sources, follow, refused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from openvet_install.installers.commands import Index
+    from openvet_install.installers.projects import Project
     from openvet_install.installers.uv_around import Around
-
-FILE = "pyproject.toml"
-
-
-class Member(Project):
-    """A folder of the user's own that uv finds by itself, so it is no word of the command."""
-
-    __slots__ = ()
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Nothing."""
-        return ()
 
 
 class Folder(NamedTuple):
@@ -136,43 +123,59 @@ def read_workspace(
     that cannot be read.
     """
     where = [part for token in around.where for part in token.canonical()]
-
-    def told(*words: str) -> list[str]:
-        ended = ask([around.helper.path, "workspace", *words, "--color=never", *where], environ, around.cwd)
-        if ended.returncode != 0:
-            raise ToolStops(ended.stderr.decode(errors="replace"), ended.returncode)
-        return ended.stdout.decode(errors="surrogateescape").rstrip("\n").split("\n")
-
     root = _without_project(around)
-    paths = [root] if root is not None else told("list", "--paths")
+    paths = [root] if root is not None else members_of(around, environ, *where)
     if root is None:
-        root = told("dir")[0]
-        if len(paths) != len(told("list")):
-            raise UsageError("a folder of the workspace has a line break in its name", where=root)
+        root = _told(around, environ, "dir", *where)[0]
     members = tuple(map(_member, dict.fromkeys((root, *paths))))
-    folders = {os.path.realpath(one.path): one for one in members}
-    waiting = [*members, *(_read(one) for one in more)]
-    indexes: list[Index] = []
-    surroundings = Surroundings(root)
-    while waiting:
-        one = waiting.pop()
-        folders.setdefault(os.path.realpath(one.path), one)
+    start = [*members, *map(_read, more)]
+    sources = Sources(around_folders(around, environ), ignored, own=root)
+    found = [*start, *map(_read, follow([one.member for one in start], sources))]
+    folders: dict[str, Folder] = {}
+    for one in found:
         _check(one)
-        indexes += uv_config.of_project(one.path).indexes
-        if not ignored.every:
-            surroundings.check(one.path)
-        waiting += [
-            _read(Member(path, editable=False, extras="", origin=one.file))
-            for path in _sources(one, ignored)
-            if os.path.realpath(path) not in folders
-        ]
+        folders.setdefault(one.path, one)
+    indexes = [index for path in folders for index in uv_config.of_project(path).indexes]
     return Workspace(
         root=root,
         folders=tuple(folders.values()),
         members=members,
         here=_here(members, around, root, package),
-        indexes=tuple(indexes),
+        indexes=(*indexes, *sources.indexes),
     )
+
+
+def members_of(around: Around, environ: Mapping[str, str], *where: str) -> list[str]:
+    """Ask uv for the folders of a workspace. Raises `ToolStops` where it finds none, `UsageError` for odd names."""
+    paths = _told(around, environ, "list", "--paths", *where)
+    if len(paths) != len(_told(around, environ, "list", *where)):
+        raise UsageError("a folder of the workspace has a line break in its name", where=around.cwd)
+    return paths
+
+
+def around_folders(around: Around, environ: Mapping[str, str]) -> Callable[[str], list[str]]:
+    """Return what lists the folders of the workspace that a folder lies in, as `members_of`."""
+    return lambda folder: members_of(around, environ, "--no-config", f"--project={folder}")
+
+
+def led_by(
+    folders: Sequence[Project], around: Around, ignored: Ignored
+) -> tuple[tuple[Member, ...], tuple[Index, ...]]:
+    """Return where `tool.uv.sources` of folders lead: to other folders, and to indexes. Raises as `read_workspace`."""
+    if ignored.every or not folders:
+        return (), ()
+    with private_folder() as folder:
+        sources = Sources(around_folders(around, around.quiet(folder)), ignored)
+        members = tuple(follow(folders, sources))
+    own = [index for one in (*folders, *members) for index in uv_config.of_project(one.path).indexes]
+    return members, (*own, *sources.indexes)
+
+
+def _told(around: Around, environ: Mapping[str, str], *words: str) -> list[str]:
+    ended = ask([around.helper.path, "workspace", *words, "--color=never"], environ, around.cwd)
+    if ended.returncode != 0:
+        raise ToolStops(ended.stderr.decode(errors="replace"), ended.returncode)
+    return ended.stdout.decode(errors="surrogateescape").rstrip("\n").split("\n")
 
 
 def _without_project(around: Around) -> str | None:
@@ -232,32 +235,7 @@ def _check(folder: Folder) -> None:
     lists = (folder.dependencies, folder.builds, *folder.extras.values(), *folder.groups.values())
     for line in (one for lines in lists for one in lines):
         if names_address(line):
-            raise _direct(line, folder.file)
-
-
-def _sources(folder: Folder, ignored: Ignored) -> Iterator[str]:
-    """Give the folders that `tool.uv.sources` names; raises for everything else that is no index."""
-    counted = {name: one for name, one in table_of(folder.uv, "sources").items() if not ignored.covers(name)}
-    for name, entries in counted.items():
-        for entry in entries if isinstance(entries, list) else [entries]:
-            ways = ways_out(entry)
-            path = place_of(folder.path, entry) if ways == {"path"} else ""
-            if os.path.isdir(path):
-                yield path
-            elif ways:
-                said = next((f"{kind} {entry[kind]}" for kind in sorted(ways) if kind != "?"), "no index")
-                raise _direct(f"{name}: {said}", folder.file, vcs="git" in ways)
-
-
-def _direct(text: str, where: str, *, vcs: bool = False) -> UsageError:
-    place = text.partition("@")[2].strip()
-    if vcs or VCS.match(place):
-        return refused_vcs(text, where)
-    return DirectReferenceError(
-        f"`{shown(text)}`: a direct reference of a project is refused (direct-reference): no index lists it",
-        where=where,
-        hint="take a release from an index",
-    )
+            raise refused(line, folder.file)
 
 
 def requested_in(lines: Iterable[str], origin: str) -> Iterator[Requested]:
