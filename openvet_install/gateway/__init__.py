@@ -98,7 +98,7 @@ class Gatekeeper(Protocol):
         """
 
     def refuse(self, url: str, file: File | None) -> Refusal | None:
-        """Return a no that is known before any download, or None."""
+        """Return a no that is known before any download, or None; of pages, too."""
 
     def release(self, url: str, file: File | None, blob: Blob) -> Released | Refusal:
         """Open and judge a whole local copy; called once per URL and login in a run unless it failed.

@@ -197,6 +197,9 @@ class Answers:
             return replies.metadata(reply.body()) if reply.status == 200 else self._passed_on(reply, target, None)
 
     def _fetch_page(self, target: Target, login: str | None) -> _Rendered | Answer:
+        no = self._keeper.refuse(target.url, self._keeper.expected(target.url))
+        if no is not None:  # a host that gives files only has no pages for anybody
+            return replies.refusal(no)
         with self._upstream.get(target, accept=PAGE_ACCEPT, packed=True, login=login) as reply:
             if reply.status != 200:
                 return self._passed_on(reply, target, None)

@@ -204,7 +204,8 @@ def test_parts_of_files_come_from_the_hashed_copy(running, index):
 
 def test_metadata_is_that_of_the_wheel(running, keeper, index):
     index.entries[NAME].metadata = b"Name: lies\nRequires-Dist: evil\n"
-    keeper.known_no = lambda url, file: None if file else Refusal(403, "never listed", "never listed")
+    never = Refusal(403, "never listed", "never listed")
+    keeper.known_no = lambda url, file: None if file or url.endswith("/") else never
     assert ask(running, f"{index.file_url(NAME)}.metadata").status == 403
     page = ask(running, f"{index.simple_url}/demo/", accept=JSON).json
     assert page["files"][0]["core-metadata"] is True
