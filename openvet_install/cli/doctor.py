@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,7 +96,11 @@ def run(options: WrapperOptions, *, python: str | None) -> int:
 def clean_store() -> int:
     """Empty the stores of what no running process uses, and say how much that was."""
     terminal = Terminal.of(sys.stdout, os.environ)
-    cleaned = stores.empty(Folders.of(os.environ).cache)
+    cache = Folders.of(os.environ).cache
+    try:
+        cleaned = stores.empty(cache)
+    except OSError as error:
+        raise ConfigError(f"cannot be emptied: {error.strerror or error}", where=str(cache)) from error
     terminal.line(f"{GOOD} store: {_size(cleaned.freed)} freed")
     if cleaned.busy:
         terminal.line(f"{NOTE} package files stay: a running process uses them")
@@ -194,7 +199,7 @@ def _store(_asked: Asked) -> Iterator[Finding]:
             found = stores.kept(Folders.of(os.environ).cache)
         except OSError:  # nobody may look there, as the warning says
             found = stores.kept(usable.cache)
-    for warning in warnings:
+    for warning in (*warnings, *_state_warnings()):
         yield Finding(NOTE, warning)
     used = "never used" if found.used is None else f"last used {ago(now().timestamp() - found.used)} ago"
     yield Finding(
@@ -202,6 +207,16 @@ def _store(_asked: Asked) -> Iterator[Finding]:
         f"store: {found.objects} objects of logs, {_size(found.object_bytes)}; {found.files} package files, "
         f"{_size(found.file_bytes)}; caches of uv, {_size(found.cache_bytes)}; {used}",
     )
+
+
+def _state_warnings() -> Iterator[str]:
+    state = Folders.of(os.environ).state
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=state):
+            pass
+    except OSError as error:
+        yield f"{state} cannot be written ({error.strerror}); no look at a log is remembered, no killed run put right"
 
 
 def _provenance(asked: Asked) -> Iterator[Finding]:

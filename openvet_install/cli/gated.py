@@ -72,7 +72,7 @@ def put_in_order(tool: str, argv: Sequence[str]) -> None:
     from openvet_install.gate.state import PROJECTS, Folders  # noqa: PLC0415 - for uv only
 
     folders = Folders.of(os.environ)
-    if not (folders.state / PROJECTS).is_dir():
+    if not os.path.isdir(folders.state / PROJECTS):  # noqa: PTH112 - False too where it is another user's
         return
     from openvet_install.gate import unfinished  # noqa: PLC0415 - rarely
 

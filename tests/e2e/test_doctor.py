@@ -157,6 +157,31 @@ def test_clean_store_needs_no_policy_and_the_next_run_works(stage):
     assert stage.run("openvet-pip", "install", "--force-reinstall", "fine").code == 0
 
 
+LONG = f"/tmp/{'x' * 300}"
+"""As with a folder of another user, nothing can be looked for there: that is true for root, too."""
+
+
+def test_folders_that_nobody_may_look_into_are_told(stage):
+    good(stage)
+    code, lines = doctor(stage, env={"XDG_STATE_HOME": LONG, "XDG_CACHE_HOME": LONG})
+    assert code == 0
+    told = [line.partition("/openvet-install cannot be written (File name too long); ")[2] for line in lines]
+    assert [line[:20] for line in told if line] == [
+        "nothing is kept for ", "no look at a log is ",
+    ]  # fmt: skip
+    ended = stage.run("openvet-install", "doctor", "--clean-store", env={"XDG_CACHE_HOME": LONG})
+    assert ended.code == 78
+    assert ended.err == f"error: cannot be emptied: File name too long\n  --> {LONG}/openvet-install\n"
+
+
+@pytest.mark.parametrize("tool", [("openvet-pip", "install"), ("openvet-uv", "pip", "install")])
+def test_a_run_does_without_them(stage, tool):
+    good(stage)
+    ended = stage.run(*tool, "fine", env={"XDG_STATE_HOME": LONG, "XDG_CACHE_HOME": LONG})
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"fine": "1.0"}
+
+
 @pytest.mark.parametrize(
     ("hashes", "offered", "said"),
     [
