@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from openvet_install.errors import UndecidedError
+from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.gate.once import Once
 
 if TYPE_CHECKING:
@@ -37,6 +37,10 @@ class BundleOldError(UndecidedError):
         """Keep the name that people know it by."""
         super().__init__(f"{bundle} {what}")
         self.bundle = bundle
+
+
+class BundleBehindError(InvalidError):
+    """A bundle that was made before the pin, as far as anybody can tell: offline it is not what it should be (65)."""
 
 
 class Bundles:

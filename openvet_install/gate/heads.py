@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import ConfigError, InvalidError, UndecidedError
-from openvet_install.gate.bundles import BundleOldError
+from openvet_install.gate.bundles import BundleBehindError, BundleOldError
 from openvet_install.gate.model import LogStopsError
 from openvet_install.gate.together import together
 from openvet_install.http import Nowhere, without_login
@@ -157,7 +157,8 @@ class Heads:
                 raise
             try:
                 source = self._open(policy, settings, pin, walked, bundle)
-            except UndecidedError:
+            except (UndecidedError, BundleBehindError) as error:  # no use either: what happened is that the log is away
+                away.hint = away.hint or error.hint
                 raise away from None
         made = ago((self._now - bundle.made).total_seconds())
         self.warnings.append(f"{settings.name} out of reach, using {bundle.name}, made {made} ago")
@@ -335,11 +336,11 @@ def _refuse_astray(source: Source, bundle: str, served: str) -> None:
         source.log.commit(source.pin)
         relation = source.log.relation(served, source.pin)
     except LogMissingError as error:
-        raise InvalidError(f"{bundle} does not lead to the pin", where=where, hint=BUNDLE_HINT) from error
+        raise BundleBehindError(f"{bundle} does not lead to the pin", where=where, hint=BUNDLE_HINT) from error
     if relation == "forked":
         raise source.log.fork(served, source.pin)
     if relation == "stale":
-        raise InvalidError(f"{bundle} is older than the pin", where=where, hint=BUNDLE_HINT)
+        raise BundleBehindError(f"{bundle} is older than the pin", where=where, hint=BUNDLE_HINT)
 
 
 def pinned(policy: PolicyFile) -> list[tuple[LogSettings, Pin, Walked | None]]:

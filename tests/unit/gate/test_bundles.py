@@ -352,6 +352,23 @@ def test_one_that_is_older_than_the_pin_is_invalid(project, alice):
     stopped(project, EXIT_INVALID, "openvet.bundle is older than the pin", "openvet-install bundle")
 
 
+def test_one_that_is_older_than_the_pin_does_not_make_a_log_that_is_away_invalid(project, sim, alice):
+    """`update` moves the pin without making the bundle again, and then the host is down for a moment."""
+    alice.publish("good", "1", claims=YES)
+    project.pin(alice)
+    project.bundle("good")
+    alice.publish("later", "1", claims=NO)
+    project.pin(alice)
+    sim.stop()
+    for store in (Store(None), project.store):
+        with store, pytest.raises(InstallError) as caught:
+            project.known(store=store)
+        assert caught.value.exit_code == EXIT_UNDECIDED
+        (trouble,) = caught.value.troubles
+        assert str(trouble).startswith("alice was never seen from here")
+        assert trouble.hint == "openvet-install bundle    where the logs are in reach"
+
+
 def test_a_no_that_this_machine_saw_is_not_forgotten_for_an_older_bundle(project, alice):
     good = alice.publish("good", "1", claims=YES)
     project.pin(alice)
