@@ -204,7 +204,8 @@ class Heads:
         A host that serves what is older than what we know has not been seen again, and nothing that we know is
         forgotten because of it (threat T66).
         """
-        looks = [one for one in self._looks.of(source.settings.url) if one.checked <= self._now]  # else young for ever
+        seen = self._looks.of(source.settings.url)
+        looks = [one for one in seen if one.checked <= self._now]  # else young for ever; a no from then still counts
         checked = max((one.checked for one in looks if one.checked != NEVER), default=None)
         young = checked is not None and self._now - checked < policy.settings.check_every
         newer = source.bundle is not None and (checked is None or source.bundle.made > checked)
@@ -215,7 +216,7 @@ class Heads:
             if policy.settings.heads == "latest" and last.newest != source.pin:
                 self._walk(source, last.newest, since=source.pin, operators=operators)
             return self._latest(replace(source, newest=last.newest, checked=checked), policy)
-        for one in looks:
+        for one in seen:
             if self._counts(source, one, known, operators):
                 known = one.newest
         if source.bundle is not None:

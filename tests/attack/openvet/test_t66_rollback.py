@@ -36,6 +36,19 @@ def test_bad_news_that_was_seen_stays(project, alice, seen, back):
         ]
 
 
+@pytest.mark.parametrize("back", [1, 2, 3], ids=["between", "the pin", "before the pin"])
+def test_bad_news_that_was_seen_stays_while_the_clock_goes_wrong(project, alice, seen, back):
+    alice.roll_back(back)
+    for hours in (-48, -24, 1):
+        assert project.reason(seen, now=NOW + timedelta(hours=hours)) is Reason.WITHDRAWN
+
+
+def test_a_look_from_the_future_makes_no_host_seen(project, sim, alice, seen):
+    sim.stop()
+    with pytest.raises(LogStopsError, match="never seen from here"):
+        project.reason(seen, now=NOW - timedelta(hours=24))
+
+
 @pytest.mark.parametrize("back", [1, 2], ids=["between", "the pin"])
 def test_bad_news_that_was_seen_stays_with_the_latest_head(project, alice, back):
     good = alice.publish("flask", "1", claims=YES)
