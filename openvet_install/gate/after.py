@@ -16,7 +16,7 @@ from openvet_install.installers import direct, disk
 from openvet_install.installers.bytecode import unfaithful
 from openvet_install.installers.installed import Release, compare, places_of, source_of
 from openvet_install.installers.projects import name_of
-from openvet_install.installers.target import is_of_another_python
+from openvet_install.installers.target import made_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -214,9 +214,12 @@ def foreign(before: Snapshot, after: Snapshot, built: set[tuple[str, str]]) -> I
                 yield Stray(name=name, version=version or None, path=row.path, reason="unexpected-file", text=text)
 
 
-def made_anew(target: Target) -> Iterator[Stray]:
-    """Find an environment that the tool has replaced: its packages lie where nothing was compared."""
-    if target.virtual and is_of_another_python(target):
+def made_anew(target: Target, before: tuple[int, int] | None) -> Iterator[Stray]:
+    """Find an environment that the tool has replaced: its packages lie where nothing was compared.
+
+    `before`: what it was made of. Commands that install nothing may be about another Python than that.
+    """
+    if target.virtual and made_of(target) not in (None, before, target.version[:2]):
         prefix = str(target.prefix)
         text = f"`{prefix}` was made anew with another Python, so nothing in it was compared"
         yield Stray(name="", version=None, path=prefix, reason="unexpected-file", text=text)

@@ -44,6 +44,7 @@ from openvet_install.installers.environment import gateway_variables
 from openvet_install.installers.installed import Places, Snapshot, snapshot
 from openvet_install.installers.projects import name_of
 from openvet_install.installers.sandbox import Sandbox
+from openvet_install.installers.target import made_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -171,6 +172,7 @@ def _behind_the_gate(
     keeper = _keeper(plan, chosen, knowledge, archives, upstream=later, folders=folders, environ=environ)
     keeper.note = journal.note
     before = Snapshot(Places.of(plan.target), {}) if plan.anew else snapshot(Places.of(plan.target))
+    made_of_before = made_of(plan.target)
     output = Output.of(plan.output)
     keeper.instead = output.instead if plan.output is not None else None
     lock_before = plan.resolution.read() if plan.resolution is not None else None
@@ -201,8 +203,18 @@ def _behind_the_gate(
     _note_end(result, plan, ended, digest=every)
     result.logs = knowledge.logs
     fits = Fit.of(plan.target)
-    typed = typed_addresses(plan, folder)
-    found = _look(plan, result, keeper, archives, before=before, kept=kept, fits=fits, typed=typed, state=folders.state)
+    found = _look(
+        plan,
+        result,
+        keeper,
+        archives,
+        before=before,
+        made_of_before=made_of_before,
+        kept=kept,
+        fits=fits,
+        typed=typed_addresses(plan, folder),
+        state=folders.state,
+    )
     result.strays += output.strays(keeper, filter(None, map(name_of, projects_of(plan.argv))))
     sent = [one.decision for one in keeper.gone_out()] + found.cached
     if every or ended is None or ended.code:
@@ -264,6 +276,7 @@ def _look(
     archives: Archives,
     *,
     before: Snapshot,
+    made_of_before: tuple[int, int] | None,
     kept: Kept,
     fits: Fit,
     typed: Mapping[str, str],
@@ -290,7 +303,7 @@ def _look(
     cut_off = result.tool is not None and result.tool.exit not in (None, 0)
     halves = half_installed(strays, keeper, after.places) if cut_off else []
     result.warnings += told_of(strays, halves, away)
-    result.strays = [*(one for one in strays if one not in halves), *made_anew(plan.target)]
+    result.strays = [*(one for one in strays if one not in halves), *made_anew(plan.target, made_of_before)]
     result.installed = tuple(sorted(found.new.keys() - {one.name for one in strays if one.undone}))
     result.nothing_changed = not result.installed and all(one.undone for one in strays)
     result.preinstalled = found.untouched

@@ -153,16 +153,14 @@ def new_environment(
     return inspect(str(prefix / "bin" / "python"), environ)
 
 
-def is_of_another_python(target: Target) -> bool:
-    """Tell whether an environment was made anew meanwhile, with a Python that keeps packages in another folder."""
+def made_of(target: Target) -> tuple[int, int] | None:
+    """Return the version of Python that a virtual environment was made of; None where it says none."""
     try:
         text = (target.prefix / "pyvenv.cfg").read_text("utf-8")
     except (OSError, UnicodeDecodeError):
-        return False
-    said, kept = _MADE_OF.search(text), _KEEPS_IN.search(str(target.purelib))
-    # the folder tells, where it can: the version may be one that files are taken for
-    own = (int(kept[1]), int(kept[2])) if kept is not None else target.version[:2]
-    return said is not None and (int(said[1]), int(said[2])) != own
+        return None
+    said = _MADE_OF.search(text)
+    return (int(said[1]), int(said[2])) if said is not None else None
 
 
 def find_python(uv: str, flags: Sequence[str], environ: Mapping[str, str], cwd: str) -> str:
@@ -209,7 +207,6 @@ class Probe(NamedTuple):
     python: str
 
 
-_KEEPS_IN = re.compile(r"[/\\]py(?:thon|py)(\d+)\.(\d+)[/\\]site-packages$")
 _MADE_OF = re.compile(r"^version(?:_info)?\s*=\s*(\d+)\.(\d+)", re.MULTILINE)
 _VERSION = re.compile(r"^(?:DEBUG )?uv (\d+\.\d+\.\d+)(?=[ \n+])", re.MULTILINE)
 _USING = re.compile(r"^(?:DEBUG )?Using Python (\d+\.\d+)\S* environment at: (.+)$", re.MULTILINE)

@@ -1,5 +1,6 @@
 """A lock and a project after us are what plain uv would have written for the same releases."""
 
+import re
 import shutil
 import subprocess
 
@@ -268,3 +269,16 @@ def test_no_sync_installs_nothing(stage, words, how):
     assert ended.code == 0, ended.err
     assert "Resolved" in ended.err
     assert not (stage.project / ".venv").exists()
+
+
+def test_a_lock_for_another_python_than_that_of_the_environment(stage):
+    """`.python-version` has changed since: uv locks with that one, and leaves the environment alone."""
+    offer(stage)
+    project(stage)
+    assert stage.run(UV, "sync").code == 0
+    settings = stage.environment / "pyvenv.cfg"
+    settings.write_text(re.sub(r"(version\w*) = \S+", r"\1 = 3.99.1", settings.read_text()))
+    for words in (["lock", "--upgrade"], ["tree"], ["add", "plain", "--no-sync"]):
+        ended = stage.run(UV, *words)
+        assert ended.code == 0, ended.err
+        assert not ended.ours

@@ -2,7 +2,6 @@
 
 import os
 import zipfile
-from dataclasses import replace
 
 import pytest
 
@@ -10,7 +9,7 @@ from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import program, receipts
 from openvet_install.installers.fresh import separated
 from openvet_install.installers.scripts import read_script
-from openvet_install.installers.target import inspect, is_of_another_python
+from openvet_install.installers.target import inspect, made_of
 from openvet_install.installers.uv_tool import asked_for
 
 
@@ -100,12 +99,13 @@ def test_metadata_of_a_script():
     assert caught.value.where == "x.py:4, key `tool.uv.no-proxy`"
 
 
-def test_an_environment_of_another_python(tmp_path, user, target_prefix):
+def test_what_an_environment_was_made_of(user, target_prefix):
     target = inspect(str(target_prefix / "bin/python"), user)
-    assert not is_of_another_python(target)
-    assert not is_of_another_python(replace(target, version=(3, 99, 0)))  # it is asked for files of that one
+    assert made_of(target) == target.version[:2]
     (target_prefix / "pyvenv.cfg").write_text("home = /x\nversion_info = 3.99.1\n")
-    assert is_of_another_python(target)
+    assert made_of(target) == (3, 99)
+    (target_prefix / "pyvenv.cfg").unlink()
+    assert made_of(target) is None
 
 
 @pytest.mark.parametrize("more", ["", 'index-strategy = "first-index"\n'])
