@@ -143,9 +143,13 @@ def still_missing(base: Target, prefix: Path) -> Target:
 def new_environment(
     uv: str, base: str, prefix: Path, environ: Mapping[str, str], cwd: str, *, prompt: str | None = None
 ) -> Target:
-    """Let uv make an empty environment of the interpreter `base`, without network. Raises `ConfigError`."""
+    """Let uv make an empty environment of the interpreter `base`, without network; one that is there goes.
+
+    Raises `ConfigError`, also for a folder that is no environment.
+    """
     command = [uv, "venv", "--quiet", "--offline", "--no-project", "--no-config", f"--python={base}"]
     command += [f"--prompt={prompt}"] if prompt is not None else []
+    command += ["--clear"] if (prefix / "pyvenv.cfg").exists() else []
     ended = ask([*command, "--", str(prefix)], {**environ, "UV_PYTHON_DOWNLOADS": "never"}, cwd)
     if ended.returncode != 0:
         said = ended.stderr.decode(errors="replace").strip()

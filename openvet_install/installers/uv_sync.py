@@ -54,8 +54,8 @@ _UNREADABLE = "Failed to parse `uv.lock`"
 class Locked(NamedTuple):
     """What `uv sync` works from: the lock, what of it this target gets, and the environment where there is none yet.
 
-    `base`: the interpreter that the missing environment is to be made of; None when it exists. `idle`: uv says that it
-    has nothing to do: a guess, to save time by.
+    `base`: the interpreter that it is to be made of, also in place of another; None when it stays. `idle`: uv says
+    that it has nothing to do: a guess, to save time by.
     """
 
     lock: Lock
@@ -161,7 +161,7 @@ class _Probe:
         """Return the target, the folder of the workspace, and the interpreter of an environment that is to be made.
 
         None where there is no lock that uv could read, unless it must be as it is (`frozen`). Raises `ToolStops` with
-        uv's words, `UsageError` for an environment that is to be replaced.
+        uv's words.
         """
         code, out, said = self._sync("--frozen")
         if code != 0 and not frozen and (_MISSING in said or _UNREADABLE in said):
@@ -176,11 +176,7 @@ class _Probe:
             self.idle = action == "check" and told["sync"]["changes"] == []
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"`{self._uv}` does not say what it would bring in line") from error
-        if action == "replace":
-            raise UsageError(
-                f"uv would make `{prefix}` anew, with another Python, which is not gated yet", hint=f"rm -r {prefix}"
-            )
-        if action != "create":
+        if action not in ("create", "replace"):
             return inspect(python, self._environ), root, None
         base, target = to_be_made(self._uv, said, Path(prefix), self._environ, self._cwd)
         return target, root, base
@@ -192,7 +188,7 @@ class _Probe:
 
 
 def make_environment(plan: Plan, variables: Mapping[str, str]) -> Target:
-    """Let uv make the missing environment, empty, and return it. Raises `ConfigError`."""
+    """Let uv make the environment, empty, in place of what is there, and return it. Raises `ConfigError`."""
     locked = plan.locked
     if locked is None or locked.base is None:
         raise ValueError("there is an environment")

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.support.projects import ELSEWHERE, HEAD, HERE, WINDOWS, in_project, lock_of, plain_uv, state, write
-from tests.support.stage import PROGRAMS, YES
+from tests.support.stage import BENIGN, PROGRAMS, YES
 
 UV = "openvet-uv"
 
@@ -282,3 +282,24 @@ def test_a_lock_for_another_python_than_that_of_the_environment(stage):
         ended = stage.run(UV, *words)
         assert ended.code == 0, ended.err
         assert not ended.ours
+
+
+@pytest.mark.parametrize("words", [["sync"], ["sync", "--frozen"], ["run", "python", "-c", "import nat"]], ids=" ".join)
+def test_an_environment_that_must_be_made_anew(stage, words):
+    """As uv does where its Python is another one or gone; not before everything is judged."""
+    offer(stage)
+    project(stage)
+    assert stage.run(UV, "sync").code == 0
+    installed = stage.installed
+    python = stage.environment / "bin/python"
+    python.unlink()
+    python.symlink_to("/nonexistent/python")
+    (stage.environment / "old").touch()
+    stage.policy(BENIGN.replace("is-benign", "is-something-else"))
+    assert stage.run(UV, *words).code == 77
+    assert (stage.environment / "old").exists()
+    stage.policy()
+    ended = stage.run(UV, *words)
+    assert ended.code == 0, ended.err
+    assert stage.installed == installed
+    assert not (stage.environment / "old").exists()
