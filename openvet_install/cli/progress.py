@@ -1,4 +1,4 @@
-"""One line on a terminal that says how far a long walk or download is; nothing anywhere else."""
+"""One line on a terminal that says how far a long walk or download is, or what is waited for; nothing anywhere else."""
 
 from __future__ import annotations
 
@@ -59,6 +59,14 @@ class Progress:
         else:
             of = f" of {total / _MEGABYTE:.0f}" if total else ""
             self._show(what, f"openvet: getting {what}, {done / _MEGABYTE:.1f}{of} MB")
+
+    def waits(self, where: str) -> None:
+        """Show that another run has to end first."""
+        self._show(where, f"openvet: waiting for another run in {where}")
+
+    def waited(self, where: str) -> None:
+        """Show nothing any more."""
+        self._end(where)
 
     def _show(self, key: str, said: str) -> None:
         if self._silent:

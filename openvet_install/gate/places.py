@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from openvet_install.gate.setting import Watch
+
 CACHE_DAYS = 14
 WAIT_SECONDS = 600.0
 _POLL_SECONDS = 0.1
@@ -85,11 +87,11 @@ def digest(folder: Path) -> str:
 
 
 @contextmanager
-def target_of(roots: Iterable[str], folder: Path) -> Iterator[Journal]:
+def target_of(roots: Iterable[str], folder: Path, watch: Watch | None = None) -> Iterator[Journal]:
     """Hold the folders that packages go to for one run, and yield the journal of them.
 
-    Other runs wait. Without a folder that can be written nothing is held. Raises `UndecidedError` when another run
-    takes more than `WAIT_SECONDS`.
+    Other runs wait, and tell `watch`. Without a folder that can be written nothing is held. Raises `UndecidedError`
+    when another run takes more than `WAIT_SECONDS`.
     """
     with ExitStack() as stack:
         held: list[tuple[Path, IO[bytes]]] = []
@@ -104,7 +106,11 @@ def target_of(roots: Iterable[str], folder: Path) -> Iterator[Journal]:
             while not _locked(file):
                 if time.monotonic() > deadline:
                     raise UndecidedError(f"another run has been at work in {root} for {WAIT_SECONDS:.0f} seconds")
+                if watch is not None:
+                    watch.waits(root)
                 time.sleep(_POLL_SECONDS)
+            if watch is not None:
+                watch.waited(root)
             held.append((path, file))
         yield Journal(*held[0], key_of(folder.parent, "targets")) if held else Journal(None, None)
 

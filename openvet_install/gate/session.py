@@ -103,7 +103,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         if plan.upstream.ca_file or plan.upstream.client_cert:
             upstream.ready()  # a file that cannot be read is told before anything starts
         roots = () if plan.alone else Places.of(plan.target).roots
-        journal = stack.enter_context(target_of(roots, folders.state / "targets"))
+        journal = stack.enter_context(target_of(roots, folders.state / "targets", chosen.watch))
         if not _recovered(plan, result, journal, folders):
             return result
         result.isolation = sandbox.settle()

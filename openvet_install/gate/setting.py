@@ -33,6 +33,12 @@ class Watch(Protocol):
     def fetched(self, what: str, done: int, total: int | None) -> None:
         """Hear how many bytes of a page or file are here, of how many if that is known."""
 
+    def waits(self, where: str) -> None:
+        """Hear that another run is at work in a folder, as long as it is."""
+
+    def waited(self, where: str) -> None:
+        """Hear that it is no more."""
+
 
 class Setting(NamedTuple):
     """What decides, beside the plan: the policies with the modes that hold, and when this run is; who watches it.
