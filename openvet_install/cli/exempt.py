@@ -11,7 +11,7 @@ import re
 import sys
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +28,7 @@ from openvet_install.config import read_policy, user_folder
 from openvet_install.config.reader import AUDIT_DIGITS, EXEMPT_LIMIT, INSTALL_TOML, LIFT_LIMIT, OPENVET_TOML, duration
 from openvet_install.decide import Reason, ReasonClass
 from openvet_install.errors import ConfigError, UsageError
+from openvet_install.files import release_of
 from openvet_install.gate import judge
 from openvet_install.gate.browse import Place, browsing
 from openvet_install.gate.opening import knowledge_of
@@ -87,6 +88,7 @@ def exempt(
         release = _Release(entry, chosen, stack)
         if not release.decisions:
             raise UsageError(f"no lock here and no index has a file of {name} {version}")
+        release.entry = replace(entry, version=release.decisions[0].file.version)
         return _forgive(release, options) if audit is None else _lift(release, options, audit)
 
 
@@ -95,6 +97,7 @@ class _Release:
 
     def __init__(self, entry: Entry, chosen: Setting, stack: ExitStack) -> None:
         self.entry = entry
+        self._release = release_of(entry.version)
         self.chosen = chosen
         self._stack = stack
         self._folders = stack.enter_context(usable_folders(os.environ, []))
@@ -147,7 +150,7 @@ class _Release:
                         yield rules.scope, audit
 
     def _is(self, name: str, version: str | None) -> bool:
-        return (name, version) == (self.entry.package, self.entry.version)
+        return name == self.entry.package and version is not None and release_of(version) == self._release
 
 
 def _forgive(release: _Release, options: WrapperOptions) -> int:

@@ -150,6 +150,13 @@ def test_an_exemption_that_may_not_be_changes_nothing(locked, what, more):
     assert (locked.project / "openvet.toml").read_bytes() == before
 
 
+@pytest.mark.parametrize("what", ["One==1", "one==1.0.0", "one==v1.0"])
+def test_a_release_may_be_spelled_as_for_pip(locked, what):
+    ended = exempt(locked, what, "--until", "14d", *OWNER)
+    assert ended.code == 0, ended.err
+    assert 'package = "one"\nversion = "1.0"\n' in (locked.project / "openvet.toml").read_text()
+
+
 def test_an_exemption_needs_sdist_said_for_an_sdist(stage):
     stage.sdist("onlysource", "1.0")
     stage.policy()
