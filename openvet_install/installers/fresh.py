@@ -10,8 +10,10 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from openvet_install.errors import UsageError
 from openvet_install.installers import starting, uv, uv_flags, uv_flags_run, uv_words
 from openvet_install.installers.passing import GATED, Command
+from openvet_install.installers.project_files import is_project
 from openvet_install.installers.tokens import has, last_of, values_of
 
 if TYPE_CHECKING:
@@ -59,6 +61,9 @@ def fill(
     """
     options = [part for token in tokens for part in _spelled(token)]
     options += [] if has(tokens, "--verbose") or has(tokens, "--quiet") else ["--quiet"]
+    for value in values_of(tokens, "--with-requirements"):
+        if any(map(is_project, value.split(","))):
+            raise UsageError(f"`--with-requirements {value}`: uv takes no project there", hint="--with-editable FOLDER")
     listed = [word for word in (*words, *separated(values_of(tokens, "--with"))) if word]
     uv_words.refuse_files(listed, os.path.join(cwd, last_of(tokens, "--directory") or ""), "--with-requirements")
     argv = (*options, *more, f"--python={target.python}", "--", *listed)

@@ -100,3 +100,11 @@ def test_without_sources(stage, words):
     ended = stage.run(*INSTALL, *words, "--no-sources")
     assert ended.code == 0, ended.err
     assert stage.installed == expected
+
+
+@pytest.mark.parametrize("words", [["run", "--no-project"], ["tool", "run"]], ids=" ".join)
+def test_no_project_for_with(stage, words):
+    """As plain uv, which refuses it, too."""
+    ended = stage.run("openvet-uv", *words, "--with-requirements", "pyproject.toml", "python", "-V")
+    assert ended.code == 64
+    assert "uv takes no project there" in ended.err
