@@ -1,10 +1,11 @@
 """What `uv pip compile` reads: each file once, its copy for the tool, and what it asks for (threats T03, T05)."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH112, PTH113, PTH117, PTH118, PTH119, PTH120
+# ruff: noqa: PTH100, PTH112, PTH207, PTH113, PTH117, PTH118, PTH119, PTH120
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import sys
@@ -67,6 +68,7 @@ class Inputs:
         self._files = {path: text.encode() for path, text in texts.items()}
         self._called: dict[str, str] = {}
         self.folders: set[str] = set()
+        self._workspaces: dict[str, dict[str, str]] = {}
         self._stdin = b""
         self.requested: list[Requested] = []
         self.inputs: list[Input] = []
@@ -194,20 +196,42 @@ class Inputs:
         path = os.path.join(folder, _PROJECT)
         uv = table_of(table_of(text, "tool"), "uv")
         self.indexes += uv_config.of_project(folder).indexes
+        members = self._members(uv, folder)
         for name, entries in table_of(uv, "sources").items():
             for entry in entries if isinstance(entries, list) else [entries]:
                 ways = ways_out(entry)
-                place = place_of(folder, entry) if ways == {"path"} else ""
-                if place and os.path.isdir(place) and not os.path.isabs(entry["path"]):
+                place = place_of(folder, entry) if ways == {"path"} and not os.path.isabs(entry["path"]) else ""
+                if not ways and entry.get("workspace"):
+                    place = members.get(str(canonicalize_name(name)), "")
+                if place and os.path.isdir(place):
                     self._folder(place, path)
                 elif ways or entry.get("workspace"):
                     raise UsageError(f"`tool.uv.sources`: `{name}` is not gated here", where=path, hint="--no-sources")
         self._refuse_around(folder)
 
+    def _members(self, uv: Mapping[str, Any], folder: str) -> Mapping[str, str]:
+        """Return the folders of the workspace that a folder is the root of, or a member of one that was read, by name.
+
+        What is copied of them is read anew: a member that nothing leads to has no copy, and uv finds none.
+        """
+        known = next((members for members in self._workspaces.values() if folder in members.values()), {})
+        if "workspace" not in uv or known:
+            return known
+        found: dict[str, str] = {}
+        for pattern in strings_of(table_of(uv, "workspace").get("members")):
+            for place in sorted(glob.glob(os.path.join(glob.escape(folder), pattern))):
+                text = pyproject(os.path.join(place, _PROJECT), os.path.join(folder, _PROJECT))
+                name = str(canonicalize_name(str(table_of(text, "project").get("name"))))
+                found.setdefault(name, os.path.abspath(place))
+        self._workspaces[folder] = found
+        return found
+
     def _refuse_around(self, folder: str) -> None:
-        """Raise `UsageError` for sources of a workspace around a folder."""
+        """Raise `UsageError` for sources of a workspace around a folder, but for those of its own that were read."""
         for start in dict.fromkeys((folder, os.path.realpath(folder))):
             for above in Path(start).parents:
+                if folder in self._workspaces.get(str(above), {}).values():
+                    continue
                 path = str(above / _PROJECT)
                 around = pyproject(path, os.path.join(folder, _PROJECT))
                 if "workspace" in table_of(table_of(around, "tool"), "uv"):

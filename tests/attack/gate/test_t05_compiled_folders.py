@@ -65,6 +65,48 @@ def test_sources_that_lead_to_folders(stage):
     assert not stage.marker.exists()
 
 
+WORKSPACE = """[project]
+name = "app"
+version = "1"
+requires-python = ">=3.10"
+dependencies = ["one"]
+[tool.uv.sources]
+one = { workspace = true }
+two = { workspace = true }
+[tool.uv.workspace]
+members = ["parts/*"]
+"""
+
+
+def workspace(stage, need):
+    ready(stage)
+    (stage.project / "parts").mkdir()
+    for name, needs in (("one", ["two", "good"]), ("two", [need]), ("unused", ["bad"])):
+        folder(stage, f"parts/{name}", *needs)
+        place = stage.project / "parts" / name / "pyproject.toml"
+        place.write_text(place.read_text().replace("parts/", ""))
+    (stage.project / "pyproject.toml").write_text(WORKSPACE)
+
+
+def test_members_of_a_workspace(stage):
+    """Sources of the root count for a member, too."""
+    workspace(stage, "more")
+    for more in ([], ["--universal"], ["--format", "pylock.toml"]):
+        words = ["pip", "compile", "pyproject.toml", *more]
+        ended = stage.run("openvet-uv", *words)
+        assert ended.code == 0, ended.err
+        assert ended.out == plain_uv(stage, *words).replace("uv --no-cache pip", "uv pip")
+        assert "parts/two" in ended.out
+    assert not stage.marker.exists()
+
+
+@pytest.mark.parametrize("output", ["out.txt", "pylock.toml"])
+def test_what_members_need_is_judged(stage, output):
+    workspace(stage, "bad")
+    before = state(stage)
+    unchanged(stage, stage.run(*COMPILE, "pyproject.toml", "-o", output), before, 77)
+
+
 def test_a_folder_that_the_output_would_name_like_a_release(stage):
     """uv writes `lib` for it, which whoever reads that takes from an index."""
     ready(stage)
