@@ -25,6 +25,9 @@ _BESIDE = re.compile(
     rb"'''exec' \"\$\(dirname -- \"\$\(realpath -- \"\$0\"\)\"\)\"/'?(python[0-9.]*t?)'? \"\$0\" \"\$@\"\n"
     rb"' '''\n"
 )
+_CODING = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+"""How the first two lines of a source name its encoding, as Python finds it."""
+_UTF8 = frozenset({b"utf-8", b"utf8"})
 _PYTHON = re.compile(r"(?:python|pypy)[0-9.]*[tw]?", re.ASCII)
 _CALLS = frozenset({"sys.exit", "re.sub", "sys.argv[0].endswith", "sys.argv[0].removesuffix"})
 _MAIN = "__name__ == '__main__'"
@@ -63,10 +66,13 @@ def is_wrapper(raw: bytes, target: str, folders: Collection[str]) -> bool:
     length = head_length(raw, folders, options=False)
     if length is None or len(raw) > WRAPPER_BYTES:
         return False
+    said = filter(None, map(_CODING.match, raw.split(b"\n")[:2]))
+    if b"\r" in raw or any(one[1].lower() not in _UTF8 for one in said):
+        return False  # what we read could be other code than what runs
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an odd escape in a stranger's text is not our warning
-            tree = ast.parse(raw[length:])
+            tree = ast.parse(raw[length:].decode())  # text: an encoding further down is none for Python either
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     module, _, attribute = target.partition(":")

@@ -475,6 +475,10 @@ def test_heads_of_wrappers(head, expected):
         (BODY.replace(b"    sys.exit(f())\n", b"    sys.exit(f())\nelse:\n    f()\n"), False),
         (BODY.replace(b"'__main__'", b"'other'"), False),
         (b"# -*- coding: utf-7 -*-\n" + BODY + b"# +AAo-import os\n", False),
+        (b"# x\n# -*- coding: utf-7 -*-\n+ACM-1 if 0 else evil()\n" + BODY, False),  # too late to be one for Python
+        (b"# x\r# -*- coding: utf-7 -*-\n" + BODY, False),
+        (b"# x\revil()\n" + BODY, False),
+        (b"# \xff\n" + BODY, False),
         (BODY + b"#" * 20_000, False),
         (b"\0", False),
         (b"(" * 5_000, False),
