@@ -17,7 +17,6 @@ from openvet_install.cli.config import toml
 from openvet_install.config import Settings, keys, revision
 from openvet_install.config.publishers import KINDS, PUBLISHER_KEYS
 from openvet_install.decide import Reason
-from openvet_install.gate import model
 from openvet_install.installers import environment
 from openvet_install.report.reasons import MEANING
 
@@ -34,7 +33,7 @@ VARIABLES = {
     revision.VARIABLE: "the project's policy, pins and baseline are read from this branch, tag or commit",
     exempt.OWNER: "`--owner` of `baseline` and `exempt`",
     environment.THROUGH: "set by `exec`: the gate around a gate",
-    model.TOLD: "set by `exec`: where gates inside say what they told",
+    environment.TOLD: "set by `exec`: where gates inside say what they told",
     gated.TIMINGS: "print the child's time and our peak memory, for benches",
     reports.SUMMARY: "set by GitHub Actions: `github` reports append a summary there",
     "NO_COLOR, FORCE_COLOR, TERM, COLUMNS": "colour and width, by the usual rules",

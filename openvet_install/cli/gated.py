@@ -130,7 +130,9 @@ def _plan(tool: str, command: Command, options: WrapperOptions, argv: Sequence[s
     """Return the plan and the policies; what is wrong with the policies is told first."""
     # First and alone: the sooner the plan asks the target, the less there is to wait for.
     tools = importlib.import_module(f"openvet_install.installers.{tool}")
-    meanwhile = Meanwhile(options)
+    if command.words == ("sync",):
+        importlib.import_module("openvet_install.installers.uv_sync")
+    meanwhile = Meanwhile(options, command)
 
     def fetch_by(url: str, *, upstream: UpstreamSettings) -> bytes:
         meanwhile.setting()  # nothing is asked for without a policy

@@ -11,13 +11,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from openvet_install.cli.options import WrapperOptions
     from openvet_install.gate.setting import Setting
+    from openvet_install.installers.passing import Command
+
+
+_ALWAYS = "openvet_install.gate.session"
+_NEXT = "openvet_install.gateway.server"
+_LOCKS = (("sync",), ("run",))
+_NEXT_OF_LOCKS = "openvet_install.openvet.log"
+"""A lock is judged before anything else happens; often nothing else does."""
 
 
 class Meanwhile:
     """Reads the policies, then imports what a run needs, in a thread that starts at once."""
 
-    def __init__(self, options: WrapperOptions) -> None:
+    def __init__(self, options: WrapperOptions, command: Command) -> None:
         """Start; nothing is raised here."""
+        self._modules = (_ALWAYS, _NEXT_OF_LOCKS if command.words in _LOCKS else _NEXT)
         self._setting: Future[Setting] = Future()
         self._thread = threading.Thread(target=self._work, args=(options,), daemon=True)
         self._thread.start()
@@ -42,4 +51,5 @@ class Meanwhile:
         except BaseException as error:  # noqa: BLE001 - it is raised where it is asked for
             self._setting.set_exception(error)
         with suppress(ImportError):  # it shows again, and is told, where it is needed
-            importlib.import_module("openvet_install.gate.session")
+            for name in self._modules:
+                importlib.import_module(name)

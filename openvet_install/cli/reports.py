@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, TextIO
 
 from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_UNDECIDED, InstallError, UsageError
-from openvet_install.gate.model import TOLD
+from openvet_install.installers.environment import TOLD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -59,7 +59,7 @@ def run(command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:
     started = own_environment()
     reports.check(options.reports, github="stderr")
     gated.put_in_order("uv", argv)
-    meanwhile = Meanwhile(options)
+    meanwhile = Meanwhile(options, command)
     typed = ["uv", *map(without_login, argv)]
     try:
         chosen = meanwhile.setting()

@@ -14,7 +14,8 @@
   machine, files by URL, entries of `uv.lock`, requirement files by URL; `shelved`: a lock that names folders of files;
 - `keepers`, `resolving`: what a command that writes a lock may see; `relocked`, `compiled`: what it wrote, judged;
   `project`: its steps, and the files put back;
-- `opening`: what every run opens; `session`: one gated run; `after`, `outputs`: what lies on disk now against what was
+- `opening`: what every run opens; `session`: one gated run; `child`: what its tool gets; `still`: `uv sync`
+  with nothing to do; `after`, `outputs`: what lies on disk now against what was
   released; `rollback`: what does not belong goes; `journal`, `recovery`: a killed run is finished by the next one;
   `unfinished`: the files of a project that it left;
 - `wanted`, `outcome`: who asked for what, what was in the way, what the run came to;

@@ -19,7 +19,7 @@ from openvet_install.errors import EXIT_BLOCKED, EXIT_BUG, EXIT_INVALID, EXIT_OK
 from openvet_install.gate.forgiven import account
 from openvet_install.gate.keeper import Keeper, origin_of
 from openvet_install.gate.logins import Logins
-from openvet_install.gate.model import TOLD, LogStopsError, Outcome, Run, ToolSeen
+from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen
 from openvet_install.gate.opening import documents_of, knowledge_of, originals_of, outside_of, seen_by, stopped
 from openvet_install.gate.remembered import Archives
 from openvet_install.gate.state import usable_folders
@@ -29,7 +29,7 @@ from openvet_install.http import Fetcher
 from openvet_install.installers import keyring
 from openvet_install.installers.around import program, variables, write_stand_ins
 from openvet_install.installers.commands import private_folder
-from openvet_install.installers.environment import THROUGH
+from openvet_install.installers.environment import THROUGH, TOLD
 from openvet_install.installers.sandbox import ON, REQUIRE, Bystander
 
 if TYPE_CHECKING:

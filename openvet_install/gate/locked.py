@@ -18,7 +18,7 @@ from openvet_install.gate.model import Judged, Spot
 from openvet_install.gateway.addresses import AddressError, canonical_url
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from openvet_install.gate.keeper import Keeper, Listed
     from openvet_install.gate.model import Run
@@ -63,6 +63,18 @@ def admit(locked: Locked, keeper: Keeper, listed: Listed | None = None, *, folde
                 keeper.refuse_local(decision)
                 good = False
     return good
+
+
+def listed_by(plan: Plan) -> Listed:
+    """Return what asks the indexes of a plan what they list of a project, for `admit`."""
+
+    def listed(index: str, project: str) -> Sequence[File]:
+        from openvet_install.gate.browse import browsing  # noqa: PLC0415 - for locks that leave hashes out
+
+        with browsing(plan) as browser:
+            return browser.page(index, project) or ()
+
+    return listed
 
 
 def _folder_of(file: File) -> str | None:

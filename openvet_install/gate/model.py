@@ -13,9 +13,6 @@ from openvet_install.errors import FaultsError, InstallError, UndecidedError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-TOLD = "OPENVET_INSTALL_TOLD"
-"""Below `exec` this variable names the file to which each gate inside appends its report."""
-
 
 class Outcome(Enum):
     """How it ended; `failed` is the tool's own failure, an interruption, or an error of ours."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import EXIT_INVALID, InstallError, InvalidError, UndecidedError
 from openvet_install.gate.bundles import Bundles, NotHeldError
 from openvet_install.gate.knowledge import Knowledge
-from openvet_install.gate.model import Outcome, Trouble
+from openvet_install.gate.model import Outcome, ToolSeen, Trouble
 from openvet_install.gate.state import Looks
 from openvet_install.gateway.outside import Outside, check_proxy
 from openvet_install.http import Fetcher, Nowhere
+from openvet_install.installers import disk
 from openvet_install.installers.environment import THROUGH
 from openvet_install.openvet.store import Store
 
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
     from openvet_install.gate.setting import Setting
     from openvet_install.gate.state import Folders
     from openvet_install.gateway.upstream import Upstream
+    from openvet_install.installers.commands import Plan
     from openvet_install.installers.environment import UpstreamSettings
+    from openvet_install.installers.sandbox import Ended
 
 
 def knowledge_of(chosen: Setting, environ: Mapping[str, str], folders: Folders, stack: ExitStack) -> Knowledge:
@@ -52,6 +56,21 @@ def unopened(chosen: Setting, environ: Mapping[str, str], folders: Folders, stac
         watch=chosen.watch,
         bundles=Bundles(chosen.bundle),
     )
+
+
+def tool_seen(plan: Plan, ended: Ended | None = None, *, digest: bool = False) -> ToolSeen:
+    """Name the tool; the digest of a large program takes a while, so only reports get it."""
+    path = Path(plan.program[0])
+    sha256 = disk.sha256(str(path.resolve())) if digest and plan.tool == "uv" else None
+    code = ended.code if ended is not None else None
+    return ToolSeen(name=plan.tool, path=str(path), version=plan.version, sha256=sha256, exit=code)
+
+
+def note_end(result: Run, plan: Plan, ended: Ended | None, *, digest: bool) -> None:
+    """Note how the tool ended; None if it was not started."""
+    result.tool = tool_seen(plan, ended, digest=digest)
+    result.interrupted = ended is not None and ended.received is not None and ended.code != 0
+    result.signal = ended.received if ended is not None and result.interrupted else None
 
 
 def documents_of(chosen: Setting, upstream: Upstream, folders: Folders, logins: Logins) -> Documents | None:

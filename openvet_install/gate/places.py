@@ -40,16 +40,9 @@ class UvCache:
     and while another run has it, the run starts with an empty one.
     """
 
-    def __init__(self, folder: Path, parts: Iterable[str] | None, spare: Path) -> None:
-        """`folder` holds all of them; `spare` is a path in this run's own folder that may be made.
-
-        Without `parts` it is an empty one, of this run alone.
-        """
+    def __init__(self, folder: Path, parts: Iterable[str], spare: Path) -> None:
+        """`folder` holds all of them; `spare` is a path in this run's own folder that may be made."""
         private_folder(folder)
-        if parts is None:
-            self._lock, self.path = None, spare
-            private_folder(spare)
-            return
         prune(folder, CACHE_DAYS * _DAY_SECONDS)
         name = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
         self._seal = folder / f"{name}.seal"

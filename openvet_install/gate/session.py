@@ -10,17 +10,25 @@ import importlib
 import threading
 import time
 from contextlib import ExitStack, closing, suppress
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import EXIT_INVALID
-from openvet_install.gate import locked
+from openvet_install.gate import locked, still
+from openvet_install.gate.child import variables_of
 from openvet_install.gate.foresight import Foresight
 from openvet_install.gate.keepers import keeper_of, wanted_of
 from openvet_install.gate.logins import logins_of
-from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen
-from openvet_install.gate.opening import documents_of, knowledge_of, originals_of, outside_of, seen_by, stopped
+from openvet_install.gate.model import LogStopsError, Outcome, Run
+from openvet_install.gate.opening import (
+    documents_of,
+    knowledge_of,
+    note_end,
+    originals_of,
+    outside_of,
+    seen_by,
+    stopped,
+    tool_seen,
+)
 from openvet_install.gate.outputs import Output
 from openvet_install.gate.places import UvCache, target_of
 from openvet_install.gate.projects import check_projects
@@ -29,10 +37,8 @@ from openvet_install.gate.rollback import Kept, away_folder, keep, roll_back
 from openvet_install.gate.shelved import handed, shelved_lock
 from openvet_install.gate.state import Folders, usable_folders
 from openvet_install.gateway.blobs import BlobStore
-from openvet_install.gateway.server import Gateway
 from openvet_install.gateway.upstream import Upstream
-from openvet_install.installers import disk, receipts
-from openvet_install.installers.choice import helpers_path, prefix_of
+from openvet_install.installers import receipts
 from openvet_install.installers.commands import (
     folders_in,
     has_archives,
@@ -40,17 +46,16 @@ from openvet_install.installers.commands import (
     projects_of,
     typed_addresses,
 )
-from openvet_install.installers.environment import gateway_variables
 from openvet_install.installers.installed import Places, Snapshot, snapshot
 from openvet_install.installers.projects import name_of
 from openvet_install.installers.sandbox import Sandbox
 from openvet_install.installers.target import made_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from openvet_install.decide import Decision
-    from openvet_install.files import File
     from openvet_install.gate.after import Changes
     from openvet_install.gate.journal import Journal
     from openvet_install.gate.keeper import Keeper
@@ -85,7 +90,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         policies=chosen.seen(),
         environment=chosen.environment,
         warnings=list(chosen.warnings),
-        tool=_tool(plan),
+        tool=tool_seen(plan),
     )
     with ExitStack() as stack:
         sandbox = stack.enter_context(Sandbox(chosen.isolation))
@@ -94,26 +99,39 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         watch = chosen.watch.fetched if chosen.watch is not None and plan.tool == "pip" else None
         upstream = Upstream(outside_of(plan.upstream), watch=watch)
         stack.callback(upstream.close)
-        threading.Thread(target=upstream.warm, name="openvet-warm", daemon=True).start()
+        idle = plan.locked is not None and plan.locked.idle
+        if not idle:
+            threading.Thread(target=upstream.warm, name="openvet-warm", daemon=True).start()
         try:
             knowledge = knowledge_of(chosen, environ, folders, stack)
         except LogStopsError as error:
             return stopped(result, error)
         result.warnings += knowledge.warnings
-        if plan.upstream.ca_file or plan.upstream.client_cert:
+        if not idle and (plan.upstream.ca_file or plan.upstream.client_cert):
             upstream.ready()  # a file that cannot be read is told before anything starts
         roots = () if plan.alone else Places.of(plan.target).roots
         journal = stack.enter_context(target_of(roots, folders.state / "targets", chosen.watch))
         if not _recovered(plan, result, journal, folders):
             return result
         result.isolation = sandbox.settle()
+        archives = Archives(folders)
+        if plan.houses:
+            importlib.import_module("openvet_install.gate.houses").stock(plan, archives.blobs)
+        # what the tool has written is judged when the gateway is gone, and that may ask for documents and originals
+        later = stack.enter_context(closing(upstream.beside()))
+        keeper = _keeper(plan, chosen, knowledge, archives, upstream=later, folders=folders, environ=environ)
+        if idle:
+            still.run(plan, chosen, result, keeper=keeper, sandbox=sandbox, every=every)
+            result.logs = knowledge.logs
+            return result
         _behind_the_gate(
             plan,
             chosen,
             result,
-            environ=environ,
             folders=folders,
             knowledge=knowledge,
+            keeper=keeper,
+            archives=archives,
             sandbox=sandbox,
             upstream=upstream,
             journal=journal,
@@ -155,21 +173,18 @@ def _behind_the_gate(
     chosen: Setting,
     result: Run,
     *,
-    environ: Mapping[str, str],
     folders: Folders,
     knowledge: Knowledge,
+    keeper: Keeper,
+    archives: Archives,
     sandbox: Sandbox,
     upstream: Upstream,
     journal: Journal,
     beyond: ExitStack,
     every: bool,
 ) -> None:
-    archives = Archives(folders)
-    if plan.houses:
-        importlib.import_module("openvet_install.gate.houses").stock(plan, archives.blobs)
-    # what the tool has written is judged when the gateway is gone, and that may ask for documents and originals
-    later = beyond.enter_context(closing(upstream.beside()))
-    keeper = _keeper(plan, chosen, knowledge, archives, upstream=later, folders=folders, environ=environ)
+    from openvet_install.gateway.server import Gateway  # noqa: PLC0415 - not where nothing is to be done
+
     keeper.note = journal.note
     before = Snapshot(Places.of(plan.target), {}) if plan.anew else snapshot(Places.of(plan.target))
     made_of_before = made_of(plan.target)
@@ -189,7 +204,8 @@ def _behind_the_gate(
             if plan.tool == "uv":
                 cache = _uv_cache(folders.cache / "uv", plan, chosen, knowledge, folder / "uv")
                 beyond.callback(cache.close)
-            variables = _variables(plan, gateway, folder, cache)
+            path = cache.path if cache is not None else None
+            variables = variables_of(plan, folder, url=gateway.url, bundle=gateway.bundle, cache=path)
             threading.Thread(target=_load, daemon=True).start()
             kept = keep(before)
             journaling = journal.open(before, kept, compiled=_compiles(plan), folder=folder)
@@ -200,7 +216,7 @@ def _behind_the_gate(
         faults = list(gateway.faults)
     from openvet_install.gate.outcome import Fit, conclude  # noqa: PLC0415 - not before the tool starts
 
-    _note_end(result, plan, ended, digest=every)
+    note_end(result, plan, ended, digest=every)
     result.logs = knowledge.logs
     fits = Fit.of(plan.target)
     found = _look(
@@ -322,12 +338,6 @@ def _written(
     return relocked.tell(result, plan, keeper, before)
 
 
-def _note_end(result: Run, plan: Plan, ended: Ended | None, *, digest: bool) -> None:
-    result.tool = _tool(plan, ended, digest=digest)
-    result.interrupted = ended is not None and ended.received is not None and ended.code != 0
-    result.signal = ended.received if ended is not None and result.interrupted else None
-
-
 def _may_start(plan: Plan, keeper: Keeper, folder: Path) -> bool:
     """Judge what is known before the tool starts: archives on this machine, the files of a lock."""
     if has_archives(plan):
@@ -336,16 +346,9 @@ def _may_start(plan: Plan, keeper: Keeper, folder: Path) -> bool:
         handed(plan, folder)  # a lock that cannot be is told before anything is made
         if not local.admit(plan, keeper, folder):
             return False
-    listed, folders = partial(_listed, plan), folders_in(plan.argv)
-    return plan.locked is None or locked.admit(plan.locked, keeper, listed, folders=folders)
-
-
-def _listed(plan: Plan, index: str, project: str) -> Sequence[File]:
-    """Return what an index lists of a project. Raises `UndecidedError` and `InvalidError`."""
-    from openvet_install.gate.browse import browsing  # noqa: PLC0415 - for locks only
-
-    with browsing(plan) as browser:
-        return browser.page(index, project) or ()
+    return plan.locked is None or locked.admit(
+        plan.locked, keeper, locked.listed_by(plan), folders=folders_in(plan.argv)
+    )
 
 
 def _with_environment(plan: Plan, before: Snapshot) -> Snapshot:
@@ -369,31 +372,8 @@ def _load() -> None:
             importlib.import_module(name)
 
 
-def _variables(plan: Plan, gateway: Gateway, folder: Path, cache: UvCache | None) -> dict[str, str]:
-    empty = folder / "empty"
-    empty.mkdir(mode=0o700)
-    path = cache.path if cache is not None else None
-    ours = gateway_variables(
-        plan.tool, url=gateway.url, bundle=gateway.bundle, empty_dir=empty, cache_dir=path, trusted=plan.trusted
-    )
-    # Whatever a tool or a build leaves behind when it is interrupted goes with this run's folder.
-    temporary = folder / "tmp"
-    temporary.mkdir(mode=0o700)
-    helpers = folder / "bin"
-    helpers.mkdir(mode=0o700)
-    search = helpers_path(
-        helpers, plan.environment, plan.cwd, avoid=(str(plan.target.prefix), prefix_of(str(plan.target.python)))
-    )
-    return {**plan.environment, **search, "TMPDIR": str(temporary), **ours}
-
-
 def _uv_cache(folder: Path, plan: Plan, chosen: Setting, knowledge: Knowledge, spare: Path) -> UvCache:
-    """Return uv's private cache: a new one when policies, modes, heads or the tool change (threat T29).
-
-    Where nothing is to be done, it is an empty one: looking through a large one takes longer than all else.
-    """
-    if plan.locked is not None and plan.locked.idle:
-        return UvCache(folder, None, spare)
+    """Return uv's private cache: a new one when policies, modes, heads or the tool change (threat T29)."""
     parts = [plan.version]
     parts += [f"{one.scope} {one.sha256} {one.mode}" for one in chosen.seen()]
     parts += knowledge.heads
@@ -409,11 +389,3 @@ def _chooses(plan: Plan) -> bool:
     typed = (word for word in plan.argv if isinstance(word, str) and word.startswith("--"))
     said = (*typed, *(name.lower().replace("_", "-") for name in plan.environment if name.startswith(("PIP_", "UV_"))))
     return plan.requires_hashes or plan.selects or any(mark in one for one in said for mark in SELECTING)
-
-
-def _tool(plan: Plan, ended: Ended | None = None, *, digest: bool = False) -> ToolSeen:
-    """Name the tool; the digest of a large program takes a while, so only reports get it."""
-    path = Path(plan.program[0])
-    sha256 = disk.sha256(str(path.resolve())) if digest and plan.tool == "uv" else None
-    code = ended.code if ended is not None else None
-    return ToolSeen(name=plan.tool, path=str(path), version=plan.version, sha256=sha256, exit=code)

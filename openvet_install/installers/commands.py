@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import runpy
 import shutil
 import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -301,9 +304,16 @@ def _remove(folder: str) -> None:
 
 def default_index(origin: str) -> Index:
     """Return the public index, whose address is pip's own constant."""
-    from pip._internal.models.index import PyPI  # noqa: PLC0415 - late, and the only name taken from pip
+    return Index(url=_of_pip(), origin=origin, default=True)
 
-    return Index(url=PyPI.simple_url, origin=origin, default=True)
+
+@cache
+def _of_pip() -> str:
+    """Return the address, from the one file of pip that has it: importing pip takes as long as asking uv."""
+    found = find_spec("pip")
+    [folder] = (found and found.submodule_search_locations) or [""]
+    constants = runpy.run_path(str(Path(folder, "_internal", "models", "index.py")))
+    return str(constants["PyPI"].simple_url)
 
 
 def without_login(url: str) -> str:

@@ -153,6 +153,25 @@ def take(places: Places) -> Snapshot:
     return Snapshot(places=places, stamps=stamps)
 
 
+def tops(places: Places) -> dict[str, Stamp | None]:
+    """Return what every install changes: the entries of the site folders and of the folder of commands, by path.
+
+    Files, links and what describes a distribution come with their stamps; other folders, in which any Python may
+    write bytecode, without.
+    """
+    found: dict[str, Stamp | None] = {}
+    for folder in {*places.roots, places.command_folder}:
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+            for entry in entries:
+                told = not entry.is_dir(follow_symlinks=False) or entry.name.endswith((".dist-info", ".egg-info"))
+                if told or entry.name != "__pycache__":
+                    found[entry.path] = _stamp(entry.stat(follow_symlinks=False)) if told else None
+    for path in places.configuration:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            found[path] = _stamp(os.lstat(path))
+    return found
+
+
 def stamps_below(folder: str) -> dict[str, Stamp]:
     """Stamp every file and link below a folder, by path."""
     stamps: dict[str, Stamp] = {}

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 THROUGH = "OPENVET_INSTALL_THROUGH"
 """The gate that this process runs inside of, as a proxy: its own way out, whatever else the user has set (T42)."""
+TOLD = "OPENVET_INSTALL_TOLD"
+"""Below `exec` this variable names the file to which each gate inside appends its report."""
 
 CHILD_TIMEOUT_SECONDS = 600  # the gateway owns time-outs; the child may wait for a large file to be verified
 CHILD_RETRIES = 1

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.pylock import is_valid_pylock_path
 from packaging.tags import Tag
 from packaging.utils import parse_wheel_filename
 
@@ -28,7 +27,6 @@ from openvet_install.installers.locks_values import (
     Wanted,
 )
 from openvet_install.installers.locks_walk import reach
-from openvet_install.installers.pylock import parse_pylock
 from openvet_install.installers.uv_lock import parse_uv_lock
 
 if TYPE_CHECKING:
@@ -63,9 +61,11 @@ __all__ = [
 
 def kind_of(path: Path) -> LockKind | None:
     """Tell the kind by the file's name: `uv.lock`, `x.py.lock`, `pylock.toml`, `pylock.x.toml`; else None."""
-    if is_valid_pylock_path(path):
-        return "pylock"
-    return "uv" if path.name == "uv.lock" or path.name.endswith(".py.lock") else None
+    if path.name == "uv.lock" or path.name.endswith(".py.lock"):
+        return "uv"
+    from packaging.pylock import is_valid_pylock_path  # noqa: PLC0415 - a slow import, for its own locks
+
+    return "pylock" if is_valid_pylock_path(path) else None
 
 
 def read_lock(path: Path, kind: LockKind | None = None) -> Lock:
@@ -87,7 +87,11 @@ def read_lock(path: Path, kind: LockKind | None = None) -> Lock:
 
 def parse_lock(text: str, path: Path, kind: LockKind, *, pyproject: str | None = None) -> Lock:
     """Read the text of a lock; `path` names it in messages and places relative paths. Errors: `read_lock`."""
-    return parse_pylock(text, path) if kind == "pylock" else parse_uv_lock(text, path, pyproject=pyproject)
+    if kind == "uv":
+        return parse_uv_lock(text, path, pyproject=pyproject)
+    from openvet_install.installers.pylock import parse_pylock  # noqa: PLC0415 - as above
+
+    return parse_pylock(text, path)
 
 
 def read_text(path: Path) -> str:

@@ -124,6 +124,15 @@ def inspect(python: str, environ: Mapping[str, str]) -> Target:
     return target
 
 
+def guess(prefix: str, environ: Mapping[str, str]) -> Target | None:
+    """Inspect the environment that uv will probably name; None when there is none, or it is none to be used."""
+    python = os.path.join(prefix, "bin", "python")  # noqa: PTH118 - as uv would write it
+    try:
+        return inspect(python, environ) if Path(python).exists() else None
+    except InstallError:
+        return None
+
+
 def still_missing(base: Target, prefix: Path) -> Target:
     """Return the environment that uv would make of an interpreter at `prefix`, where there is none yet."""
     site = prefix / "lib" / "python{}.{}".format(*base.version) / "site-packages"

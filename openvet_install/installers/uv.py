@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openvet_install.errors import ConfigError, InstallError, UsageError
+from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import uv_elsewhere, uv_flags, uv_words
 from openvet_install.installers.choice import find_uv, prefix_of
 from openvet_install.installers.commands import (
@@ -39,7 +39,7 @@ from openvet_install.installers.requirements import (
     read_words,
     requested_by,
 )
-from openvet_install.installers.target import inspect, probe_uv
+from openvet_install.installers.target import guess, inspect, probe_uv
 from openvet_install.installers.tokens import Token, Tokeniser, has, refuse, values_of
 from openvet_install.installers.uv_around import TRUE, UNISOLATED, handed_on, look_around
 from openvet_install.installers.uv_sources import ignored_by
@@ -269,12 +269,7 @@ def _likely(environ: Mapping[str, str], cwd: str, child: Mapping[str, str], *, s
     """Inspect the environment that uv will probably name; nothing is run where people name another one."""
     if steered:
         return None
-    prefix = environ.get("VIRTUAL_ENV") or os.path.join(cwd, ".venv")
-    python = os.path.join(cwd, prefix, "bin", "python")
-    try:
-        return inspect(python, child) if Path(python).exists() else None
-    except InstallError:
-        return None
+    return guess(os.path.join(cwd, environ.get("VIRTUAL_ENV") or ".venv"), child)
 
 
 _STEERING = (

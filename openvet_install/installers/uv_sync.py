@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,7 +23,7 @@ from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, Select
 from openvet_install.installers.projects import build_requirements, pyproject, table_of
 from openvet_install.installers.requirements import requested_by
 from openvet_install.installers.sources import Links
-from openvet_install.installers.target import ToolStops, ask, inspect, new_environment, uv_version
+from openvet_install.installers.target import ToolStops, ask, guess, inspect, new_environment, uv_version
 from openvet_install.installers.tokens import Token, has, values_of
 from openvet_install.installers.uv_around import TRUE, handed_on, is_offline, look_around
 from openvet_install.installers.uv_probe import to_be_made
@@ -30,6 +32,7 @@ from openvet_install.installers.uv_workspace import around_folders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
 
     from openvet_install.installers.commands import Index
     from openvet_install.installers.passing import Command
@@ -45,8 +48,14 @@ _ASK = frozenset(
         "--index-strategy",
     }
 )
-_TALK = frozenset({"--quiet", "--verbose", "--color", "--no-progress", "--offline", "--locked", "--frozen"})
-"""Options that change nothing about what is installed."""
+_TALK = frozenset(
+    {
+        *("--quiet", "--verbose", "--color", "--no-progress", "--offline", "--locked", "--frozen"),
+        *("--dry-run", "--check", "--output-format"),
+    }
+)
+"""Options that change nothing about what is to be done, and that we set ourselves when we ask."""
+_WITHOUT_FOLDERS = ("--no-install-workspace", "--no-install-local")
 _MISSING = "Unable to find lockfile"
 _UNREADABLE = "Failed to parse `uv.lock`"
 
@@ -55,7 +64,7 @@ class Locked(NamedTuple):
     """What `uv sync` works from: the lock, what of it this target gets, and the environment where there is none yet.
 
     `base`: the interpreter that it is to be made of, also in place of another; None when it stays. `idle`: uv says
-    that it has nothing to do: a guess, to save time by.
+    that it has nothing to do, so it needs nothing to take anything from.
     """
 
     lock: Lock
@@ -84,13 +93,14 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
     if any(has(tokens, name) for name in _RESOLVE if not frozen or name not in _SOURCES):
         return resolve()
     asked = [(token, token.flag) for token in tokens if token.flag is not None and token.flag.name not in STEERING]
-    given = (token for token, flag in asked if handed_on(token) or flag.name in _SOURCES)
-    options = [part for token in given for part in token.canonical()]
+    given = [(token, flag.name) for token, flag in asked if handed_on(token) or flag.name in _SOURCES]
+    options = [part for token, _name in given for part in token.canonical()]
+    # uv takes the option for one about resolving, though builds obey it; the variable it takes
+    how = () if frozen and has(tokens, "--no-sources") else ("--frozen" if frozen else "--locked",)
     with private_folder() as folder:
         quiet = around.quiet(folder)
-        version = uv_version(helper.path, quiet, cwd)
         probe = _Probe(helper.path, steered, {**quiet, "UV_CACHE_DIR": str(folder / "probe")}, cwd)
-        looked = probe.look(frozen=frozen)
+        version, looked = probe.look(frozen=frozen)
         if looked is None:
             return resolve()
         target, root, base = looked
@@ -100,10 +110,14 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         selection = selected(lock, tokens=tokens, child=child, member=probe.member, target=target)
         links = (*around.links, *folders_of(lock))
         houses = tuple(one.path for one in around.links if one.path is not None) if is_offline(tokens) else ()
-        if not frozen and not (_is_static(lock, root) and probe.is_current(tokens, around.links)):
+        if not frozen and not _is_static(lock, root):
             return resolve()
-    # uv takes the option for one about resolving, though builds obey it; the variable it takes
-    how = () if frozen and has(tokens, "--no-sources") else ("--frozen" if frozen else "--locked",)
+        changes = None
+        if base is None and how and not links:
+            silent = (part for token, name in given if name not in _TALK for part in token.canonical())
+            changes = probe.changes(*how, *silent)
+        if not frozen and changes is None and not probe.is_current(tokens, around.links):
+            return resolve()
     return Plan(
         tool="uv",
         version=version,
@@ -122,7 +136,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         dropped=around.dropped,
         dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
         selects=around.config.selects or any(has(tokens, name) for name in ("--no-binary", "--no-binary-package")),
-        locked=Locked(lock, selection, base, idle=probe.idle and all(flag.name in _TALK for _token, flag in asked)),
+        locked=Locked(lock, selection, base, idle=changes == []),
         houses=houses,
     )
 
@@ -141,29 +155,37 @@ def folders_of(lock: Lock) -> tuple[Links, ...]:
 
 
 class _Probe:
-    """uv itself, asked without network, with an empty cache at first, and so that it builds nothing.
-
-    `idle`: it would change nothing.
-    """
+    """uv itself, asked without network, with an empty cache at first, and so that it builds nothing."""
 
     def __init__(self, uv: str, steering: Sequence[str], environ: Mapping[str, str], cwd: str) -> None:
         self._uv, self._steering, self._environ, self._cwd = uv, steering, environ, cwd
         self.member = ""
-        self.idle = False
 
-    def _sync(self, kind: str, *more: str) -> tuple[int, bytes, str]:
-        command = [self._uv, "sync", kind, "--dry-run", "--offline", "--color=never"]
-        command += ["--output-format=json", "--no-install-workspace", "--no-install-local", *self._steering, *more]
-        ended = ask(command, self._environ, self._cwd)
+    def _sync(self, *how: str) -> tuple[int, bytes, str]:
+        command = [self._uv, "sync", "--dry-run", "--offline", "--color=never", "--output-format=json"]
+        ended = ask([*command, *self._steering, *how], self._environ, self._cwd)
         return ended.returncode, ended.stdout, ended.stderr.decode(errors="replace")
 
-    def look(self, *, frozen: bool) -> tuple[Target, str, str | None] | None:
+    def look(self, *, frozen: bool) -> tuple[str, tuple[Target, str, str | None] | None]:
+        """Return uv's version, and what `_read` makes of its answer; both, and the likely target, are asked at once.
+
+        Raises `ConfigError` for a uv that we do not know, whatever it answers, and what `_read` raises.
+        """
+        place = os.path.join(self._cwd, self._environ.get("UV_PROJECT_ENVIRONMENT") or ".venv")
+        with ThreadPoolExecutor(max_workers=3) as pool:
+            likely = pool.submit(guess, place, self._environ) if not self._steering else None
+            answer = pool.submit(self._sync, "--frozen", *_WITHOUT_FOLDERS)
+            version = uv_version(self._uv, self._environ, self._cwd)
+            return version, self._read(*answer.result(), frozen=frozen, likely=likely)
+
+    def _read(
+        self, code: int, out: bytes, said: str, *, frozen: bool, likely: Future[Target | None] | None
+    ) -> tuple[Target, str, str | None] | None:
         """Return the target, the folder of the workspace, and the interpreter of an environment that is to be made.
 
         None where there is no lock that uv could read, unless it must be as it is (`frozen`). Raises `ToolStops` with
         uv's words.
         """
-        code, out, said = self._sync("--frozen")
         if code != 0 and not frozen and (_MISSING in said or _UNREADABLE in said):
             return None
         if code != 0:
@@ -173,18 +195,33 @@ class _Probe:
             root, self.member = told["project"]["workspace"]["path"], told["project"]["path"]
             environment, action = told["sync"]["environment"], told["sync"]["action"]
             prefix, python = environment["path"], environment["python"]["path"]
-            self.idle = action == "check" and told["sync"]["changes"] == []
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"`{self._uv}` does not say what it would bring in line") from error
         if action not in ("create", "replace"):
-            return inspect(python, self._environ), root, None
+            target = likely.result() if likely is not None else None
+            if target is None or str(target.python) != python:
+                target = inspect(python, self._environ)
+            return target, root, None
         base, target = to_be_made(self._uv, said, Path(prefix), self._environ, self._cwd)
         return target, root, base
 
     def is_current(self, tokens: Sequence[Token], links: Sequence[Links]) -> bool:
         """Tell whether the lock says what the project's files and these options ask for."""
         asked = [part for token in tokens if token.flag and token.flag.name in _ASK for part in token.canonical()]
-        return self._sync("--locked", *asked, *(word for one in links for word in one.as_typed()))[0] == 0
+        asked += [word for one in links for word in one.as_typed()]
+        return self._sync("--locked", *_WITHOUT_FOLDERS, *asked)[0] == 0
+
+    def changes(self, *how: str) -> list[Any] | None:
+        """Return what uv would change with these options; None where it does not say, or not all of it.
+
+        With `--locked` that it says it tells that the lock is current.
+        """
+        code, out, _said = self._sync("--no-build", *how)
+        with suppress(ValueError, KeyError, TypeError):
+            told = json.loads(out)["sync"]
+            if code == 0 and told["action"] == "check" and isinstance(told["changes"], list):
+                return told["changes"]
+        return None
 
 
 def make_environment(plan: Plan, variables: Mapping[str, str]) -> Target:

@@ -13,6 +13,20 @@ if TYPE_CHECKING:
     from tests.support.stage import Ended, Stage
 
 HEAD = '[project]\nname = "mine"\nversion = "1.0"\nrequires-python = ">=3.10"\n'
+EDITABLE = """
+import os, zipfile
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    name, info = "mine-1.0-py3-none-any.whl", "mine-1.0.dist-info/"
+    rows = [info + one + ",," for one in ("METADATA", "WHEEL", "RECORD")] + ["mine.pth,,"]
+    with zipfile.ZipFile(os.path.join(folder, name), "w") as archive:
+        archive.writestr("mine.pth", os.path.abspath("src") + "\\n")
+        archive.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: mine\\nVersion: 1.0\\n")
+        archive.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        archive.writestr(info + "RECORD", "\\n".join(rows) + "\\n")
+    return name
+build_wheel = build_editable
+"""
+"""The backend of a project `mine`, in its own folder."""
 WINDOWS = "sys_platform == 'win32'"
 HERE, ELSEWHERE = "cp311-cp311-manylinux_2_17_x86_64", ("cp311-cp311-win_amd64", "cp311-cp311-macosx_11_0_arm64")
 

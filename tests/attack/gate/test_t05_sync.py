@@ -6,6 +6,7 @@ import pytest
 
 from openvet_install.openvet.subject import Subject
 from tests.support.attacks import backend, evil_sdist
+from tests.support.projects import EDITABLE
 from tests.support.stage import BENIGN, NO, PROGRAMS, WARN, YES
 from tests.support.wheels import make_sdist, make_wheel
 
@@ -351,18 +352,3 @@ def test_a_project_of_ours_with_groups_and_extras(stage):
         assert "1 of 3 packages" in ended.ours[0]
         assert files(stage) == before
     assert stage.run(*SYNC, "--all-extras", "--no-extra", "fast", "--all-groups", "--no-group=docs").code == 0
-
-
-EDITABLE = """
-import os, zipfile
-def build_editable(folder, config_settings=None, metadata_directory=None):
-    name, info = "mine-1.0-py3-none-any.whl", "mine-1.0.dist-info/"
-    rows = [info + one + ",," for one in ("METADATA", "WHEEL", "RECORD")] + ["mine.pth,,"]
-    with zipfile.ZipFile(os.path.join(folder, name), "w") as archive:
-        archive.writestr("mine.pth", os.path.abspath("src") + "\\n")
-        archive.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: mine\\nVersion: 1.0\\n")
-        archive.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-        archive.writestr(info + "RECORD", "\\n".join(rows) + "\\n")
-    return name
-build_wheel = build_editable
-"""
