@@ -302,9 +302,8 @@ def _act(
     reason: Reason, file: File, rules: Rules, now: datetime
 ) -> tuple[Action, Reason, Exemption | None, Known | None]:
     """Say what is done for a reason; exemption, baseline, cooldown and mode count for silence only."""
-    action = {ReasonClass.FINE: Action.ALLOW, ReasonClass.NO: Action.BLOCK}.get(reason.klass)
-    if action is not None:
-        return action, reason, None, None
+    if reason.klass is not ReasonClass.SILENCE:
+        return Action.ALLOW if reason.klass is ReasonClass.FINE else Action.BLOCK, reason, None, None
     exemption = next((one for one in rules.exemptions if exempts(one, file, now)), None)
     if exemption is not None:
         return Action.ALLOW, Reason.EXEMPT, exemption, None

@@ -96,9 +96,12 @@ def best_shown(decisions: Iterable[Decision]) -> Version | None:
 def _too_old(
     decisions: list[Decision], rules: Sequence[Rules], exact: frozenset[str], takes: Callable[[File], bool]
 ) -> list[Decision]:
+    listed = [one.shown for one in decisions if one.file.yanked is False]
+    if not any(listed) or all(listed):
+        return decisions
     releases = _releases(decisions)
     shown = [one for one in releases if one.shown]
-    if not shown or len(shown) == len(releases):
+    if len(shown) == len(releases):
         return decisions
     best = max(shown, key=lambda one: _rank(one.version))
     above = [one for one in releases if one.version > best.version and one.uploaded and not one.version.is_prerelease]

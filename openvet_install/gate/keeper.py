@@ -207,7 +207,7 @@ class Keeper:
             projects.setdefault(file.name, []).append(file)
         judged = {name: self.judge(name, files, page.unread) for name, files in projects.items()}
         shown = {url for name, decisions in judged.items() for url in self._listed(name, decisions)}
-        origins = {origin_of(url) for url in shown}
+        origins = origins_of(shown)
         inside = self._is_near(urlsplit(page.url).hostname or "")
         with self._lock:
             for name in projects:
@@ -506,6 +506,11 @@ class Keeper:
 
 def _above(version: Version, unread: Unread) -> tuple[File, ...]:
     return unread.above(version)
+
+
+def origins_of(urls: Iterable[str]) -> set[tuple[str, str, int]]:
+    """Return the origins of canonical URLs; a page has thousands on one host."""
+    return set(map(origin_of, {url[: url.index("/", len("https://"))] for url in urls}))
 
 
 def origin_of(url: str) -> tuple[str, str, int]:

@@ -36,16 +36,25 @@ class Fit(NamedTuple):
     @classmethod
     def of(cls, target: Target) -> Fit:
         """Return what one inspected target could take."""
-        return cls(frozenset(target.tags), ".".join(map(str, target.version)))
+        tags = frozenset(target.tags)
+        return cls(_tags_known.setdefault(tags, tags), ".".join(map(str, target.version)))
 
     def __call__(self, file: File) -> bool:
         """Tell it; a target that is not known takes everything."""
         if self.python and file.requires_python and _leaves_out(file.requires_python, self.python):
             return False
-        if self.tags is None or not file.is_wheel:
-            return True
-        pythons, abis, platforms = (part.split(".") for part in file.variant.split("-"))
-        return any(f"{p}-{a}-{f}" in self.tags for p in pythons for a in abis for f in platforms)
+        return self.tags is None or not file.is_wheel or _has_tag(self.tags, file.variant)
+
+
+_tags_known: dict[frozenset[str], frozenset[str]] = {}
+"""One object for equal sets: below, comparing two of them takes longer than the answer."""
+
+
+@lru_cache(maxsize=16_384)
+def _has_tag(tags: frozenset[str], variant: str) -> bool:
+    """Tell it of what the wheels of a page say in the same words, release after release."""
+    pythons, abis, platforms = (part.split(".") for part in variant.split("-"))
+    return any(f"{p}-{a}-{f}" in tags for p in pythons for a in abis for f in platforms)
 
 
 @lru_cache(maxsize=4096)
