@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from openvet_install.config import revision
 from openvet_install.errors import EXIT_BLOCKED, EXIT_BUG, EXIT_INVALID, EXIT_OK, EXIT_UNDECIDED
 from openvet_install.gate.forgiven import account
-from openvet_install.gate.keeper import Keeper, origin_of
+from openvet_install.gate.hosts import origin_of
+from openvet_install.gate.keeper import Keeper
 from openvet_install.gate.logins import Logins
 from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen
 from openvet_install.gate.opening import documents_of, knowledge_of, originals_of, outside_of, seen_by, stopped
@@ -58,7 +59,7 @@ class OpenKeeper(Keeper):
 
     def admits(self, scheme: str, host: str, port: int) -> bool:
         """Admit every host but those at home; of these only configured indexes, and what they link to."""
-        return super().admits(scheme, host, port) or not self._is_near(host)
+        return super().admits(scheme, host, port) or not self.hosts.is_near(host)
 
     def _is_index(self, url: str) -> bool:  # noqa: ARG002 - the gateway's question
         return True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.gate.asking import Asking
 from openvet_install.gate.deciding import Deciding, carrying_of
-from openvet_install.gate.keeper import origin_of
+from openvet_install.gate.hosts import origin_of
 from openvet_install.gate.logins import Logins, logins_of
 from openvet_install.gate.once import Once
 from openvet_install.gate.opening import documents_of, originals_of, outside_of

@@ -22,11 +22,10 @@ from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.files import File, FilenameError, filename_of, parse_filename, release_of
 from openvet_install.gate.deciding import Deciding, carrying_of
 from openvet_install.gate.digests import shared
+from openvet_install.gate.hosts import Hosts
 from openvet_install.gate.model import Trouble
-from openvet_install.gate.once import Once
 from openvet_install.gateway import Refusal, Released
 from openvet_install.gateway.unread import Unread
-from openvet_install.gateway.upstream import private_addresses
 from openvet_install.settle import best_shown, settle
 
 if TYPE_CHECKING:
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from openvet_install.gateway.pages import Page
 
 FORBIDDEN = 403
-MAX_LED = 10_000  # redirected files
 BAD_GATEWAY = 502
 
 
@@ -106,12 +104,7 @@ class Keeper:
         carrying = carrying_of(knowledge, originals, now)
         self._deciding = Deciding(knowledge, rules, now, documents=documents, carrying=carrying, fits=fits)
         self._lock = threading.Lock()
-        self._hosts = set(hosts)
-        self._private = {host for _scheme, host, _port in self._hosts}
-        self._named = {file.url: file for file in named}
-        self._led: dict[str, File] = {}
-        self._led_near: set[str] = set()
-        self._near: Once[bool] = Once()
+        self.hosts = Hosts(hosts, named)
         self._exact = exact or {}
         self._fits = fits
         self._demands = demands
@@ -136,30 +129,16 @@ class Keeper:
 
     def admits(self, scheme: str, host: str, port: int) -> bool:
         """Admit configured indexes and the hosts that their pages link to (threat T34)."""
-        with self._lock:
-            origin = (scheme, host, port)
-            return origin in self._hosts or origin in map(origin_of, (*self._named, *self._led))
+        return self.hosts.admits(scheme, host, port)
 
     def private(self, host: str) -> bool:
         """Admit private addresses of configured indexes, and of file hosts that a private index links to."""
-        with self._lock:
-            near = host in self._private or host in self._led_near
-            return near or any(host == origin_of(url)[1] for url in self._named)
+        return self.hosts.private(host)
 
     def follows(self, url: str, there: str) -> bool:
         """Let a file come from where its index keeps it; at a private address only if that is at one, too (T34)."""
         file = self.expected(url)
-        host = origin_of(url)[1]
-        near = self.private(host) and self._is_near(host)
-        if file is None:
-            return False
-        with self._lock:
-            if len(self._led) >= MAX_LED:
-                return False
-            self._led[there] = file
-            if near:
-                self._led_near.add(origin_of(there)[1])
-        return True
+        return file is not None and self.hosts.lead(file, url, there)
 
     def wanted(self, project: str) -> frozenset[str] | None:
         """Name the files of a project that could be shown, where every policy wants an audit of each; else None."""
@@ -207,15 +186,11 @@ class Keeper:
             projects.setdefault(file.name, []).append(file)
         judged = {name: self.judge(name, files, page.unread) for name, files in projects.items()}
         shown = {url for name, decisions in judged.items() for url in self._listed(name, decisions)}
-        origins = origins_of(shown)
-        inside = self._is_near(urlsplit(page.url).hostname or "")
+        self.hosts.link(page.url, shown)
         with self._lock:
             for name in projects:
                 self._unread.get(name, set()).discard(page.url)
                 self.asked.add(name)
-            self._hosts |= origins
-            if inside:
-                self._private |= {host for _scheme, host, _port in origins}
         return replace(page, files=tuple(file for file in page.files if file.url in shown))
 
     def _listed(self, _project: str, decisions: Sequence[Decision]) -> set[str]:
@@ -271,13 +246,7 @@ class Keeper:
         Private addresses count only where a configured index at a private address is the lock's own `index`.
         """
         decisions = self.judge(project, self._looked_up(index, project, files, listed))
-        origins = {origin_of(one.file.url) for one in decisions if one.shown}
-        at = origin_of(index)
-        inside = self.admits(*at) and self._is_near(at[1])
-        with self._lock:
-            self._hosts |= origins
-            if inside:
-                self._private |= {host for _scheme, host, _port in origins}
+        self.hosts.link(index, [one.file.url for one in decisions if one.shown])
         return decisions
 
     def _looked_up(self, index: str, project: str, files: Sequence[File], listed: Listed | None) -> list[File]:
@@ -352,15 +321,14 @@ class Keeper:
         """Return what a page said of this URL."""
         with self._lock:
             known = self._by_url.get(url)
-            led = self._led.get(url)
-        return known.file if known is not None else self._named.get(url, led)
+        return known.file if known is not None else self.hosts.named(url)
 
     def refuse(self, url: str, file: File | None) -> Refusal | None:
         """Refuse before any download what a page has already withheld."""
         with self._lock:
             known = self._by_url.get(url)
         if known is None:
-            if file is None and not self._is_index(url):
+            if file is None and not self.hosts.are_linked(url):
                 return Refusal(FORBIDDEN, "openvet: not what was named", "of this host only the named files are let in")
             return None
         return self._unsure(known) if known.shown else self._withheld(url, known)
@@ -368,10 +336,6 @@ class Keeper:
     def _withheld(self, url: str, decision: Decision) -> Refusal | None:
         """Refuse a file that is not approved before it is fetched; None lets it be fetched and judged by its bytes."""
         return self._refusal(url, decision)
-
-    def _is_index(self, url: str) -> bool:
-        with self._lock:
-            return origin_of(url) in self._hosts
 
     def release(self, url: str, file: File | None, blob: Blob) -> Released | Refusal:
         """Judge the bytes: their hash, the decision about it, and the opened archive."""
@@ -454,10 +418,6 @@ class Keeper:
             if told not in self.troubles:
                 self.troubles.append(told)
 
-    def _is_near(self, host: str) -> bool:
-        """Tell whether a host lives at loopback or private addresses only."""
-        return self._near.get(host, lambda: private_addresses(host))
-
     def _fault(self, error: InvalidError) -> None:
         with self._lock:
             self.faults.append(Trouble(name="log", what=error.what, detail=error.where, hint=error.hint))
@@ -506,14 +466,3 @@ class Keeper:
 
 def _above(version: Version, unread: Unread) -> tuple[File, ...]:
     return unread.above(version)
-
-
-def origins_of(urls: Iterable[str]) -> set[tuple[str, str, int]]:
-    """Return the origins of canonical URLs; a page has thousands on one host."""
-    return set(map(origin_of, {url[: url.index("/", len("https://"))] for url in urls}))
-
-
-def origin_of(url: str) -> tuple[str, str, int]:
-    """Return (scheme, host, port) of an http(s) URL, the default port filled in."""
-    parts = urlsplit(url)
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)

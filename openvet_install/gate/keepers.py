@@ -10,7 +10,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from openvet_install.gate import locked
-from openvet_install.gate.keeper import Keeper, origin_of
+from openvet_install.gate.hosts import origin_of
+from openvet_install.gate.keeper import Keeper
 from openvet_install.gate.named import files_named
 from openvet_install.installers.commands import pages_of
 
