@@ -33,7 +33,7 @@ def test_inspect(user, target_prefix):
 
 
 def test_the_variables_of_markers_are_those_of_the_library(user):
-    base = sys._base_executable
+    base = str(Path(sys.executable).resolve())
     ended = subprocess.run([base, "-I", "-c", LIBRARY, packaging.__path__[0]], capture_output=True, check=True)
     assert inspect(base, user).environment == json.loads(ended.stdout)
 
