@@ -47,7 +47,7 @@ def plain(stage, *words):
         (["--all-extras"], {"plain", "fast", "deep"}),
         (["--extra=deep", "--group", "dev"], {"plain", "deep", "checks"}),
     ],
-    ids=" ".join,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_what_a_project_says_that_it_needs(stage, words, names):
     expected = plain(stage, "-r", "pyproject.toml", *words)
