@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from dataclasses import replace
 
 import pytest
 
@@ -99,13 +100,13 @@ def test_metadata_of_a_script():
     assert caught.value.where == "x.py:4, key `tool.uv.no-proxy`"
 
 
-def test_what_an_environment_was_made_of(user, target_prefix):
+def test_what_an_environment_was_made_of(user, target_prefix, tmp_path):
     target = inspect(str(target_prefix / "bin/python"), user)
     assert made_of(target) == target.version[:2]
-    (target_prefix / "pyvenv.cfg").write_text("home = /x\nversion_info = 3.99.1\n")
-    assert made_of(target) == (3, 99)
-    (target_prefix / "pyvenv.cfg").unlink()
-    assert made_of(target) is None
+    other = replace(target, prefix=tmp_path)
+    assert made_of(other) is None
+    (tmp_path / "pyvenv.cfg").write_text("home = /x\nversion_info = 3.99.1\n")
+    assert made_of(other) == (3, 99)
 
 
 @pytest.mark.parametrize("more", ["", 'index-strategy = "first-index"\n'])
