@@ -18,7 +18,7 @@ from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from openvet_install.errors import ConfigError, FaultsError, InstallError
+from openvet_install.errors import ConfigError, FaultsError, InstallError, both_sides
 from openvet_install.installers import closed, uv_keys
 from openvet_install.installers.commands import Index, http_url, login_of
 from openvet_install.installers.projects import names_address
@@ -343,11 +343,12 @@ def _parse(path: str) -> tuple[str, dict[str, Any]]:
         raise ConfigError(f"cannot read `{path}`: {error.strerror}", where=path) from error
     if len(raw) > MAX_FILE_BYTES:
         raise ConfigError(f"larger than {MAX_FILE_BYTES} bytes", where=path)
+    text = ""
     try:
         text = raw.decode("utf-8-sig")
         return text, tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"not TOML: {error}", where=path) from error
+        raise ConfigError(f"not TOML: {error}", where=path, hint=both_sides(text)) from error
 
 
 def _strings(value: Any) -> Iterator[str]:

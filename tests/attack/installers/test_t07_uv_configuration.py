@@ -128,6 +128,14 @@ def test_variables_for_builds(place, name):
         uv.plan(argv, variables, work)
 
 
+def test_both_sides_of_a_merge_are_told(place):
+    argv, variables, work, path = place("parent", "a = 1")
+    path.write_text("<<<<<<< HEAD\n=======\n>>>>>>> theirs\n")
+    with pytest.raises(InstallError, match="not TOML") as caught:
+        uv.plan(argv, variables, work)
+    assert caught.value.hint == "git left both sides of a merge in it: keep one of them whole"
+
+
 @pytest.mark.parametrize("text", ["x = ", "\xff", 'a = "' + "b" * 10])
 def test_a_file_that_cannot_be_read_is_not_skipped(place, text):
     argv, variables, work, path = place("parent", text)
