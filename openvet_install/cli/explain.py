@@ -212,6 +212,8 @@ def _change(decision: Decision) -> str | None:
     """Say what would change the answer; evidence comes before exemption."""
     if decision.reason.klass is ReasonClass.SILENCE or decision.reason in (Reason.BASELINE, Reason.EXEMPT):
         return findings.hint(decision) if decision.reason in _AUDITABLE else _audit(decision)
+    if decision.reason is Reason.NO_REQUIREMENTS:
+        return findings.hint(decision)
     if decision.reason.klass is ReasonClass.NO:
         return "ask who said no; an exemption does not lift it"
     return None

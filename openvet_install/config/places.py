@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openvet_install.config.baseline import read_baseline
+from openvet_install.config.baseline import BASELINE_TOML, read_baseline
 from openvet_install.config.reader import INSTALL_TOML, MAX_FILE_BYTES, OPENVET_TOML, is_there, read_policy
 from openvet_install.errors import ConfigError
 
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from openvet_install.config.model import Files, PolicyFile
 
 MACHINE_FOLDER = Path("/etc/openvet")
+_TOGETHER = (
+    *(OPENVET_TOML, INSTALL_TOML, BASELINE_TOML),
+    *("openvet.lock", "openvet-install.lock", "openvet.bundle"),
+)
+"""What a policy says, forgives, trusts and knows: who can write one of them can write it."""
 
 
 def user_folder(environ: Mapping[str, str]) -> Path:
@@ -135,7 +140,7 @@ def _policy_in(folder: Path, *, user: bool = False) -> Path | None:
 
 
 def _refuse_writable(path: Path) -> None:
-    for place in (path, path.parent):
+    for place in (path.parent, *(one for name in _TOGETHER if (one := path.parent / name).exists())):
         mode = place.stat().st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             raise ConfigError(

@@ -296,7 +296,7 @@ def _replace(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        mode = path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_umask()
+        mode = path.stat().st_mode & 0o777 if path.exists() else 0o664 & ~_umask()
         Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:

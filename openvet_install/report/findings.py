@@ -68,11 +68,17 @@ def of(run: Run, ground: Ground) -> list[Finding]:
     return [*_troubles(run, ground), *_strays(run, ground), *errors, *warnings, *_endings(run, ground)]
 
 
+REQUIRE = '[requirement] benign = "is-benign"    in that policy, or an override that leaves one'
+"""What a policy lacks under which no requirement applies to a file."""
+
+
 def hint(decision: Decision) -> str:
     """Return the command that helps most, ready to be pasted."""
     file = decision.file
     if decision.reason in (Reason.UNAUDITED, Reason.NOT_ASSERTED):
         return f"openvet audit new {shlex.quote(plain(str(file.coordinate), 1000))}"
+    if decision.reason is Reason.NO_REQUIREMENTS:
+        return REQUIRE
     return f"openvet-install explain {shlex.quote(plain(f'{file.name}=={file.version}', 1000))}"
 
 

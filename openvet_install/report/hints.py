@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.decide import Reason
+from openvet_install.report import findings
 from openvet_install.report.terminal import plain
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def about(told: Sequence[Judged], instead: str | None) -> Iterator[Hint]:
     """Give what could be done about releases; `instead` is the command that takes an older one."""
     for decision in (one.decision for one in told):
         release = shlex.quote(f"{decision.file.name}=={decision.file.version}")
+        if decision.reason is Reason.NO_REQUIREMENTS:
+            yield Hint("require", findings.REQUIRE)
+            continue
         if decision.reason not in (Reason.UNAUDITED, Reason.NOT_ASSERTED):
             yield Hint("explain", f"openvet-install explain {release}")
             continue

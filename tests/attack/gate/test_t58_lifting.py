@@ -114,6 +114,11 @@ def test_a_file_that_only_lifts_is_no_policy(bad):
     ended = install(bad)
     assert ended.code == 77
     assert "no-requirements" in ended.err
+    assert ended.err.rstrip().endswith(
+        'hint: [requirement] benign = "is-benign"    in that policy, or an override that leaves one'
+    )
+    explained = bad.run("openvet-install", "explain", "bad")
+    assert "hint: [requirement]" in explained.out
 
 
 def test_exempt_audit_writes_the_entry_where_it_may_stand(bad):

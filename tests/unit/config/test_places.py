@@ -59,6 +59,21 @@ def test_a_machine_policy_that_everybody_can_write_is_refused(tmp_path):
         found(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["openvet-install.toml", "openvet.lock", "openvet-install.lock", "openvet.baseline.toml", "openvet.bundle"],
+)
+def test_what_lies_beside_a_machine_policy_is_refused_too(tmp_path, name):
+    found(tmp_path)
+    (tmp_path / "machine" / "openvet.toml").write_text(POLICY)
+    path = tmp_path / "machine" / name
+    path.write_text("")
+    path.chmod(0o666)
+    with pytest.raises(ConfigError, match="everybody can write") as caught:
+        found(tmp_path)
+    assert caught.value.where == str(path)
+
+
 def test_a_folder_that_nobody_may_look_into_is_no_absence(tmp_path):
     """As `sudo -u` without `-H` leaves it: the user's policy may be there, and nobody knows."""
     environ = {"XDG_CONFIG_HOME": f"/{'x' * 300}", "HOME": str(tmp_path)}

@@ -103,6 +103,15 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert [one.name for one in tmp_path.iterdir()] == ["openvet.lock"]
 
 
+def test_what_an_open_umask_lets_everybody_write_would_be_refused_beside_a_machines_policy(tmp_path):
+    before = os.umask(0)
+    try:
+        write_pins(tmp_path / "openvet.lock", {})
+    finally:
+        os.umask(before)
+    assert not (tmp_path / "openvet.lock").stat().st_mode & stat.S_IWOTH
+
+
 MERGE = f"""version = 1
 
 [log.alice]
