@@ -6,7 +6,19 @@ import subprocess
 
 import pytest
 
-from tests.support.projects import ELSEWHERE, HEAD, HERE, WINDOWS, in_project, lock_of, plain_uv, state, write
+from tests.support.projects import (
+    ELSEWHERE,
+    HEAD,
+    HERE,
+    LATER,
+    NEXT_ABI,
+    WINDOWS,
+    in_project,
+    lock_of,
+    plain_uv,
+    state,
+    write,
+)
 from tests.support.stage import BENIGN, PROGRAMS, YES
 
 UV = "openvet-uv"
@@ -22,7 +34,7 @@ def offer(stage):
     for name in ("plain", "fast", "checks", "later", "deep"):
         stage.wheel(name, "1.0", YES)
     stage.wheel("nat", "1.0", YES, tag=HERE)
-    for tag in (*ELSEWHERE, "cp312-cp312-manylinux_2_17_x86_64", "py3-none-any"):
+    for tag in (*ELSEWHERE, f"{NEXT_ABI}-manylinux_2_17_x86_64", "py3-none-any"):
         stage.wheel("nat", "1.0", tag=tag)
     stage.sdist("nat", "1.0")
     stage.wheel("col", "0.9")
@@ -224,12 +236,12 @@ def test_a_file_of_no_project(stage, text):
 
 def test_a_release_for_other_pythons_is_seen_if_it_is_approved(stage):
     stage.wheel("forked", "1.0", YES)
-    stage.wheel("forked", "2.0", offered={"requires_python": ">=3.13"})
+    stage.wheel("forked", "2.0", offered={"requires_python": f">={LATER}"})
     stage.policy()
     write(stage, "forked")
     assert stage.run(UV, "lock").code == 0
     assert b'version = "2.0"' not in lock_of(stage)
-    stage.wheel("forked", "3.0", YES, offered={"requires_python": ">=3.13"})
+    stage.wheel("forked", "3.0", YES, offered={"requires_python": f">={LATER}"})
     stage.policy()
     assert stage.run(UV, "lock", "--upgrade").code == 0
     assert b'version = "3.0"' in lock_of(stage)

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.support.projects import ELSEWHERE, HERE, WINDOWS
+from tests.support.projects import ELSEWHERE, HERE, PYTHON, WINDOWS
 from tests.support.stage import PROGRAMS, WARN, YES, make_environment
 
 COMPILE = ("openvet-uv", "pip", "compile")
@@ -80,8 +80,8 @@ def same(stage, *words, stdin=None, env=None, output="out.txt"):
         ["-q", "./requirements.in", "--output-file=out.txt"],
         ["requirements.in", "--universal", "--generate-hashes", "-o", "out.txt"],
         ["requirements.in", "--generate-hashes", "--emit-index-url", "--emit-index-annotation", "--emit-build-options"],
-        ["requirements.in", "--python-platform", "linux", "--python-version=3.11"],
-        ["requirements.in", "-p", "3.11", "--annotation-style", "line", "--no-strip-extras"],
+        ["requirements.in", "--python-platform", "linux", f"--python-version={PYTHON}"],
+        ["requirements.in", "-p", PYTHON, "--annotation-style", "line", "--no-strip-extras"],
         ["requirements.in", "-c", "limits2.txt", "-b", "builds.txt", "--overrides=over.txt", "-U", "-P", "lib"],
         ["pyproject.toml", "--extra", "x", "--group", "dev"],
         ["pyproject.toml", "requirements.in", "--all-extras", "-o", "out.txt", "--no-annotate"],
@@ -167,7 +167,7 @@ def test_settings_of_the_project_count(stage):
 def test_variables(stage):
     offer(stage)
     same(stage, "requirements.in", env={"UV_CUSTOM_COMPILE_COMMAND": "make", "UV_CONSTRAINT": "limits2.txt"})
-    same(stage, "requirements.in", env={"UV_PYTHON": "3.11"})
+    same(stage, "requirements.in", env={"UV_PYTHON": PYTHON})
 
 
 def test_indexes_and_pages_in_the_head_of_the_file(stage):

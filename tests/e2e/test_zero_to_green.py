@@ -8,6 +8,7 @@ import pytest
 from uv import find_uv_bin
 
 from tests.support.logsim import LogSimulator
+from tests.support.projects import PYTHON
 from tests.support.stage import PROGRAMS, make_environment
 
 ROOTS = (
@@ -25,7 +26,7 @@ def test_two_hundred_unaudited_packages_are_green_in_six_commands(tmp_path):
     project.mkdir()
     listed = ", ".join(f'"{one}"' for one in ROOTS)
     (project / "pyproject.toml").write_text(
-        f'[project]\nname = "ours"\nversion = "1"\nrequires-python = "==3.11.*"\ndependencies = [{listed}]\n'
+        f'[project]\nname = "ours"\nversion = "1"\nrequires-python = "=={PYTHON}.*"\ndependencies = [{listed}]\n'
     )
     make_environment(project / ".venv")
     variables = {name: value for name, value in os.environ.items() if not name.startswith("OPENVET_")}
@@ -44,7 +45,7 @@ def test_two_hundred_unaudited_packages_are_green_in_six_commands(tmp_path):
     counted = re.search(r"Summary: 0 passed, 0 failed, (\d+) unaudited", ran[1].stderr)
     assert counted, ran[1].stderr
     assert int(counted[1]) >= WANTED
-    assert re.match(r"wrote openvet\.baseline\.toml: \d+ releases, \d{4,} files; ", ran[2].stdout), ran[2].stdout
+    assert re.match(r"wrote openvet\.baseline\.toml: \d+ releases, \d{3,} files; ", ran[2].stdout), ran[2].stdout
     assert ran[3].returncode == 0
     assert ran[3].stdout == ""
     assert f"0 failed, 0 unaudited, 1 skipped, {counted[1]} baseline" in ran[3].stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 from tests.support.stage import PROGRAMS
@@ -28,7 +29,9 @@ build_wheel = build_editable
 """
 """The backend of a project `mine`, in its own folder."""
 WINDOWS = "sys_platform == 'win32'"
-HERE, ELSEWHERE = "cp311-cp311-manylinux_2_17_x86_64", ("cp311-cp311-win_amd64", "cp311-cp311-macosx_11_0_arm64")
+PYTHON, LATER = (f"3.{minor}" for minor in (sys.version_info.minor, sys.version_info.minor + 2))
+_ABI, NEXT_ABI = (f"cp3{minor}-cp3{minor}" for minor in (sys.version_info.minor, sys.version_info.minor + 1))
+HERE, ELSEWHERE = f"{_ABI}-manylinux_2_17_x86_64", (f"{_ABI}-win_amd64", f"{_ABI}-macosx_11_0_arm64")
 
 
 def in_project(stage: Stage) -> Stage:

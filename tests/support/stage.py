@@ -62,6 +62,8 @@ class Stage:
         make_environment(self.environment)
         keep = ("PATH", "HOME", "LANG", "TMPDIR", "TERM")
         self.variables = {name: os.environ[name] for name in keep if name in os.environ}
+        # Tools that look for a Python find the one of the tests, which their wheels are for.
+        self.variables["PATH"] = f"{Path(sys.executable).resolve().parent}:{self.variables['PATH']}"
         self.variables |= {f"XDG_{name}_HOME": str(folder / name.lower()) for name in ("CACHE", "STATE", "CONFIG")}
         self.variables |= {
             "VIRTUAL_ENV": str(self.environment),

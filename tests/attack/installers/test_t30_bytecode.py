@@ -9,7 +9,12 @@ import pytest
 
 from openvet_install.installers.bytecode import unfaithful
 
-SOURCE = "def outer(*a):\n    def inner():\n        return [a[0], a[1], a[2]]\n    return inner\n"
+SOURCE = """all = [len, abs, min]
+def outer(*a):
+    def inner():
+        return [a[0], a[1], a[2]]
+    return inner
+"""
 
 
 @pytest.fixture
