@@ -309,3 +309,18 @@ def test_two_approved_packages_with_one_file_of_other_bytes(stage, tool, members
     assert re.search(rf"{place}` is a file of (one|two) 1\.0 too, with other bytes; it was moved away", line)
     assert len(stage.installed) == 1
     assert stage.run("openvet-install", "check", "--environment").code == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "installed"),
+    [("PIP_DRY_RUN", {}), ("PIP_NO_DEPS", {"one": "1.0"}), ("PIP_ONLY_DEPS", {"two": "1.0"})],
+)
+def test_a_variable_of_pip_is_that_flag(stage, variable, installed):
+    """What is typed may be said by a variable: pip would not install what it is told not to."""
+    stage.wheel("one", "1.0", YES, requires=["two"])
+    stage.wheel("two", "1.0", YES)
+    stage.policy()
+    ended = stage.run(*PIP, "one", env={variable: "1"})
+    assert ended.code == 0, ended.err
+    assert "no effect" not in ended.err
+    assert stage.installed == installed
