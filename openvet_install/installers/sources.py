@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 from openvet_install.errors import DirectReferenceError, UsageError
 from openvet_install.files import FilenameError, filename_of, names_folder, parse_filename
-from openvet_install.installers.mirror import check_depth, root
+from openvet_install.installers.mirror import check_depth, root, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -77,7 +77,8 @@ class Links:
     """`--find-links`: a folder (`path`, absolute), or the `url` of a page, as typed; `origin` says who named it.
 
     `typed` is what a folder was named by. `told`: it is no word of the command, as the tool reads it in a file.
-    `mirrored`: the tool works in a mirror, and finds the copy of a folder there.
+    `mirrored`: the tool works in a mirror, and finds the copy of a folder there. `config`: uv's configuration names the
+    folder, and this text, which does not, takes its place.
     """
 
     origin: str
@@ -86,6 +87,7 @@ class Links:
     typed: str = ""
     told: bool = False
     mirrored: bool = False
+    config: str | None = None
 
     @property
     def absolute(self) -> bool:
@@ -109,12 +111,22 @@ class Links:
         return f"{scheme}{self.copy(folder)}" if self.absolute else self.typed
 
     def words(self, folder: Path) -> tuple[str, ...]:
-        """Return the words of the command."""
-        return () if self.told else (f"--find-links={self.address(folder)}",)
+        """Return the words of the command; the first that files of configuration name bring these with them."""
+        if self.told:
+            return ()
+        named = f"--find-links={self.address(folder)}"
+        if self.config is None:
+            return (named,)
+        place = folder / "uv.toml"
+        if not place.exists():
+            write_private(place, self.config)
+            return f"--config-file={place}", named
+        return (named,)
 
     def as_typed(self) -> tuple[str, ...]:
         """Return the words that a person would type."""
-        return () if self.told else (f"--find-links={self.url if self.path is None else self.typed}",)
+        told = self.told or self.config is not None
+        return () if told else (f"--find-links={self.url if self.path is None else self.typed}",)
 
 
 def mirrored(links: Iterable[Links], cwd: str) -> tuple[Links, ...]:

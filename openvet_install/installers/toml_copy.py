@@ -17,7 +17,12 @@ def without_build(text: Mapping[str, Any]) -> bytes:
     tool = table_of(text, "tool")
     if "uv" in tool:
         kept["tool"] = {"uv": tool["uv"]}
-    return "".join(f"{_text(key)} = {_value(value)}\n" for key, value in kept.items()).encode()
+    return written(kept).encode()
+
+
+def written(table: Mapping[str, Any]) -> str:
+    """Return a table as TOML."""
+    return "".join(f"{_text(key)} = {_value(value)}\n" for key, value in table.items())
 
 
 def _value(value: Any) -> str:

@@ -1,16 +1,16 @@
 """What every gated command of uv starts from: its folder, variables, configuration, indexes, and uv itself."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH112, PTH118
+# ruff: noqa: PTH100, PTH112, PTH118
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from openvet_install.errors import UsageError
+from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import uv_config
 from openvet_install.installers.choice import find_uv
 from openvet_install.installers.commands import (
@@ -25,7 +25,7 @@ from openvet_install.installers.commands import (
 from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.requirements import check_names
-from openvet_install.installers.sources import read_links
+from openvet_install.installers.sources import local_path, read_links
 from openvet_install.installers.tokens import CARRY, Token, has, last_of, values_of
 
 if TYPE_CHECKING:
@@ -45,6 +45,13 @@ _INDEX_VARIABLES = {
     "UV_INDEX_URL": (False, True),
     "UV_EXTRA_INDEX_URL": (False, False),
 }
+_WITH_FOLDERS = frozenset(
+    {
+        *(("pip", "install"), ("pip", "sync"), ("pip", "compile"), ("tool", "run")),
+        *((one,) for one in ("sync", "lock", "add", "remove", "version", "export", "tree", "run", "build")),
+    }
+)
+"""Commands whose options name our copies of folders that uv's configuration names."""
 UNISOLATED = ("--no-build-isolation", "--no-build-isolation-package")
 """The options that make builds use the packages of an environment."""
 _NAME_OF_INDEX = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
@@ -116,7 +123,7 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
         where=tuple(where),
         config=config,
         indexes=_indexes_of(tokens, named, child, config),
-        links=(*_typed_links(tokens, found.judged, cwd), *config.links),
+        links=(*_typed_links(tokens, found.judged, cwd), *_configured_links(config, words, cwd)),
         upstream=upstream_settings(
             "uv", environ, cert=last_of(tokens, "--cert"), system_certs=system_certs, offline=is_offline(tokens)
         ),
@@ -192,6 +199,24 @@ def _indexes_of(
     found += config.indexes
     if not any(index.default for index in found):
         found.append(default_index("uv"))
+    return tuple(found)
+
+
+def _configured_links(config: UvConfig, words: tuple[str, ...], cwd: str) -> tuple[Links, ...]:
+    """Return what `find-links` of uv's configuration names, folders as they would be typed in `cwd`.
+
+    Raises `ConfigError` for a folder where no option could take its place.
+    """
+    found = []
+    for one in (*config.links, *(config.pip_links if words[:1] == ("pip",) else ())):
+        if one.path is not None and words not in _WITH_FOLDERS:
+            raise ConfigError(
+                f"`find-links` with a folder is not gated for `uv {' '.join(words)}`",
+                where=one.origin,
+                hint="--no-config    where its packages come from an index",
+            )
+        here = one.path is None or os.path.abspath(os.path.join(cwd, local_path(one.typed))) == one.path
+        found.append(one if here else replace(one, typed=os.path.relpath(one.path or "", cwd)))
     return tuple(found)
 
 

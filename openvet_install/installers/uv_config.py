@@ -13,16 +13,16 @@ import os
 import re
 import stat
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from openvet_install.errors import ConfigError, FaultsError, InstallError, both_sides
-from openvet_install.installers import closed, uv_keys
+from openvet_install.errors import ConfigError, FaultsError, InstallError, UsageError, both_sides
+from openvet_install.installers import closed, uv_config_copy, uv_keys
 from openvet_install.installers.commands import Index, http_url, login_of
 from openvet_install.installers.projects import names_address
-from openvet_install.installers.sources import Links
+from openvet_install.installers.sources import Links, read_links
 from openvet_install.installers.tokens import JUDGE, LATER, NEVER, UPSTREAM
 
 if sys.version_info >= (3, 11):
@@ -51,7 +51,7 @@ class UvConfig(NamedTuple):
     `system_certs`: the user's or the machine's file asks for the system's trust store (for the way out only).
     `selects`: some key says which files of a release to take. `pip`: the table of that name, each key from the file
     that is nearest. `texts`: the files of the project by path, as they were judged, those too that say nothing.
-    `links`: the pages of `find-links`.
+    `links`: the pages and folders of `find-links`, `pip_links` those that count for `uv pip` alone.
     """
 
     files: tuple[str, ...]
@@ -62,6 +62,7 @@ class UvConfig(NamedTuple):
     pip: Mapping[str, Any] = MappingProxyType({})
     texts: Mapping[str, str] = MappingProxyType({})
     links: tuple[Links, ...] = ()
+    pip_links: tuple[Links, ...] = ()
 
 
 @dataclass(slots=True)
@@ -77,6 +78,9 @@ class _Reader:
     selects: bool = False
     pip: Mapping[str, Any] = field(default_factory=dict)
     links: list[Links] = field(default_factory=list)
+    pip_links: list[Links] = field(default_factory=list)
+    table: Mapping[str, Any] = field(default_factory=dict)
+    folders: bool = False
 
     def judge(self, table: Mapping[str, Any]) -> None:
         self._table(table, uv_keys.TOP, ())
@@ -173,11 +177,21 @@ class _Reader:
             self._index(entry if key == "index" else {"url": entry, "default": key == "index-url"}, path)
 
     def _links(self, place: Any, path: tuple[str, ...]) -> None:
-        if not isinstance(place, str) or http_url(place) is None:
+        found = self.pip_links if path[0] == "pip" else self.links
+        origin = f"{self.path}:{self._line(path)}"
+        if isinstance(place, str) and http_url(place) is not None:
+            found.append(Links(origin, url=place, told=True))
+        elif isinstance(place, str) and self.folders and "://" not in place.replace("file://", ""):
+            folder = os.path.dirname(os.path.abspath(self.path))
+            try:
+                (one,) = read_links([place], folder, origin)
+            except UsageError as fault:
+                self._fault(path[-1], path[:-1], fault.what)
+            else:
+                found.append(replace(one, config=uv_config_copy.without_links(self.table)))
+        else:
             hint = f"--find-links {place}"
             self._fault(path[-1], path[:-1], "here it is gated for http and https pages only", hint)
-        else:
-            self.links.append(Links(f"{self.path}:{self._line(path)}", url=place, told=True))
 
     def _fault(self, key: str, above: tuple[str, ...], reason: str, hint: str | None = None) -> None:
         self.faults.append(ConfigError(f"`{key}` is refused: {reason}", where=self._where((*above, key)), hint=hint))
@@ -245,9 +259,30 @@ def _judged(
         if project:
             texts[os.path.abspath(path)] = reader.text
         if table is not None:
+            reader.table, reader.folders = table, required is None
             judge(reader, table)
             readers.append(reader)
+    _check_folders(readers, faults)
     return _told(readers, faults)._replace(texts=texts)
+
+
+def _check_folders(readers: Sequence[_Reader], faults: list[InstallError]) -> None:
+    """Add a fault for folders in one of several files: in place of it and the others there could be no single one."""
+    masked = {os.path.join(os.path.dirname(one.path), "pyproject.toml") for one in readers if not one.top}
+    named = {one.path: [each for each in (*one.links, *one.pip_links) if each.path is not None] for one in readers}
+    steering = [
+        one for one in readers if uv_config_copy.steers(one.table) and (one.path not in masked or named[one.path])
+    ]
+    for reader in steering if len(steering) > 1 else ():
+        others = ", ".join(other.path for other in steering if other is not reader)
+        faults += [
+            ConfigError(
+                f"`find-links` with a folder is not gated beside other configuration of uv: {others}",
+                where=one.origin,
+                hint=f"--find-links {one.typed}",
+            )
+            for one in named[reader.path]
+        ]
 
 
 def read_table(path: str, text: str, table: Mapping[str, Any], *, top: str = "tool.uv") -> UvConfig:
@@ -269,6 +304,7 @@ def _told(readers: Sequence[_Reader], faults: list[InstallError]) -> UvConfig:
         selects=any(reader.selects for reader in readers),
         pip={key: value for reader in reversed(readers) for key, value in reader.pip.items()},
         links=tuple(one for reader in readers for one in reader.links),
+        pip_links=tuple(one for reader in readers for one in reader.pip_links),
     )
 
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from tests.support.projects import ELSEWHERE, HERE, WINDOWS, in_project, lock_of, plain_uv, state, unchanged, write
-from tests.support.stage import NO, YES
+from tests.support.stage import NO, YES, make_environment
 from tests.support.wheels import make_sdist, make_wheel, sdist_name, wheel_name
 
 UV = "openvet-uv"
@@ -102,6 +102,18 @@ def test_what_nobody_audited_comes_from_no_folder(stage, words):
     unchanged(stage, stage.run(UV, *words[:1], *ALONE, *words[1:]), before, 77)
     plain_uv(stage, *words[:1], *ALONE, *words[1:])
     assert lock_of(stage)
+
+
+@pytest.mark.parametrize("words", [["lock"], ["sync"], ["pip", "install", "evil"]], ids=" ".join)
+def test_what_nobody_audited_comes_from_no_folder_of_a_configuration(stage, words):
+    shelf(stage, "evil", "1.0")
+    stage.policy()
+    write(stage, "evil", more='[tool.uv]\nno-index = true\nfind-links = ["w"]\n')
+    make_environment(stage.environment)
+    before = state(stage)
+    unchanged(stage, stage.run(UV, *words), before, 77)
+    plain_uv(stage, *words)
+    assert lock_of(stage) if words[0] != "pip" else stage.installed
 
 
 def test_a_resolver_is_led_to_what_is_approved_in_a_folder(stage):

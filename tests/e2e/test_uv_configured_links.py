@@ -1,0 +1,111 @@
+"""`find-links` of uv's configuration with folders: judged, and locks are what plain uv writes."""
+
+import pytest
+
+from tests.attack.gate.test_t04_find_links import named, shelf
+from tests.support.projects import in_project, lock_of, plain_uv, write
+from tests.support.stage import YES
+
+UV = "openvet-uv"
+HOW = pytest.mark.parametrize("how", ["relative", "dotted", "absolute", "file"])
+WHERE = pytest.mark.parametrize("where", ["pyproject", "uv.toml", "user"])
+SCRIPT = '# /// script\n# requires-python = ">=3.10"\n# dependencies = ["good"]\n# ///\nprint("ran")\n'
+
+
+@pytest.fixture
+def stage(stage):
+    shelf(stage, "good", "1.0", YES)
+    shelf(stage, "good", "2.0")
+    stage.policy()
+    return in_project(stage)
+
+
+def configured(stage, text, where="pyproject"):
+    write(stage, "good<2", more=f"[tool.uv]\n{text}" if where == "pyproject" else "[tool.uv.sources]\n")
+    if where == "uv.toml":
+        (stage.project / "uv.toml").write_text(text.replace("[tool.uv.", "["))
+    if where == "user":
+        place = stage.folder / "config" / "uv"
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "uv.toml").write_text(text)
+
+
+@pytest.mark.parametrize(
+    ("how", "where"),
+    [
+        ("relative", "pyproject"),
+        ("dotted", "uv.toml"),
+        ("absolute", "pyproject"),
+        ("file", "user"),
+        ("absolute", "user"),
+    ],
+)
+def test_the_lock_is_what_plain_uv_writes(stage, how, where):
+    configured(stage, f'no-index = true\nfind-links = ["{named(stage, how)}"]\n', where)
+    plain_uv(stage, "lock")
+    expected = lock_of(stage)
+    (stage.project / "uv.lock").unlink()
+    for words in (["lock"], ["lock", "--locked"], ["sync"], ["export"], ["tree"], ["sync", "--locked"], ["sync"]):
+        ended = stage.run(UV, *words)
+        assert ended.code == 0, (words, ended.err)
+        assert lock_of(stage).decode() == expected.decode()
+    assert stage.installed == {"good": "1.0"}
+    ended = stage.run(UV, "run", "python", "-c", "print('ran')")
+    assert (ended.code, ended.out) == (0, "ran\n"), ended.err
+    if where != "user":  # uv writes the index into the project, which is configuration, too
+        ended = stage.run(UV, "add", "good<1.5")
+        assert ended.code == 0, ended.err
+    assert stage.leftovers == []
+
+
+@pytest.mark.parametrize("table", ["", "[tool.uv.pip]\n"], ids=["top", "pip"])
+@pytest.mark.parametrize("how", ["relative", "absolute"])
+def test_environments(stage, how, table):
+    configured(stage, f'{table}no-index = true\nfind-links = ["{named(stage, how)}"]\n')
+    plain_uv(stage, "venv", "-q")
+    ended = stage.run(UV, "pip", "install", "good")
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"good": "1.0"}
+    (stage.project / "sub").mkdir()
+    ended = stage.run(UV, "--directory", "sub", "pip", "install", "--reinstall", "good", "--python", "../.venv")
+    assert ended.code == 0, ended.err
+
+
+@pytest.mark.parametrize("table", ["", "[tool.uv.pip]\n"], ids=["top", "pip"])
+@HOW
+def test_compiled_files(stage, how, table):
+    configured(stage, f'{table}no-index = true\nfind-links = ["{named(stage, how)}"]\n')
+    (stage.project / "r.in").write_text("good<2\n")
+    words = ["pip", "compile", "r.in"]
+    for more in ([], ["--emit-find-links"], ["--format", "pylock.toml"]):
+        expected = plain_uv(stage, *words, *more).replace("uv --no-cache pip", "uv pip")
+        ended = stage.run(UV, *words, *more)
+        assert (ended.code, ended.out) == (0, expected), ended.err
+    (stage.project / "r.in").write_text("good==2.0\n")
+    assert stage.run(UV, *words, "-o", "out").code == 77
+
+
+def test_one_run(stage):
+    configured(stage, 'no-index = true\nfind-links = ["w"]\n')
+    ended = stage.run(UV, "run", "--no-project", "--with", "good", "python", "-c", "import good; print('ran')")
+    assert (ended.code, ended.out) == (0, "ran\n"), ended.err
+    (stage.project / "job.py").write_text(SCRIPT)
+    for each in (["run", "job.py"], ["lock", "--script", "job.py"], ["run", "job.py"], ["sync", "--script", "job.py"]):
+        ended = stage.run(UV, *each)
+        assert ended.code == 0, (each, ended.err)
+        assert ended.out == ("ran\n" if each[0] == "run" else ""), each
+
+
+def test_what_stays_refused_is_told(stage):
+    configured(stage, 'find-links = ["w"]\n')
+    (stage.project / "uv.toml").write_text("no-index = true\n")
+    ended = stage.run(UV, "lock")
+    assert ended.code == 78
+    assert "beside other configuration of uv" in ended.err
+    (stage.project / "uv.toml").unlink()
+    configured(stage, 'find-links = ["nowhere"]\n')
+    ended = stage.run(UV, "lock")
+    assert (ended.code, "neither a folder" in ended.err) == (78, True)
+    configured(stage, 'find-links = ["w"]\n')
+    ended = stage.run(UV, "venv", "--seed", "other")
+    assert (ended.code, "venv" in ended.err) == (78, True)
