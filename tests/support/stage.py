@@ -63,7 +63,7 @@ class Stage:
         keep = ("PATH", "HOME", "LANG", "TMPDIR", "TERM")
         self.variables = {name: os.environ[name] for name in keep if name in os.environ}
         # Tools that look for a Python find the one of the tests, which their wheels are for.
-        self.variables["PATH"] = f"{Path(sys.executable).resolve().parent}:{self.variables['PATH']}"
+        self.variables["PATH"] = f"{Path(sys.base_prefix) / 'bin'}:{self.variables['PATH']}"
         self.variables |= {f"XDG_{name}_HOME": str(folder / name.lower()) for name in ("CACHE", "STATE", "CONFIG")}
         self.variables |= {
             "VIRTUAL_ENV": str(self.environment),

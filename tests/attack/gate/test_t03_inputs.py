@@ -93,11 +93,10 @@ def test_nor_by_the_groups_that_a_project_tells_uv_to_add(stage, words, place):
     [
         '[tool.uv.sources]\nevil = { path = "../d/evil-1.0.tar.gz" }\n',
         '[[tool.uv.index]]\nurl = "../d"\nformat = "flat"\n',
-        '[tool.uv]\nfind-links = ["../d"]\n',
         '[tool.uv]\noverride-dependencies = ["good @ file:///d/evil-1.0.tar.gz"]\n',
         '[tool.uv.workspace]\nmembers = ["../d"]\n[tool.uv.sources]\nevil = { workspace = true }\n',
     ],
-    ids=["sources", "flat", "find-links", "override", "workspace"],
+    ids=["sources", "flat", "override", "workspace"],
 )
 def test_nor_by_what_a_project_says_to_uv(stage, text):
     evil_sdist(stage)

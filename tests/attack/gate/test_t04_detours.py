@@ -31,7 +31,7 @@ def test_no_workspace_leads_to_another_folder(stage, where, edit):
     before = everything(stage)
     cwd = {"member": member, "root": stage.project, "elsewhere": stage.folder}[where]
     ended = stage.run(*UV, "--directory", str(cwd), *edit, str(member))
-    stopped(stage, ended, 64, 78, before=before)
+    stopped(stage, ended, 77, before=before)
 
 
 @pytest.mark.parametrize("where", ["member", "root"])

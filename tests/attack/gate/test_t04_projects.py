@@ -91,7 +91,7 @@ def test_uv_sources_of_a_project_are_refused(stage):
     place = folder(stage, requires=["evil"], more=f'[tool.uv.sources]\nevil = {{ path = "{path}" }}\n')
     stage.policy(WARN)
     before = everything(stage)
-    stopped(stage, stage.run(*UV, str(place)), 64, 78, before=before)
+    stopped(stage, stage.run(*UV, str(place)), 77, before=before)
 
 
 def test_what_a_dynamic_project_brings_in_from_a_folder_is_found(stage):

@@ -33,7 +33,7 @@ def test_inspect(user, target_prefix):
 
 
 def test_the_variables_of_markers_are_those_of_the_library(user):
-    base = str(Path(sys.executable).resolve())
+    base = str(Path(sys.base_prefix) / "bin" / "python3")
     ended = subprocess.run([base, "-I", "-c", LIBRARY, packaging.__path__[0]], capture_output=True, check=True)
     assert inspect(base, user).environment == json.loads(ended.stdout)
 
