@@ -24,6 +24,7 @@ from openvet_install.errors import InvalidError
 from openvet_install.openvet.subject import PYPI, Coordinate, Subject, TaggedHash
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from packaging.tags import Tag
@@ -111,6 +112,12 @@ def parse_filename(filename: str) -> tuple[str, str, frozenset[Tag]]:
     except (InvalidWheelFilename, InvalidSdistFilename) as error:
         raise FilenameError(str(error)) from error
     return str(name), str(version), frozenset()
+
+
+def tags_of(variant: str) -> Iterator[str]:
+    """Yield the single tags of a wheel's variant, whose parts may each stand for several (PEP 425)."""
+    pythons, abis, platforms = (part.split(".") for part in variant.split("-"))
+    return (f"{p}-{a}-{f}" for p in pythons for a in abis for f in platforms)
 
 
 @lru_cache(maxsize=8192)

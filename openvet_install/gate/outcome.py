@@ -11,6 +11,7 @@ from packaging.version import Version
 
 from openvet_install.decide import Action, Reason, ReasonClass
 from openvet_install.errors import EXIT_BLOCKED, EXIT_BUG, EXIT_INVALID, EXIT_OK, EXIT_UNDECIDED
+from openvet_install.files import tags_of
 from openvet_install.gate.model import HeldBack, Judged, Outcome
 from openvet_install.gate.wanted import satisfiable
 
@@ -53,8 +54,7 @@ _tags_known: dict[frozenset[str], frozenset[str]] = {}
 @lru_cache(maxsize=16_384)
 def _has_tag(tags: frozenset[str], variant: str) -> bool:
     """Tell it of what the wheels of a page say in the same words, release after release."""
-    pythons, abis, platforms = (part.split(".") for part in variant.split("-"))
-    return any(f"{p}-{a}-{f}" in tags for p in pythons for a in abis for f in platforms)
+    return any(tag in tags for tag in tags_of(variant))
 
 
 @lru_cache(maxsize=4096)

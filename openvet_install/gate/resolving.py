@@ -19,6 +19,7 @@ from packaging.version import Version
 
 from openvet_install.archive import ArchiveError
 from openvet_install.decide import Reason, ReasonClass, broken
+from openvet_install.files import tags_of
 from openvet_install.gate.keeper import Keeper
 from openvet_install.gateway import Refusal, Released
 
@@ -211,9 +212,8 @@ class Resolver(Keeper):
 
     def rank(self, file: File) -> int:
         """Say how this target likes a wheel, 0 for best."""
-        pythons, abis, platforms = (part.split(".") for part in file.variant.split("-"))
-        tags = (f"{p}-{a}-{f}" for p in pythons for a in abis for f in platforms)
-        return min((self._ranks[tag] for tag in tags if tag in self._ranks), default=len(self._ranks))
+        known = (self._ranks[tag] for tag in tags_of(file.variant) if tag in self._ranks)
+        return min(known, default=len(self._ranks))
 
     def _withheld(self, url: str, decision: Decision) -> Refusal | None:
         with self._lock:
