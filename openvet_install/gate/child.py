@@ -1,16 +1,20 @@
-"""What the child of a run gets: its folders, and the variables that lead it to the gateway and nowhere else."""
+"""The child of a run: its folders, the variables that lead it to the gateway and nowhere else, its start."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from openvet_install.installers.choice import helpers_path, prefix_of
 from openvet_install.installers.environment import gateway_variables
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from openvet_install.gate.model import Run
     from openvet_install.installers.commands import Plan
+    from openvet_install.installers.sandbox import Ended, Sandbox
 
 
 def variables_of(plan: Plan, folder: Path, *, url: str, bundle: Path, cache: Path | None) -> dict[str, str]:
@@ -30,3 +34,11 @@ def variables_of(plan: Plan, folder: Path, *, url: str, bundle: Path, cache: Pat
         helpers, plan.environment, plan.cwd, avoid=(str(plan.target.prefix), prefix_of(str(plan.target.python)))
     )
     return {**plan.environment, **search, "TMPDIR": str(temporary), **ours}
+
+
+def start(result: Run, plan: Plan, sandbox: Sandbox, variables: Mapping[str, str], folder: Path) -> Ended:
+    """Run the tool to its end, and note its own time."""
+    began = time.perf_counter()
+    ended = sandbox.run(plan.command(folder), env=variables, cwd=plan.place(folder), streams=plan.streams(folder))
+    result.child_seconds = time.perf_counter() - began
+    return ended

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import importlib
 import threading
-import time
 from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import EXIT_INVALID
 from openvet_install.gate import locked, still
-from openvet_install.gate.child import variables_of
+from openvet_install.gate.child import start, variables_of
 from openvet_install.gate.foresight import Foresight
 from openvet_install.gate.keepers import keeper_of, wanted_of
 from openvet_install.gate.logins import logins_of
@@ -64,7 +63,6 @@ if TYPE_CHECKING:
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.commands import Plan
     from openvet_install.installers.mirror import Written
-    from openvet_install.installers.sandbox import Ended
 
 SELECTING = ("no-binary", "exclude-newer", "uploaded-prior-to")
 """Parts of the names of options and variables that choose among the files of a release."""
@@ -210,7 +208,7 @@ def _behind_the_gate(
             kept = keep(before)
             journaling = journal.open(before, kept, compiled=_compiles(plan), folder=folder)
             with journaling, shelved_lock(plan, folder):
-                ended = _timed(result, plan, sandbox, variables, folder)
+                ended = start(result, plan, sandbox, variables, folder)
             mirrored = plan.written_in(folder)
         stack.close()
         faults = list(gateway.faults)
@@ -245,13 +243,6 @@ def _behind_the_gate(
     if cache is not None and result.outcome not in (Outcome.INVALID, Outcome.FAILED):
         cache.seal()
     _settle(result, plan, chosen, mirrored)
-
-
-def _timed(result: Run, plan: Plan, sandbox: Sandbox, variables: Mapping[str, str], folder: Path) -> Ended:
-    began = time.perf_counter()
-    ended = sandbox.run(plan.command(folder), env=variables, cwd=plan.place(folder), streams=plan.streams(folder))
-    result.child_seconds = time.perf_counter() - began
-    return ended
 
 
 def _settle(result: Run, plan: Plan, chosen: Setting, mirrored: Written | None) -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import importlib
 import os
 import threading
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from openvet_install.gate import locked
-from openvet_install.gate.child import variables_of
+from openvet_install.gate.child import start, variables_of
 from openvet_install.gate.keepers import wanted_of
 from openvet_install.gate.model import Stray
 from openvet_install.gate.opening import note_end, seen_by
@@ -49,9 +48,7 @@ def run(plan: Plan, chosen: Setting, result: Run, *, keeper: Keeper, sandbox: Sa
     with private_folder() as folder:
         if locked.admit(plan.locked, keeper, locked.listed_by(plan)):
             threading.Thread(target=_load, daemon=True).start()
-            began = time.perf_counter()
-            ended = _start(plan, sandbox, folder)
-            result.child_seconds = time.perf_counter() - began
+            ended = _start(result, plan, sandbox, folder)
     from openvet_install.gate.forgiven import account  # noqa: PLC0415 - not before the tool starts
     from openvet_install.gate.outcome import Fit, conclude  # noqa: PLC0415 - as above
 
@@ -68,13 +65,13 @@ def run(plan: Plan, chosen: Setting, result: Run, *, keeper: Keeper, sandbox: Sa
     account(result, chosen)
 
 
-def _start(plan: Plan, sandbox: Sandbox, folder: Path) -> Ended:
+def _start(result: Run, plan: Plan, sandbox: Sandbox, folder: Path) -> Ended:
     cache = folder / "uv"
     own_folder(cache)
     variables = variables_of(plan, folder, url=NOWHERE, bundle=folder / "none.pem", cache=cache) | {"UV_OFFLINE": "1"}
     for name in _TRUST:  # uv would warn of certificates that are not there
         del variables[name]
-    return sandbox.run(plan.command(folder), env=variables, cwd=plan.place(folder), streams=plan.streams(folder))
+    return start(result, plan, sandbox, variables, folder)
 
 
 def _load() -> None:
