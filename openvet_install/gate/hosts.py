@@ -61,7 +61,9 @@ class Hosts:
 
     def link(self, index: str, urls: Iterable[str]) -> None:
         """Admit what an index, or a page of it, links to; private addresses only if it may be asked and is at one."""
-        origins, at = origins_of(urls), origin_of(index)
+        # thousands of them on one host: each is looked at once
+        origins = {origin_of("/".join(parts)) for parts in {tuple(url.split("/", 3)[:3]) for url in urls}}
+        at = origin_of(index)
         near = self.admits(*at) and self.is_near(at[1])
         with self._lock:
             self._linked |= origins
@@ -79,11 +81,6 @@ class Hosts:
             if near:
                 self._led_near.add(origin_of(there)[1])
         return True
-
-
-def origins_of(urls: Iterable[str]) -> set[Origin]:
-    """Return the origins of canonical URLs; a page has thousands on one host."""
-    return {origin_of("/".join(parts)) for parts in {tuple(url.split("/", 3)[:3]) for url in urls}}
 
 
 def origin_of(url: str) -> Origin:

@@ -147,9 +147,7 @@ def take(places: Places) -> Snapshot:
         _walk(root, stamps, deep=True)
     # other folders below that of commands (a prefix of `/` has many) belong to no installer
     _walk(places.command_folder, stamps, deep=False)
-    for path in places.configuration:
-        with suppress(FileNotFoundError, NotADirectoryError):
-            stamps[path] = _stamp(os.lstat(path))
+    stamps |= _configured(places)
     return Snapshot(places=places, stamps=stamps)
 
 
@@ -166,10 +164,16 @@ def tops(places: Places) -> dict[str, Stamp | None]:
                 told = not entry.is_dir(follow_symlinks=False) or entry.name.endswith((".dist-info", ".egg-info"))
                 if told or entry.name != "__pycache__":
                     found[entry.path] = _stamp(entry.stat(follow_symlinks=False)) if told else None
+    return {**found, **_configured(places)}
+
+
+def _configured(places: Places) -> dict[str, Stamp]:
+    """Stamp what there is of the configuration at the top of the prefix."""
+    stamps: dict[str, Stamp] = {}
     for path in places.configuration:
         with suppress(FileNotFoundError, NotADirectoryError):
-            found[path] = _stamp(os.lstat(path))
-    return found
+            stamps[path] = _stamp(os.lstat(path))
+    return stamps
 
 
 def stamps_below(folder: str) -> dict[str, Stamp]:

@@ -116,15 +116,10 @@ def build_requirements(project: Project, cwd: str) -> tuple[Requested, ...]:
 
     path = os.path.join(project.path, "pyproject.toml")
     lines = strings_of(table_of(pyproject(path, project.origin), "build-system").get("requires"))
-    refuse_addresses(lines, path)
-    return tuple(Requested(one, os.path.relpath(path, cwd)) for one in _requirements(lines))
-
-
-def refuse_addresses(lines: Iterable[str], where: str) -> None:
-    """Raise `UsageError` for build requirements that name an address."""
     for line in lines:
         if names_address(line):
-            raise UsageError(f"`{shown(line)}`: a direct reference among build requirements is refused", where=where)
+            raise UsageError(f"`{shown(line)}`: a direct reference among build requirements is refused", where=path)
+    return tuple(Requested(one, os.path.relpath(path, cwd)) for one in _requirements(lines))
 
 
 def refuse_sources_of(project: Project) -> None:
