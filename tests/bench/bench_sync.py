@@ -11,13 +11,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from openvet_install.files import parse_filename, variant_of
 from openvet_install.installers.locks import read_lock
+from tests.bench.bench_install import timed
 from tests.support.logsim import LogSimulator, write_project
 from tests.support.stage import BENIGN, PROGRAMS
 
@@ -26,12 +26,7 @@ PACKAGES = ["sphinx", "celery", "boto3", "aiohttp", "django"]
 
 
 def seconds(command, env, cwd):
-    began = time.perf_counter()
-    ended = subprocess.run(command, env=env, cwd=cwd, capture_output=True, text=True, check=False)
-    took = time.perf_counter() - began
-    if ended.returncode:
-        sys.exit(f"{command}: {ended.returncode}\n{ended.stdout}{ended.stderr}")
-    return took
+    return timed(command, env, cwd)[0]
 
 
 def main():
