@@ -87,7 +87,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         target=str(plan.target.prefix),
         policies=chosen.seen(),
         environment=chosen.environment,
-        warnings=list(chosen.warnings),
+        warnings=[*chosen.warnings, *plan.warnings],
         tool=tool_seen(plan),
     )
     with ExitStack() as stack:

@@ -197,8 +197,8 @@ class Plan:
     stand without a flag. `written`: files that people told the tool to write, without links. `locked`: the lock that
     is worked from, `resolution` what a command writes. `builds_in`: the environment whose packages builds use.
     `alone`: the target is of this run alone; `anew`: what lies in it is removed first. `compiled`: the tool works
-    in a mirror of the user's folders. `houses`: folders with files of the lock, absolute. `argv` and `environment` may
-    hold logins: not in `repr()`.
+    in a mirror of the user's folders. `houses`: folders with files of the lock, absolute. `warnings`: what a person
+    should know about what was asked. `argv` and `environment` may hold logins: not in `repr()`.
     """
 
     tool: str
@@ -231,6 +231,7 @@ class Plan:
     anew: bool = False
     compiled: Compiled | None = None
     houses: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def command(self, folder: Path) -> tuple[str, ...]:
         """Write the private copies into `folder` (of this run, 0700) and return the whole command."""

@@ -73,6 +73,8 @@ def placed(
     the target. Raises `UsageError` for our own environment, `ConfigError` when the Python does not answer.
     """
     said = {name: _folder(tokens, name, cwd) for name in FOLDERS}
+    if said["--target"] and said["--prefix"]:
+        raise UsageError("`--target` and `--prefix` cannot be used together")
     users = [token.flag.name == "--user" for token in tokens if token.flag and token.flag.name in USER]
     if not any(said.values()) and not users and not _speaks(tokens) and _is_writable(target):
         return target, ()

@@ -43,7 +43,6 @@ from openvet_install.installers.requirements import (
     read_words,
     requested_by,
 )
-from openvet_install.installers.sources import read_links
 from openvet_install.installers.target import inspect
 from openvet_install.installers.tokens import CARRY, Token, Tokeniser, has, last_of, refuse, values_of
 
@@ -52,6 +51,7 @@ if TYPE_CHECKING:
 
     from openvet_install.installers.commands import Requested
     from openvet_install.installers.requirements import FetchOutside
+    from openvet_install.installers.sources import Links
     from openvet_install.installers.tokens import Flag
 
 _OLDEST_PYTHON = (3, 10)  # the oldest that pip 26.3 itself runs on
@@ -100,7 +100,9 @@ def plan(
         target, options = elsewhere.placed(target, tokens, child, cwd, sources)
     else:
         target = elsewhere.for_python(target, tokens, child, sources)
-    origins = {name: place for name, place in config.origins.items() if name not in found.child}
+    origins = {
+        name: place for name, place in config.origins.items() if name not in found.child and name not in found.judged
+    }
     indexes = _indexes(tokens, child, origins)
     hosts = (*values_of(tokens, "--trusted-host"), *config.trusted_hosts)
     upstream = upstream_settings(
@@ -112,18 +114,18 @@ def plan(
         proxy=None if environ.get("PIP_PROXY") else config.proxy,
         insecure_hosts=hosts,
     )
-    read = Reader(cwd, environ, partial(fetch, upstream=upstream)).read
+    files = Reader(cwd, environ, partial(fetch, upstream=upstream))
     lock = given(values_of(tokens, "--requirement"), tokens, target, cwd, flag="--requirement")
     inputs = tuple(
         part
         for kind, flag in INPUT_FLAGS["pip"].items()
-        for part in read(lock.files if kind == REQUIREMENTS else values_of(tokens, flag), kind)
+        for part in files.read(lock.files if kind == REQUIREMENTS else values_of(tokens, flag), kind)
     )
     inputs += read_groups(values_of(tokens, "--group"), cwd, sources=False)
     scripts, asked = _scripts(values_of(tokens, _SCRIPT), cwd)
     indexes = with_files(indexes, inputs)
     output = _output(words, tokens, cwd)
-    links = read_links(values_of(tokens, "--find-links"), cwd, COMMAND_LINE)
+    links = _links(tokens, files, origins)
     links += tuple(one for source in inputs for one in source.links)
     projects = (
         *folders,
@@ -169,6 +171,7 @@ def plan(
         builds_in=own if has(tokens, "--no-build-isolation") else None,
         written=tuple(os.path.realpath(Path(cwd, value)) for name in _WRITTEN for value in values_of(tokens, name)),
         selects=choose_files(inputs) or names_sdist(requested),
+        warnings=tuple(dict.fromkeys(files.passed_over)),
     )
 
 
@@ -290,6 +293,24 @@ def _indexes(tokens: Sequence[Token], child: Mapping[str, str], origins: Mapping
         for url in child.get(extra, "").split()
     ]
     found += [_typed(url, "--extra-index-url", default=False) for url in values_of(tokens, "--extra-index-url")]
+    return tuple(found)
+
+
+def _links(tokens: Sequence[Token], files: Reader, origins: Mapping[str, str]) -> tuple[Links, ...]:
+    """Return what `--find-links` names; a home folder at its start is put in if that leads somewhere, as by pip."""
+    found: list[Links] = []
+    for token in tokens:
+        if token.flag is None or token.flag.name != "--find-links":
+            continue
+        value = token.value or ""
+        home = os.path.expanduser(value)  # noqa: PTH111 - as pip does
+        typed = token.spelled.startswith("-")
+        origin = COMMAND_LINE if typed else origins.get(token.spelled, token.spelled)
+        try:
+            found += files.links([home if os.path.exists(home) else value], origin)  # noqa: PTH110 - as pip does
+        except UsageError as fault:
+            fault.where = None if typed else origin
+            raise
     return tuple(found)
 
 

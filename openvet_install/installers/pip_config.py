@@ -144,7 +144,7 @@ class _Judge:
         elif column == UPSTREAM:
             self.faults.append(_refused(entry, "the way out is not the project's to choose"))
         elif column == JUDGE and not entry.project and entry.key != "python":
-            self.judged["PIP_" + entry.key.replace("-", "_").upper()] = entry.value
+            self._note(self.judged, entry)
         elif column in (NEVER, LATER, JUDGE):
             reason = "it would lead pip around the gateway" if column == NEVER else "it is not gated here"
             self.faults.append(_refused(entry, reason))
@@ -156,8 +156,11 @@ class _Judge:
     def _carry(self, entry: _Entry) -> None:
         if entry.key in _INDEXES and not all(map(http_url, entry.value.split())):
             self.faults.append(_refused(entry, "an index is an http or https URL"))
+        self._note(self.variables, entry)
+
+    def _note(self, variables: dict[str, str], entry: _Entry) -> None:
         name = "PIP_" + entry.key.replace("-", "_").upper()
-        self.variables[name] = entry.value
+        variables[name] = entry.value
         self.origins[name] = f"{entry.file}:{entry.line}"
 
 

@@ -37,7 +37,7 @@ from openvet_install.installers.commands import (
     without_login,
 )
 from openvet_install.installers.projects import asked_by, read_project
-from openvet_install.installers.sources import ARCHIVES, local_path, read_links, read_source
+from openvet_install.installers.sources import ARCHIVES, NoFolderError, local_path, read_links, read_source
 from openvet_install.installers.tokens import CARRY, LATER, Token, Tokeniser, index, values_of
 
 if TYPE_CHECKING:
@@ -88,7 +88,10 @@ def no_way_out(url: str, *, upstream: UpstreamSettings | None = None) -> bytes:
 
 
 class Reader:
-    """Reads the files of one command; `fetch` gets those that are named by an http(s) URL."""
+    """Reads the files of one command; `fetch` gets those that are named by an http(s) URL.
+
+    `passed_over`: places of `--find-links` where nothing is: uv stops there, pip goes on.
+    """
 
     def __init__(
         self, cwd: str, environ: Mapping[str, str], fetch: Callable[[str], bytes] = no_way_out, *, stdin: bool = False
@@ -99,6 +102,7 @@ class Reader:
         self._fetch = fetch
         self._stdin = stdin
         self._left = MAX_FILES
+        self.passed_over: list[str] = []
 
     def read(self, typed: Sequence[str], kind: str = REQUIREMENTS) -> tuple[Input, ...]:
         """Read files as typed, relative to the working folder; pipes and `<(…)` are read to their end.
@@ -108,13 +112,17 @@ class Reader:
         """
         found: list[Input] = []
         faults: list[InstallError] = []
-        for path in typed:
+        for path in self.named(typed, kind):
             whole = _Whole(self, path, kind, faults)
             whole.read(path, kind, ())
             found += whole.inputs()
         if faults:
             raise faults[0] if len(faults) == 1 else FaultsError(faults)
         return tuple(found)
+
+    def named(self, typed: Sequence[str], kind: str) -> list[str]:
+        """Return the files that have a name: to uv one without is none, except of requirements."""
+        return [one for one in typed if one or kind == REQUIREMENTS or not self._stdin]
 
     def text(self, path: str, kind: str) -> str:
         """Return the text of one file. Raises `UsageError`, and what `fetch` raises."""
@@ -130,6 +138,18 @@ class Reader:
         if self._stdin and not os.path.splitext(path)[1] and _SCRIPT.search(raw):
             raise UsageError(f"`{path}` is a script with metadata of its own", hint="a script is named *.py here")
         return _decode(raw, without_login(path), kind)
+
+    def links(self, values: Sequence[str], origin: str, base: str | None = None) -> tuple[Links, ...]:
+        """Read `--find-links` as `read_links` does, and as pip does where nothing is."""
+        found: list[Links] = []
+        for value in values:
+            try:
+                found += read_links([value], self.cwd, origin, base)
+            except NoFolderError as fault:
+                if self._stdin:
+                    raise
+                self.passed_over.append(f"{fault.what}, so pip passes it over ({origin})")
+        return tuple(found)
 
     def expand(self, line: str) -> str:
         """Put in the variables that are set, as pip does. Raises `UsageError` for others: the tool might have them."""
@@ -234,7 +254,7 @@ class _Whole:
         values = values_of(tokens, "--find-links")
         if is_http(path) and not all(map(is_http, values)):
             raise UsageError("`--find-links`: a file from elsewhere names a folder on this machine", where=at)
-        return read_links(values, self._reader.cwd, at, os.path.dirname(local_path(path)))
+        return self._reader.links(values, at, os.path.dirname(local_path(path)))
 
     def _nested(self, token: Token, path: str, kind: str, at: str, inside: tuple[str, ...]) -> None:
         constraint = token.flag is not None and token.flag.name == "--constraint"

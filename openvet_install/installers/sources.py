@@ -168,10 +168,14 @@ def read_source(text: str, cwd: str) -> tuple[Requirement, Source] | None:
     return found, source
 
 
+class NoFolderError(UsageError):
+    """A place of `--find-links` where nothing is."""
+
+
 def read_links(values: Sequence[str], cwd: str, origin: str, base: str | None = None) -> tuple[Links, ...]:
     """Read `--find-links`: folders and http(s) pages; `base` is the folder of the file that names them.
 
-    Raises `UsageError` for everything else.
+    Raises `UsageError` for everything else, `NoFolderError` where nothing is.
     """
     found: list[Links] = []
     for value in values:
@@ -186,7 +190,9 @@ def read_links(values: Sequence[str], cwd: str, origin: str, base: str | None = 
         inside = os.path.join(base, path) if base is not None else path
         path = os.path.abspath(os.path.join(cwd, inside if os.path.exists(os.path.join(cwd, inside)) else path))
         if not os.path.isdir(path):
-            raise UsageError(f"`--find-links`: `{shown(value)}` is neither a folder nor an http or https page")
+            scheme = SCHEME.match(value)
+            fault = NoFolderError if not os.path.exists(path) and (not scheme or value[:5] == "file:") else UsageError
+            raise fault(f"`--find-links`: `{shown(value)}` is neither a folder nor an http or https page")
         found.append(Links(origin, path=path, typed=value))
     return tuple(found)
 

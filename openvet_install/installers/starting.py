@@ -35,7 +35,8 @@ def options_and_words(command: Command) -> tuple[list[Token], tuple[str, ...]]:
         tokens += found
     for token in tokens:
         refuse(token, tool="uv", command=f"uv {' '.join(command.words)}")
-    return tokens, words
+    named = [one for one in tokens if one.value or one.flag is None or one.flag.name != "--with-requirements"]
+    return named, words
 
 
 def look_around_in(

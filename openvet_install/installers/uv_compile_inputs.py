@@ -80,6 +80,7 @@ class Inputs:
         Raises `UsageError` for what is not understood, `DirectReferenceError` for archives and version control.
         """
         listed = []
+        typed = self._reader.named(typed, kind)
         for value in typed:
             if kind == REQUIREMENTS and os.path.basename(value) == _PROJECT:
                 self._project(value)

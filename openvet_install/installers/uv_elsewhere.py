@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.tags import compatible_tags, cpython_tags, mac_platforms
+from packaging.version import InvalidVersion, Version
 
 from openvet_install.errors import UsageError
 from openvet_install.installers.choice import is_inside_own, own_environment
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from openvet_install.installers.tokens import Token
 
 FOLDERS = ("--target", "--prefix")
+_BYTE = 255
 
 
 class Platform(NamedTuple):
@@ -125,10 +127,14 @@ def _for_python(target: Target, version: str | None, platform: str | None) -> Ta
 
 
 def _version(text: str) -> tuple[int, int, int]:
-    match = re.fullmatch(r"(\d+)\.(\d+)(?:\.(\d+))?", text, re.ASCII)
-    if match is None:
+    """Read a version as uv does: of one before a release the release counts, markers included."""
+    try:
+        found = Version(text)
+    except InvalidVersion:
+        found = None
+    if found is None or found.is_devrelease or found.local or found.epoch or max(found.release[:2]) > _BYTE:
         raise UsageError(f"`--python-version={text}` is no version like 3.12 or 3.12.1")
-    return int(match[1]), int(match[2]), int(match[3] or 0)
+    return found.major, found.minor, found.micro
 
 
 def _platform(text: str) -> Platform:

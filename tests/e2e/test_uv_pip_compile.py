@@ -110,6 +110,25 @@ def test_another_python_than_that_of_the_environment_here(stage):
     same(stage, "small.in", "--python-version", "3.13")
 
 
+@pytest.mark.parametrize("version", ["3", "3.12.0a1", "v3.12", "3.12.1rc1"])
+def test_versions_of_python_as_uv_reads_them(stage, version):
+    stage.wheel("lib", "1.0", YES, requires=["old; python_version < '3.1'", "new; python_full_version >= '3.12'"])
+    for name in ("old", "new"):
+        stage.wheel(name, "1.0", YES)
+    stage.policy()
+    (stage.project / "small.in").write_text("lib\n")
+    said, _written = same(stage, "small.in", "--python-version", version)
+    assert ("old==1.0" in said, "new==1.0" in said) == (version == "3", version != "3")
+
+
+def test_files_without_a_name_are_none(stage):
+    offer(stage)
+    words = ("-c", "", "-b", "", "--overrides", "", "--excludes", "")
+    (stage.project / "none.txt").write_text("lib>9\n")
+    said, _ = same(stage, "requirements.in", *words, env={"UV_CONSTRAINT": "none.txt"})
+    assert "lib==2.0" in said
+
+
 def test_standard_input(stage):
     offer(stage)
     said, _written = same(stage, "-", "-c", "limits.txt", stdin="lib>1\n-r requirements.in\n")

@@ -126,6 +126,36 @@ def test_files_for_another_platform(stage, tool, options):
     assert list((stage.project / "there").glob("good-1.0*"))
 
 
+@pytest.mark.parametrize("version", ["3", "3.12.0a1"])
+def test_a_version_as_uv_reads_it_chooses_what_is_judged(stage, version):
+    """What only that Python needs is judged, and nothing of another one is installed for it."""
+    other = "'3.1'" if version == "3" else "'3.12'"
+    needs = f"bad; python_full_version {'<' if version == '3' else '>='} {other}"
+    stage.wheel("good", "1.0", YES, requires=[needs])
+    stage.wheel("bad", "1.0")
+    stage.policy()
+    ended = stage.run(*UV, "--python-version", version, "--target", "there", "good")
+    assert ended.code == 77, ended.err
+    assert "pypi:bad@1.0?py3-none-any" in ended.err
+    assert not (stage.project / "there").exists() or not list((stage.project / "there").glob("*good*"))
+
+
+@pytest.mark.parametrize("version", ["3.x", "3.12.dev1", "1!3.12", "3.12+a", "3.256", "256.1", ""])
+def test_no_version_of_python(stage, version):
+    stage.policy()
+    ended = stage.run(*UV, "--python-version", version, "--target", "there", "good")
+    assert (ended.code, "is no version like 3.12" in ended.err) == (64, True), ended.err
+
+
+def test_two_places_at_once(stage):
+    stage.policy()
+    for tool, more in ((PIP, {}), (UV, {})):
+        ended = stage.run(*tool, "good", "--target", "a", "--prefix", "b", env=more)
+        assert (ended.code, "`--target` and `--prefix` cannot be used together" in ended.err) == (64, True), ended.err
+    ended = stage.run(*PIP, "good", "--prefix", "b", env={"PIP_TARGET": "a"})
+    assert (ended.code, "`--target` and `--prefix` cannot be used together" in ended.err) == (64, True), ended.err
+
+
 def test_the_users_own_folder(stage, tmp_path):
     # No environment: a user who may not write to Python's own folders gets another one, without asking for it.
     stage.wheel("good", "1.0", YES, entry_points={"good": "good:NAME.upper"})

@@ -57,8 +57,8 @@ def test_a_planted_copy_or_link_is_not_followed(plan, write, tmp_path):
     "line",
     [
         *(
-            "-f ./dir",
-            "--find-links=dir",
+            "-f ./evil.whl",
+            "--find-links=evil.whl",
             "-c c.txt",
             "-r other.txt",
             "-r https://h/r.txt",
@@ -92,9 +92,9 @@ def test_lines_that_bring_in_something_else(plan, write, line):
             ["-i", "file:///d"],
             ["--index-url=./d"],
             ["--extra-index-url", "/d"],
-            ["-f", "d"],
-            ["-fd"],
-            ["--find-links=d"],
+            ["-f", "evil.whl"],
+            ["-fevil.whl"],
+            ["--find-links=evil.whl"],
         ),
         *(
             ["./evil.whl"],
@@ -125,7 +125,7 @@ BAD = [
     "evil @ file:///d/evil-1.0.tar.gz",
     "./evil.whl",
     "-e none",
-    "-f none",
+    "-f evil.whl",
     "--trusted-host h",
     "-i file:///d",
     "six==${HTTP_PROXY}",

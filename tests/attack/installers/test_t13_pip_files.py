@@ -97,6 +97,38 @@ def test_folders_are_the_user_s_to_name(place, project, where, key):
     assert not {"PIP_FIND_LINKS", "PIP_EDITABLE"} & set(found.environment)
 
 
+def test_links_to_nowhere_are_told_with_their_place(place, project):
+    path, variables = place("user", "[global]\nfind-links =\n  ./none\n  ~/wheels\n")
+    found = pip.plan(["install", "six"], variables, str(project))
+    assert links_of(found.argv) == ()
+    assert [one.partition(" is neither")[0] for one in found.warnings] == [
+        "`--find-links`: `./none`", "`--find-links`: `~/wheels`"
+    ]  # fmt: skip
+    assert all(one.endswith(f"so pip passes it over ({path}:2)") for one in found.warnings)
+
+
+def test_a_home_folder_in_links_is_put_in_as_by_pip(place, project, tmp_path, monkeypatch):
+    _path, variables = place("user", "[global]\nfind-links = ~/wheels\n")
+    home = tmp_path / "home"
+    monkeypatch.setenv("HOME", str(home))
+    (home / "wheels").mkdir(parents=True, exist_ok=True)
+    found = pip.plan(["install", "six"], variables, str(project))
+    assert [one.path for one in links_of(found.argv)] == [str(home / "wheels")]
+    assert found.warnings == ()
+
+
+def test_links_to_no_folder_stop_with_their_place(place, project):
+    path, variables = place("user", "[global]\nfind-links = afile\n")
+    (project / "afile").touch()
+    for more, where in (({}, f"{path}:2"), ({"PIP_FIND_LINKS": "afile"}, "PIP_FIND_LINKS")):
+        with pytest.raises(InstallError, match="neither a folder") as caught:
+            pip.plan(["install", "six"], {**variables, **more}, str(project))
+        assert (caught.value.exit_code, caught.value.where) == (64, where)
+    with pytest.raises(InstallError, match="neither a folder") as caught:
+        pip.plan(["install", "six", "-f", "afile"], {**variables, "PIP_CONFIG_FILE": "/dev/null"}, str(project))
+    assert caught.value.where is None
+
+
 @pytest.mark.parametrize("spelled", ["no_proxy_env", "NO-PROXY-ENV", "--no-proxy-env", "No_Proxy_Env"])
 def test_other_spellings_of_a_key(place, project, spelled):
     _path, variables = place("user", f"[global]\n{spelled}: 1\n")

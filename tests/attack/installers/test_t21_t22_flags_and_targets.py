@@ -42,6 +42,8 @@ from openvet_install.installers.target import inspect
     ],
 )
 def test_disguises_for_pip(user, project, line):
+    for name in ("DIR", "d"):
+        (project / name).touch()
     with pytest.raises(UsageError):
         pip.plan(["install", "six", line], user, str(project))
     if line.startswith("-"):

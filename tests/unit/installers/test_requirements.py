@@ -82,7 +82,7 @@ def test_a_pipe_is_read_once(project):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("-f none", "`--find-links`: `none` is neither a folder nor an http or https page"),
+        ("-f ftp://h/", "`--find-links`: `ftp://h/` is neither a folder nor an http or https page"),
         ("-f http://[::1", "`--find-links`: `http://[::1` is not an http or https URL"),
         ("-e none", "`none` is no folder: only folders can be installed as editable"),
         ("-i file:///d", "`-i`: `file:///d` is not an http or https URL"),
@@ -131,6 +131,20 @@ def test_any_other_line_stops_with_its_place(write, line, words):
     assert (caught.value.what, caught.value.where) == (words, "req.txt:2")
 
 
+@pytest.mark.parametrize("place", ["none", "file:///none", "./none"])
+def test_links_to_nowhere_are_pip_s_to_pass_over(write, place):
+    folder = str(write("req.txt", f"-f {place}\nsix\n").parent)
+    words = f"`--find-links`: `{place}` is neither a folder nor an http or https page"
+    reader = Reader(folder, {})
+    (found,) = reader.read(["req.txt"])
+    assert (found.text(), found.links, reader.passed_over) == (
+        "six\n", (), [f"{words}, so pip passes it over (req.txt:1)"]
+    )  # fmt: skip
+    with pytest.raises(UsageError) as caught:
+        Reader(folder, {}, stdin=True).read(["req.txt"])
+    assert (caught.value.what, caught.value.where) == (words, "req.txt:1")
+
+
 @pytest.mark.parametrize("fragment", [f"egg=e&sha256={A}", f"sha256={A}&egg=E", f"sha256={A}"])
 def test_the_name_in_a_fragment_is_left_out(write, fragment):
     (requested,) = read(write, f"https://h/e-1.0.zip#{fragment}\n").requested
@@ -145,7 +159,7 @@ def test_a_line_that_is_nothing(write):
 
 def test_all_faults_are_told_in_order(write):
     with pytest.raises(FaultsError) as caught:
-        read(write, "-e none\nsix\n-f d\n")
+        read(write, "-e none\nsix\n-f ftp://d\n")
     assert [fault.where for fault in caught.value.faults] == ["req.txt:1", "req.txt:3"]
     assert caught.value.exit_code == 64
 
