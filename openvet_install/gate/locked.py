@@ -38,13 +38,13 @@ def pins(locked: Locked) -> dict[str, frozenset[str]]:
 
 
 def admit(locked: Locked, keeper: Keeper, listed: Listed | None = None, *, folders: Collection[str] = ()) -> bool:
-    """Judge what the target would get, and everything in the lock that has no index, whether it is reached or not.
+    """Judge what the target would get, and what in the lock has no index, reached or not, but for what is left out.
 
     `folders` are those of which copies were made, absolute: of their files the decision is known. Returned is whether
     uv may start. Raises what the logs and `listed` (see `Keeper.locked`) raise.
     """
     good = True
-    for package in locked.lock.packages:
+    for package in locked.packages:
         if package.source.kind != "registry" and not package.is_local:
             refuse_direct(package, keeper)
             good = False

@@ -19,7 +19,7 @@ from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import uv_config
 from openvet_install.installers.commands import Plan, private_folder, without_login
 from openvet_install.installers.locks import Wanted, read_lock, select_for
-from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, Selection
+from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, LockedPackage, Selection
 from openvet_install.installers.projects import build_requirements, pyproject, table_of
 from openvet_install.installers.requirements import requested_by
 from openvet_install.installers.sources import Links
@@ -64,13 +64,20 @@ class Locked(NamedTuple):
     """What `uv sync` works from: the lock, what of it this target gets, and the environment where there is none yet.
 
     `base`: the interpreter that it is to be made of, also in place of another; None when it stays. `idle`: uv says
-    that it has nothing to do, so it needs nothing to take anything from.
+    that it has nothing to do, so it needs nothing to take anything from. `left_out`: packages on no index that the
+    target does not get, as uv is told.
     """
 
     lock: Lock
     selection: Selection
     base: str | None
     idle: bool = False
+    left_out: frozenset[str] = frozenset()
+
+    @property
+    def packages(self) -> tuple[LockedPackage, ...]:
+        """The entries of the lock but for those that are left out."""
+        return tuple(one for one in self.lock.packages if _normal(one) not in self.left_out)
 
 
 def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: Command, tokens: list[Token]) -> Plan:
@@ -108,6 +115,8 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         members = tuple(_members(lock, root))
         led, indexes = _led(lock, root, members, around_folders(around, quiet), ignored_by(tokens))
         selection = selected(lock, tokens=tokens, child=child, member=probe.member, target=target)
+        left_out = _left_out(lock, selection, tokens)
+        without = [f"--no-install-package={name}" for name in sorted(left_out)]
         links = (*around.links, *folders_of(lock))
         houses = tuple(one.path for one in around.links if one.path is not None) if is_offline(tokens) else ()
         if not frozen and not _is_static(lock, root):
@@ -125,7 +134,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         typed=tuple(map(without_login, argv)),
         program=(helper.path,),
         helper=helper,
-        argv=("sync", *how, *options, *steered, *members, *led, *links),
+        argv=("sync", *how, *options, *steered, *without, *members, *led, *links),
         cwd=cwd,
         target=target,
         requested=(),
@@ -136,7 +145,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         dropped=around.dropped,
         dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
         selects=around.config.selects or any(has(tokens, name) for name in ("--no-binary", "--no-binary-package")),
-        locked=Locked(lock, selection, base, idle=changes == []),
+        locked=Locked(lock, selection, base, idle=changes == [], left_out=left_out),
         houses=houses,
     )
 
@@ -257,6 +266,22 @@ def selected(
     return found._replace(files=kept)
 
 
+def _left_out(lock: Lock, selection: Selection, tokens: Sequence[Token]) -> frozenset[str]:
+    """Return the packages that come from no index and that the target does not get: uv can be told to keep off them.
+
+    Of a package that has an entry of another kind, too, it cannot.
+    """
+    if has(tokens, "--only-install-package"):
+        return frozenset()  # uv takes no second list
+    indexed = {_normal(one) for one in lock.packages if one.source.kind == "registry" or one.is_local}
+    reached = {_normal(one) for one in selection.direct} - names_of(tokens, "--no-install-package")
+    return frozenset(map(_normal, lock.packages)) - indexed - reached
+
+
+def _normal(package: LockedPackage) -> str:
+    return str(canonicalize_name(package.name))
+
+
 def names_of(tokens: Sequence[Token], flag: str) -> set[str]:
     """Return the names that an option gives, normalised."""
     return {str(canonicalize_name(name)) for name in values_of(tokens, flag)}
@@ -305,7 +330,7 @@ def _is_static(lock: Lock, root: str) -> bool:
             project = table_of(text, "project")
             if not project.get("name") or project.get("dynamic"):
                 return False
-    return all(package.source.kind == "registry" or package.is_local for package in lock.packages)
+    return all(package.source.kind in ("registry", "git") or package.is_local for package in lock.packages)
 
 
 def _wanted(tokens: Sequence[Token], child: Mapping[str, str], lock: Lock, member: str) -> Wanted:

@@ -138,7 +138,7 @@ def test_a_host_that_only_the_lock_names_gets_nothing_in(stage):
 
 
 @pytest.mark.parametrize("kind", ["git", "url", "path"])
-@pytest.mark.parametrize("group", [False, True], ids=["needed", "other group"])
+@pytest.mark.parametrize("group", [False, True], ids=["needed", "default group"])
 def test_direct_entries_are_refused_in_every_mode(stage, kind, group):
     place = evil_sdist(stage)
     source = {
@@ -146,7 +146,7 @@ def test_direct_entries_are_refused_in_every_mode(stage, kind, group):
         "url": f'url = "{stage.index.simple_url}evil-1.0.tar.gz"',
         "git": 'git = "https://example.invalid/evil"',
     }[kind]
-    lists = '[dependency-groups]\nother = ["evil"]\n' if group else ""
+    lists = '[dependency-groups]\ndev = ["evil"]\n' if group else ""
     needs = [] if group else ["evil"]
     stage.policy(WARN)
     listed = ", ".join(f'"{one}"' for one in needs)
@@ -156,7 +156,8 @@ def test_direct_entries_are_refused_in_every_mode(stage, kind, group):
         "path": f'path = "{place}"', "url": f'url = "{stage.index.simple_url}evil-1.0.tar.gz"',
         "git": 'git = "https://example.invalid/evil#0123456789012345678901234567890123456789"',
     }[kind]  # fmt: skip
-    edges = '[package.dev-dependencies]\nother = [{ name = "evil" }]\n'
+    where = "[package.dev-dependencies]\ndev" if group else "dependencies"
+    edges = f'{where} = [{{ name = "evil" }}]\n'
     (stage.project / "uv.lock").write_text(
         'version = 1\nrevision = 3\nrequires-python = ">=3.10"\n\n'
         f'[[package]]\nname = "evil"\nversion = "1.0"\nsource = {{ {entry} }}\n'

@@ -1,0 +1,103 @@
+"""T05: what a `uv.lock` names on no index stops those who would get it, and nobody else."""
+
+import pytest
+
+from tests.support.attacks import evil_sdist
+from tests.support.projects import HEAD, in_project, plain_uv, write
+from tests.support.stage import WARN, YES
+
+SYNC = ("openvet-uv", "sync", "--frozen")
+COMMIT = "#0123456789012345678901234567890123456789"
+EXTRA = ('[project.optional-dependencies]\nmore = ["evil"]\n', "[package.optional-dependencies]\nmore")
+GROUP = ('[dependency-groups]\ndev = ["evil"]\n', "[package.dev-dependencies]\ndev")
+KINDS = pytest.mark.parametrize("kind", ["git", "url", "path"])
+
+
+@pytest.fixture
+def stage(stage):
+    stage.wheel("good", "1.0", YES)
+    stage.policy(WARN)
+    return in_project(stage)
+
+
+def naming(stage, kind, place):
+    """Write a project that needs `good`, and in an extra or group `evil`, which no index lists; and its lock."""
+    path = evil_sdist(stage)
+    where = {
+        "path": f'path = "{path}"',
+        "url": f'url = "{stage.index.simple_url}/evil-1.0.tar.gz"',
+        "git": 'git = "https://example.invalid/evil"',
+    }[kind]
+    write(stage, "good")
+    plain_uv(stage, "lock")
+    write(stage, "good", more=f"{place[0]}[tool.uv.sources]\nevil = {{ {where} }}\n")
+    lock = stage.project / "uv.lock"
+    source = f'{where[:-1]}{COMMIT}"' if kind == "git" else where
+    digest = f'sdist = {{ hash = "sha256:{"0" * 64}" }}\n' if kind != "git" else ""
+    entry = f'[[package]]\nname = "evil"\nversion = "1.0"\nsource = {{ {source} }}\n{digest}\n'
+    edge = f'{place[1]} = [{{ name = "evil" }}]\n\n[package.metadata]\n'
+    says = f'\n[package.metadata.requires-dev]\ndev = [{{ name = "evil", {where} }}]\n' if place is GROUP else ""
+    text = lock.read_text().replace("[[package]]\n", f"{entry}[[package]]\n", 1)
+    lock.write_text(text.replace("[package.metadata]\n", edge, 1) + says)
+    assert HEAD in (stage.project / "pyproject.toml").read_text()
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        (GROUP, []),
+        (GROUP, ["--only-dev"]),
+        (GROUP, ["--no-default-groups", "--group=dev"]),
+        (GROUP, ["--no-dev", "--only-install-package=good"]),
+        (EXTRA, ["--extra=more"]),
+        (EXTRA, ["--all-extras"]),
+    ],
+    ids=["group", "only it", "typed", "another list", "extra", "all extras"],
+)
+def test_who_would_get_it_is_stopped(stage, kind, place, words):
+    naming(stage, kind, place)
+    ended = stage.run(*SYNC, *words)
+    assert ended.code == 77, ended.err
+    assert "direct-reference" in ended.err
+    assert not stage.environment.exists()
+    assert not stage.marker.exists()
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [(GROUP, ["--no-dev"]), (GROUP, ["--no-install-package=Evil"]), (EXTRA, [])],
+    ids=["no group", "not installed", "no extra"],
+)
+def test_who_does_not_get_it_is_not(stage, kind, place, words):
+    """As in an image of a product, which has nothing of the developers' tools."""
+    naming(stage, kind, place)
+    for _ in ("filled", "nothing to do"):
+        ended = stage.run(*SYNC, *words)
+        assert ended.code == 0, ended.err
+        assert stage.installed == {"good": "1.0"}
+    assert not stage.marker.exists()
+
+
+def test_nor_beside_a_lock_that_is_current(stage):
+    """uv compares nothing with a repository whose commit it knows."""
+    naming(stage, "git", GROUP)
+    for words in (["sync", "--no-dev"], ["sync", "--locked", "--no-dev"], ["run", "--no-dev", "true"]):
+        ended = stage.run("openvet-uv", *words)
+        assert ended.code == 0, ended.err
+    assert stage.installed == {"good": "1.0"}
+
+
+def test_a_name_that_an_index_lists_too_is_not_left_out(stage):
+    """uv is told names, and would leave out what is needed."""
+    naming(stage, "git", GROUP)
+    path = stage.project / "uv.lock"
+    text = path.read_text().replace('name = "evil"\nversion = "1.0"', 'name = "good"\nversion = "2.0"', 1)
+    index = f'{{ name = "good", version = "1.0", source = {{ registry = "{stage.index.simple_url}" }} }}'
+    git = f'{{ name = "good", version = "2.0", source = {{ git = "https://example.invalid/evil{COMMIT}" }} }}'
+    path.write_text(text.replace('{ name = "good" }', index, 1).replace('dev = [{ name = "evil" }]', f"dev = [{git}]"))
+    ended = stage.run(*SYNC, "--no-dev")
+    assert ended.code == 77, ended.err
+    assert "direct-reference" in ended.err
+    assert not stage.environment.exists()
