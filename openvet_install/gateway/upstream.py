@@ -39,7 +39,10 @@ USER_AGENT = "openvet-install"
 PAGE_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.01"
 _GZIP = ("gzip", "x-gzip")
 _PACKED = (*_GZIP, "deflate")
+_CODINGS = frozenset({*_PACKED, "compress", "x-compress", "br", "zstd", "dcb", "dcz", "exi", "pack200-gzip"})
+"""What HTTP knows; other words (`aws-chunked`, `binary`) are those of a store, and nobody undoes them."""
 _OK = 200
+_FROM_BETWEEN = 203  # a 200 that somebody on the way has changed
 _AGAIN = frozenset({429, 500, 502, 503, 504})
 
 
@@ -64,7 +67,6 @@ class Reply(NamedTuple):
 
     status: int
     content_type: str
-    encoding: str
     location: str | None
     retry_after: str | None
     challenges: tuple[str, ...]
@@ -256,15 +258,16 @@ class Upstream:
             raise UpstreamError(f"{target.origin} answers with headers that contradict each other")
         if response.status < 200 or response.status > 599:
             raise UpstreamError(f"{target.origin} answers with the status {response.status}")
-        encoding = headers.get("content-encoding", "").strip().lower()
+        said = headers.get("content-encoding", "").lower()
+        codings = [one for one in map(str.strip, said.split(",")) if one in _CODINGS]
         # some web servers take the ending of an sdist for an encoding: its bytes are the file
         known = _PACKED if packed else _GZIP if _name_of(target).endswith(".gz") else ()
-        if encoding not in ("", "identity", *known):
-            raise UpstreamError(f"{target.origin} answers in the encoding `{encoding[:40]!a}`, which was not asked for")
+        if codings and (len(codings) > 1 or codings[0] not in known):
+            raise UpstreamError(f"{target.origin} answers in the encoding `{said[:40]!a}`, which was not asked for")
         return Reply(
-            status=response.status,
-            content_type=headers.get("content-type", ""),
-            encoding=encoding,
+            status=_OK if response.status == _FROM_BETWEEN else response.status,
+            # of several the tools take the first
+            content_type=next(iter(headers.getlist("content-type")), ""),
             location=headers.get("location"),
             retry_after=headers.get("retry-after"),
             challenges=tuple(headers.getlist("www-authenticate")),

@@ -163,3 +163,34 @@ def test_a_web_server_that_calls_an_sdist_an_encoding(stage, tool):
     ended = stage.run(*tool, "goodlib")
     assert ended.code == 0, ended.err
     assert stage.installed == {"goodlib": "1.0"}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [
+        (203, {}),
+        (200, {"Content-Encoding": "aws-chunked"}),
+        (200, {"Content-Encoding": "binary"}),
+        (200, {"Content-Encoding": "UTF-8"}),
+    ],
+    ids=["203", "aws-chunked", "binary", "utf-8"],
+)
+@BOTH
+def test_what_proxies_and_stores_add(stage, tool, status, headers):
+    """Nobody undoes these encodings, and the bytes are hashed whatever is said of them."""
+    stage.wheel("good", "1.0", YES)
+    stage.wheel("good", "2.0")
+    stage.policy()
+    bodies = {entry.filename: entry.body for entry in stage.index.entries.values()}
+    page = stage.index.json_page("good")
+
+    def answer(_number: int, path: str) -> Reply | None:
+        name = path.rpartition("/")[2]
+        if path.startswith("/simple/good"):
+            return Reply(status, {"Content-Type": JSON_TYPE, **headers}, page)
+        return Reply(status, {"Content-Type": "application/zip", **headers}, bodies[name]) if name in bodies else None
+
+    stage.index.lies.at_request = answer
+    ended = stage.run(*tool, "good")
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"good": "1.0"}

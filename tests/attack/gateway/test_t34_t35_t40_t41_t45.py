@@ -143,6 +143,14 @@ def test_a_packed_file_is_refused(running, keeper, index):
     assert keeper.released == []
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br", "identity, GZIP", "aws-chunked,gzip", "zstd"])
+def test_a_file_in_any_encoding_is_refused(running, keeper, index, coding):
+    body = index.entries[NAME].body
+    index.lies.at_request = lambda _number, _path: Reply(200, {"Content-Encoding": coding}, body)
+    assert ask(running, index.file_url(NAME)).status == 502
+    assert keeper.released == []
+
+
 def test_a_packed_page_is_unpacked(running, index):
     index.lies.gzip_pages = True
     heard = ask(running, f"{index.simple_url}/demo/", accept=JSON)
