@@ -91,6 +91,9 @@ def _reference() -> Iterator[str]:
     yield wrap.HELP.format(tool="pip").rstrip()
     yield "```\n\n## Variables\n"
     yield from _table(("variable", "meaning"), ((f"`{name}`", text) for name, text in VARIABLES.items()))
+    yield "\n### Variables that builds get\n"
+    yield "Of yours these, beside what steers terminals and languages (`*` as in a shell):"
+    yield f"{', '.join(f'`{name}`' for name in environment.TOLD_TO_BUILDS)}."
     yield "\n## `openvet-install`\n"
     yield "Every command takes `--project`, `--mode`, `--report`, `--offline` and `--bundle` as the wrappers do."
     for name, parser in sorted(commands().items()):

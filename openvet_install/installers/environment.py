@@ -22,14 +22,25 @@ TOLD = "OPENVET_INSTALL_TOLD"
 CHILD_TIMEOUT_SECONDS = 600  # the gateway owns time-outs; the child may wait for a large file to be verified
 CHILD_RETRIES = 1
 
-# Kept for builds and terminals; names ending in `*` are prefixes.
+# Kept for the tools and terminals; names ending in `*` are prefixes.
 KEPT = (
     *("HOME", "PATH", "LANG", "LANGUAGE", "LC_*", "TERM", "COLORTERM", "TMPDIR", "TZ", "USER", "LOGNAME", "SHELL"),
-    *("CC", "CXX", "CFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS", "PKG_CONFIG_PATH", "NETRC"),
+    "NETRC",
     *("VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV"),
     *("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_HOME", "XDG_DATA_DIRS", "XDG_CACHE_HOME", "XDG_STATE_HOME"),
     *("XDG_RUNTIME_DIR", "XDG_BIN_HOME"),
     *("NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS", "LINES", "CI"),
+)
+
+# What people say to the backends that build their projects; a project's own files cannot set it.
+TOLD_TO_BUILDS = (
+    *("CC", "CXX", "CFLAGS", "CPPFLAGS", "CXXFLAGS", "LDFLAGS", "PKG_CONFIG_PATH"),
+    *("SETUPTOOLS_SCM_PRETEND_*", "VCS_VERSIONING_PRETEND_*", "PBR_VERSION", "PDM_BUILD_SCM_VERSION"),
+    *("POETRY_DYNAMIC_VERSIONING_BYPASS", "UV_DYNAMIC_VERSIONING_BYPASS", "SOURCE_DATE_EPOCH"),
+    *("CMAKE_ARGS", "CMAKE_GENERATOR", "CMAKE_BUILD_TYPE", "CMAKE_BUILD_PARALLEL_LEVEL", "CMAKE_PREFIX_PATH"),
+    *("SKBUILD_*", "MATURIN_PEP517_ARGS", "MAX_JOBS", "ARCHFLAGS", "MACOSX_DEPLOYMENT_TARGET"),
+    *("CUDA_HOME", "CUDA_PATH", "TORCH_CUDA_ARCH_LIST", "CARGO_HOME", "RUSTUP_HOME", "RUSTFLAGS"),
+    *("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH"),
 )
 
 PIP: dict[str, str] = {
@@ -167,7 +178,8 @@ def column(name: str) -> str | None:
 
 def is_kept(name: str) -> bool:
     """Whether a variable that belongs to neither tool goes over to the child."""
-    return name in KEPT or any(name.startswith(kept[:-1]) for kept in KEPT if kept.endswith("*"))
+    listed = (*KEPT, *TOLD_TO_BUILDS)
+    return name in listed or any(name.startswith(kept[:-1]) for kept in listed if kept.endswith("*"))
 
 
 def sort_environment(tool: str, environ: Mapping[str, str]) -> Sorted:
@@ -178,7 +190,7 @@ def sort_environment(tool: str, environ: Mapping[str, str]) -> Sorted:
     dropped: list[str] = []
     own = "PIP_" if tool == "pip" else "UV_"
     for name, value in environ.items():
-        if not name.startswith(own):
+        if not name.startswith(own) or name in TOLD_TO_BUILDS:
             if is_kept(name):
                 child[name] = value
             continue

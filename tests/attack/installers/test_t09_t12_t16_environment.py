@@ -84,6 +84,14 @@ def test_sorting_loses_and_invents_nothing(environ):
         assert not {name for name in found.child if name.startswith(("PIP_", "UV_")) and column(name) != CARRY}
 
 
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+def test_what_people_say_to_their_builds_goes_over(tool):
+    said = dict.fromkeys(("SETUPTOOLS_SCM_PRETEND_VERSION_FOR_MINE", "UV_DYNAMIC_VERSIONING_BYPASS", "CMAKE_ARGS"), "1")
+    found = sort_environment(tool, {**said, "SETUPTOOLS_SCM_OVERRIDES_FOR_MINE": "1", "UV_DYNAMIC": "1", "LD_X": "1"})
+    assert dict(found.child).items() >= said.items()
+    assert not found.child.keys() & {"SETUPTOOLS_SCM_OVERRIDES_FOR_MINE", "UV_DYNAMIC", "LD_X"}
+
+
 @pytest.fixture(params=["pip", "uv"])
 def child(request, user, project, tmp_path):
     tool = request.param
