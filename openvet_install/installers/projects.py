@@ -36,18 +36,24 @@ _MORE = re.compile(r"[;\[\]$]")
 
 
 class Project(NamedTuple):
-    """A folder that a person named: `path` is absolute; `extras` as in `[a,b]`, or empty; `origin` says where."""
+    """A folder that a person named: `path` is absolute; `extras` as in `[a,b]`, or empty; `origin` says where.
+
+    `flag` is the option that names it, empty for none; None: the one of `pip install`.
+    """
 
     path: str
     editable: bool
     extras: str
     origin: str
+    flag: str | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
         """What the tool gets among its options: an address where it would find more in a path than that."""
-        place = f"{self.url if _MORE.search(self.path) else self.path}{self.extras}"
-        return (f"--editable={place}",) if self.editable else (place,)
+        flag = ("--editable" if self.editable else "") if self.flag is None else self.flag
+        parted = flag.startswith("--with") and "," in self.path
+        place = f"{self.url if parted or _MORE.search(self.path) else self.path}{self.extras}"
+        return (f"{flag}={place}",) if flag else (place,)
 
     @property
     def url(self) -> str:

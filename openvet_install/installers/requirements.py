@@ -26,6 +26,7 @@ from openvet_install.installers.commands import (
     COMMAND_LINE,
     CONSTRAINTS,
     REQUIREMENTS,
+    WITH_REQUIREMENTS,
     Index,
     Input,
     Line,
@@ -246,7 +247,7 @@ class _Whole:
     def _project(self, project: Project, path: str, kind: str, at: str) -> None:
         if is_http(path):
             raise UsageError(f"`{project.path}`: a file from elsewhere names a folder on this machine", where=at)
-        if kind != REQUIREMENTS:
+        if kind not in (REQUIREMENTS, WITH_REQUIREMENTS):
             raise UsageError(f"`{project.path}`: a folder in a {kind} file is refused", where=at)
         self._projects.append(project)
 

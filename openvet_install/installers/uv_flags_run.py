@@ -72,7 +72,7 @@ UVX = (*TOOL_RUN, Flag(("--version", "-V"), False, NEVER, "run uv itself for it"
 TOOL_INSTALL = (
     *_OF_BOTH,
     Flag(("--excludes", "--exclude"), True, JUDGE),
-    Flag(("--editable", "-e"), False, LATER, "tools from a folder"),
+    Flag(("--editable", "-e"), False, CARRY),
     Flag(("--with-executables-from",), True, JUDGE),
     Flag(("--force",), False, CARRY),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from openvet_install.installers.commands import (
     CONSTRAINTS,
     INPUT_FLAGS,
     WITH_REQUIREMENTS,
+    Input,
     Plan,
     Requested,
     private_folder,
@@ -24,15 +26,18 @@ from openvet_install.installers.commands import (
     without_login,
 )
 from openvet_install.installers.passing import flag_table
-from openvet_install.installers.requirements import Reader, by_name, check_names
+from openvet_install.installers.projects import Project, name_of, read_project
+from openvet_install.installers.requirements import Reader, by_name, check_names, requested_by
 from openvet_install.installers.target import ToolStops, ask, find_python, inspect, still_missing, uv_version
 from openvet_install.installers.tokens import Token, has, values_of
 from openvet_install.installers.uv import named_by_variables
 from openvet_install.installers.uv_around import handed_on, look_around
+from openvet_install.installers.uv_sources import ignored_by
 from openvet_install.installers.uv_tool import asked_for, outside_of_projects
+from openvet_install.installers.uv_workspace import led_by
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from openvet_install.installers.passing import Command
     from openvet_install.installers.requirements import FetchOutside
@@ -40,7 +45,7 @@ if TYPE_CHECKING:
     from openvet_install.installers.uv_around import Around
 
 
-_JUDGED = ("--from", "--with", "--with-executables-from", "--python")
+_JUDGED = ("--with-executables-from", "--python")
 
 
 def plan(
@@ -52,14 +57,11 @@ def plan(
     tokens: list[Token],
     fetch: FetchOutside,
 ) -> Plan:
-    """Understand `uv tool install`; packages by name only. Errors: `uv.plan`."""
+    """Understand `uv tool install`: packages by name, and folders. Errors: `uv.plan`."""
     words = [token.spelled for token in tokens if token.flag is None]
     if len(words) != 1:
         raise UsageError("`uv tool install` takes one package", hint="openvet-uv tool install PACKAGE")
     check_names(words if has(tokens, "--from") else [])
-    asked = _named(asked_for(tokens, words))
-    if asked.requirement.name.lower() == "python":
-        raise UsageError("`uv tool install`: an interpreter is no tool", hint="openvet-uv tool run python")
     added, more = (
         [one for one in fresh.separated(values_of(tokens, flag)) if one]
         for flag in ("--with", "--with-executables-from")
@@ -70,13 +72,17 @@ def plan(
         )
         tokens = [*named_by_variables(flag_table("uv", command.words), tokens, around.judged), *tokens]
         uv_words.refuse_files((*added, *more), around.cwd, "--with-requirements")
-        if has(tokens, "--with-editable") or any(one.path for one in around.links):
-            raise UsageError("`uv tool install`: only packages of an index are gated yet")
+        if any(one.path for one in around.links):
+            raise UsageError("`uv tool install`: `--find-links` with a folder is not gated here yet")
+        tool = _Asked(tokens, words, around.cwd)
         read = Reader(cwd, environ, partial(fetch, upstream=around.upstream), stdin=True).read
         inputs = tuple(part for kind, flag in INPUT_FLAGS["uv"].items() for part in read(values_of(tokens, flag), kind))
+        beside = [_folder_or_name(one, around.cwd, "--with") for one in added]
+        folders = (*tool.folders, *_folders(beside), *_editable(tokens, around.cwd), *_listed(inputs))
+        led, indexes = led_by(folders, around, ignored_by(tokens))
         quiet = around.quiet(folder)
         version = uv_version(around.helper.path, quiet, around.cwd)
-        target = _target(canonicalize_name(asked.requirement.name), tokens, around, quiet)
+        target = _target(tool.name, tokens, around, quiet)
     passed = [token for token in tokens if handed_on(token)]
     where = [one for one in around.where if one.flag is not None and one.flag.name != "--project"]
     judged = [token for token in tokens if token.flag is not None and token.flag.name in _JUDGED]
@@ -92,23 +98,88 @@ def plan(
         argv=(
             *command.words,
             *(part for token in (*passed, *where, *judged) for part in token.canonical()),
+            *(f"--with={one.requirement}" for one in beside if isinstance(one, Requested)),
+            *folders[len(tool.folders) :],
+            *led,
             *inputs,
             *around.links,
-            "--",
-            *words,
+            *tool.words,
         ),
         cwd=around.cwd,
         target=target,
-        requested=(asked, *map(_named, (*added, *more)), *requested_of(inputs, WITH_REQUIREMENTS)),
+        requested=(
+            *tool.named,
+            *(one for one in beside if isinstance(one, Requested)),
+            *map(_named, more),
+            *requested_of(inputs, WITH_REQUIREMENTS),
+            *requested_by((*folders, *led), around.cwd),
+        ),
         limits=requested_of(inputs, CONSTRAINTS),
         inputs=inputs,
-        indexes=with_files(around.indexes, inputs),
+        indexes=with_files(around.with_members(indexes), inputs),
         environment=around.child,
         upstream=around.upstream,
         dropped=around.dropped,
         selects=around.config.selects,
         requires_hashes=require_hashes(inputs, listed=False),
     )
+
+
+class _Asked:
+    """What a tool is installed from: `named` or one of `folders`. `name` is that of its environment.
+
+    Raises `UsageError` for an archive, and for a folder whose name is not known before a build.
+    """
+
+    def __init__(self, tokens: list[Token], words: list[str], cwd: str) -> None:
+        """Read the package and `--from`."""
+        text, told = asked_for(tokens, words), has(tokens, "--from")
+        flag = "--from" if told else ""
+        if has(tokens, "--editable"):
+            found: Requested | Project | None = read_project(text, cwd, COMMAND_LINE, editable=True)
+        else:
+            found = _folder_or_name(text, cwd, flag)
+        self.folders = (found._replace(flag=flag),) if isinstance(found, Project) else ()
+        self.named = (found,) if isinstance(found, Requested) else ()
+        own = [*map(name_of, self.folders), *(one.requirement.name for one in self.named)]
+        name = next(filter(None, own), words[0] if told else None)
+        if name is None:
+            raise UsageError(
+                f"`{text}` does not say by itself what it is called",
+                hint=f"openvet-uv tool install NAME --from {text}    or a `name` in its [project] table",
+            )
+        if name.lower() == "python":
+            raise UsageError("`uv tool install`: an interpreter is no tool", hint="openvet-uv tool run python")
+        self.name = canonicalize_name(name)
+        self.words: tuple[str | Project, ...] = (
+            (*self._source(text), "--", *words) if told else ("--", *(self.folders or words))
+        )
+
+    def _source(self, text: str) -> tuple[str | Project, ...]:
+        return self.folders or (f"--from={text}",)
+
+
+def _folder_or_name(text: str, cwd: str, flag: str) -> Requested | Project:
+    found = read_project(text, cwd, COMMAND_LINE)
+    return _named(text) if found is None else found._replace(flag=flag)
+
+
+def _folders(found: list[Requested | Project]) -> Iterator[Project]:
+    yield from (one for one in found if isinstance(one, Project))
+
+
+def _editable(tokens: list[Token], cwd: str) -> Iterator[Project]:
+    """Give the folders of `--with-editable`."""
+    for value in chain.from_iterable(one.split(",") for one in values_of(tokens, "--with-editable")):
+        found = read_project(value, cwd, COMMAND_LINE, editable=True) if value else None
+        if found is not None:
+            yield found._replace(flag="--with-editable")
+
+
+def _listed(inputs: tuple[Input, ...]) -> Iterator[Project]:
+    """Give the folders that files of requirements name: they are no lines of the copies."""
+    for one in chain.from_iterable(source.projects for source in inputs):
+        yield one._replace(flag="--with-editable" if one.editable else "--with")
 
 
 def _named(text: str) -> Requested:

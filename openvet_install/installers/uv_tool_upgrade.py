@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -12,13 +13,15 @@ from openvet_install.errors import DirectReferenceError, InstallError, UsageErro
 from openvet_install.installers import disk, receipts, starting, uv_config
 from openvet_install.installers.commands import COMMAND_LINE, Plan, Requested, private_folder, without_login
 from openvet_install.installers.passing import flag_table
-from openvet_install.installers.projects import table_of
-from openvet_install.installers.requirements import by_name
+from openvet_install.installers.projects import name_of, strings_of, table_of
+from openvet_install.installers.requirements import by_name, requested_by
 from openvet_install.installers.target import ToolStops, find_python, inspect, uv_version
 from openvet_install.installers.tokens import Token, Tokeniser, has, refuse
 from openvet_install.installers.uv_around import handed_on
+from openvet_install.installers.uv_sources import Member, ignored_by
 from openvet_install.installers.uv_tool import outside_of_projects
 from openvet_install.installers.uv_tool_install import folder_of_tools
+from openvet_install.installers.uv_workspace import led_by
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,11 +33,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from openvet_install.installers.passing import Command
+    from openvet_install.installers.projects import Project
     from openvet_install.installers.requirements import FetchOutside
     from openvet_install.installers.target import Target
     from openvet_install.installers.uv_config import UvConfig
 
 _BY_NAME = frozenset({"name", "specifier", "extras", "marker", "index"})
+_FOLDER = frozenset({"directory", "editable"})
 _DERIVED = "exclude-newer-span"
 """Of the options the one that stands in receipts only: from what `exclude-newer` was reckoned."""
 _LISTS = ("requirements", "constraints", "overrides", "build-constraint-dependencies")
@@ -101,9 +106,11 @@ class UvToolUpgrade:
                 f"run `uv tool install {name}` to install\n",
                 1,
             )
-        requested, limits, settings = _read(raw, str(prefix / receipts.NAME))
-        around, target = self._around, inspect(str(python), self._around.child)
+        said = _read(raw, str(prefix / receipts.NAME))
+        around, target, settings = self._around, inspect(str(python), self._around.child), said.settings
         self._check_python(target, name)
+        led, indexes = led_by(said.folders, around, ignored_by([*self._given, *said.ignored]))
+        folders = (*said.folders, *led)
         words = [token for token in self._given if handed_on(token)]
         where = [one for one in around.where if one.flag is not None and one.flag.name != "--project"]
         return Plan(
@@ -118,15 +125,16 @@ class UvToolUpgrade:
                 *(part for token in (*words, *where, *self._python()) for part in token.canonical()),
                 *around.links,
                 *settings.links,
+                *folders,
                 "--",
                 str(asked.requirement),
             ),
             cwd=around.cwd,
             target=target,
-            requested=(*requested, asked),
-            limits=limits,
+            requested=(*said.requested, *requested_by(folders, around.cwd), *([asked] if said.by_name(name) else [])),
+            limits=said.limits,
             inputs=(),
-            indexes=() if has(self._tokens, "--no-index") else (*settings.indexes, *around.indexes),
+            indexes=() if has(self._tokens, "--no-index") else (*settings.indexes, *around.with_members(indexes)),
             environment=around.child,
             upstream=around.upstream,
             dropped=around.dropped,
@@ -169,8 +177,22 @@ def _installed(place: Path) -> list[str]:
         return []
 
 
-def _read(raw: bytes, path: str) -> tuple[tuple[Requested, ...], tuple[Requested, ...], UvConfig]:
-    """Read a receipt: what it asks for, what limits that, and its settings.
+class _Receipt(NamedTuple):
+    """What a tool asks for, by name or in `folders`, what limits that, its settings; `ignored`: as typed options."""
+
+    requested: tuple[Requested, ...]
+    folders: tuple[Project, ...]
+    limits: tuple[Requested, ...]
+    settings: UvConfig
+    ignored: tuple[Token, ...]
+
+    def by_name(self, name: str) -> bool:
+        """Tell whether a package comes from an index, as far as the receipt says."""
+        return canonicalize_name(name) not in map(name_of, self.folders)
+
+
+def _read(raw: bytes, path: str) -> _Receipt:
+    """Read a receipt.
 
     Raises `UsageError` for one that cannot be read, `DirectReferenceError` for what no index lists, `ConfigError` for
     settings that lead past the gateway.
@@ -182,8 +204,37 @@ def _read(raw: bytes, path: str) -> tuple[tuple[Requested, ...], tuple[Requested
         raise UsageError(f"cannot read `{path}`: {error}", where=path) from error
     options = {key: value for key, value in table_of(tool, "options").items() if key != _DERIVED}
     settings = uv_config.read_table(path, text, options, top="tool.options")
-    found = {key: tuple(_requested(one, path) for one in _entries(tool.get(key))) for key in _LISTS}
-    return found["requirements"], found["constraints"], settings
+    named = {key: _entries(tool.get(key)) for key in _LISTS}
+    folders = [one for one in named["requirements"] if _names_folder(one)]
+    found = {key: tuple(_requested(one, path) for one in some if one not in folders) for key, some in named.items()}
+    table = flag_table("uv", ("tool", "upgrade"))
+    ignored = [Token(table["--no-sources"], path, None)] if options.get("no-sources") is True else []
+    ignored += [
+        Token(table["--no-sources-package"], path, one) for one in strings_of(options.get("no-sources-package"))
+    ]
+    return _Receipt(
+        requested=found["requirements"],
+        folders=tuple(_folder(one, path) for one in folders),
+        limits=found["constraints"],
+        settings=settings,
+        ignored=tuple(ignored),
+    )
+
+
+def _names_folder(entry: object) -> bool:
+    """Tell whether an entry is a folder, named by one absolute path and nothing that we do not know."""
+    table = entry if isinstance(entry, dict) else {}
+    ways = [table[key] for key in _FOLDER & table.keys()]
+    known = table.keys() <= _FOLDER | {"name", "extras", "marker"}
+    return known and len(ways) == 1 and isinstance(ways[0], str) and ways[0].startswith("/")
+
+
+def _folder(entry: dict[str, Any], path: str) -> Project:
+    extras = ",".join(map(str, _entries(entry.get("extras"))))
+    place = os.path.abspath(next(entry[key] for key in _FOLDER if key in entry))  # noqa: PTH100 - as uv reads it
+    if not os.path.isdir(place):  # noqa: PTH112 - a path as uv writes it
+        raise UsageError(f"`{place}` is no folder", where=path, hint=f"uv tool uninstall {entry.get('name', 'NAME')}")
+    return Member(place, editable="editable" in entry, extras=f"[{extras}]" if extras else "", origin=path)
 
 
 def _entries(value: object) -> list[Any]:

@@ -69,12 +69,12 @@ def test_what_is_not_approved_is_not_installed(stage, mode):
     assert stage.marker.exists()
 
 
-def test_only_packages_of_an_index_are_tools(stage):
+def test_only_packages_of_an_index_and_folders_of_ours_are_tools(stage):
     stage.policy()
     path = evil_sdist(stage)
     for words in (
         [str(path)], ["--from", f"evil @ {path.as_uri()}", "evil"], ["--with", str(path), "good"], ["-e", "."],
-        ["--from", "git+file:///d", "evil"], ["--with-editable", ".", "good"], ["--find-links", "d", "good"], [],
+        ["--from", "git+file:///d", "evil"], ["--with-editable", "..", "good"], ["--find-links", "d", "good"], [],
         ["python"], ["a", "b"],
     ):  # fmt: skip
         ended = stage.run(*INSTALL, *words)

@@ -8,22 +8,23 @@ from typing import TYPE_CHECKING
 from tests.support.wheels import _BACKEND
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from tests.support.stage import Stage
 
 
 def folder(
-    stage: Stage, where: str, *, requires: Iterable[str] = (), build: Iterable[str] = (), more: str = ""
-) -> Path:
-    """Make a project below the stage's; it is called like its folder."""
+    stage: Stage, where: str, *, requires: Iterable[str] = (), build: Iterable[str] = (), more: str = "",
+    files: Mapping[str, str] | None = None,
+) -> Path:  # fmt: skip
+    """Make a project below the stage's; it is called like its folder, and `files` are those of its wheel."""
     place = stage.project / where
     place.mkdir(parents=True, exist_ok=True)
     ours, name, needs = str(stage.marker), place.name, list(requires)
     source = (
         _BACKEND.format(
-            name=name, version="1.0", marker="", requires=needs, build_requires=[], files={f"{name}.py": ""}
+            name=name, version="1.0", marker="", requires=needs, build_requires=[], files=files or {f"{name}.py": ""}
         )
         + f"\nopen({ours!r}, 'a').write({name + ' '!r})\nbuild_editable = build_wheel\n"
     )

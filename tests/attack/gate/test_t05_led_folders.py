@@ -11,12 +11,14 @@ from tests.support.wheels import make_sdist
 
 LOCAL = WARN + 'local-projects = ["."]\n'
 INSTALL, BUILD = ["pip", "install", "./packages/app"], ["build", "--wheel", "packages/app"]
-EITHER = pytest.mark.parametrize("words", [INSTALL, BUILD], ids=["install", "build"])
+TOOL = ["tool", "install", "app", "--from", "./packages/app"]
+EITHER = pytest.mark.parametrize("words", [INSTALL, BUILD, TOOL], ids=["install", "build", "tool"])
 
 
 @pytest.fixture
 def stage(stage):
     (stage.project / ".git").mkdir()
+    stage.variables |= {name: str(stage.folder / name) for name in ("UV_TOOL_DIR", "UV_TOOL_BIN_DIR")}
     stage.wheel("good", "1.0", YES)
     stage.policy(LOCAL)
     return stage
@@ -55,7 +57,7 @@ def test_ways_out(stage, words, where, way):
     path = evil(stage)
     said = sources("evil", WAYS[way].format(path=path, uri=path.as_uri()))
     workspace(stage, said if where == "root" else "")
-    needs, builds = (["evil"], []) if words == INSTALL else ([], ["evil"])
+    needs, builds = (["evil"], []) if words != BUILD else ([], ["evil"])
     if where == "led":
         folder(stage, "packages/app", requires=["lib"], build=["lib"], more=sources("lib", "workspace = true"))
         folder(stage, "packages/lib", requires=needs, build=builds, more=said)
