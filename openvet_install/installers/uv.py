@@ -18,6 +18,7 @@ from openvet_install.installers.commands import (
     CONSTRAINTS,
     INPUT_FLAGS,
     REQUIREMENTS,
+    Input,
     Plan,
     choose_files,
     names_sdist,
@@ -42,13 +43,13 @@ from openvet_install.installers.requirements import (
 from openvet_install.installers.target import guess, inspect, probe_uv
 from openvet_install.installers.tokens import Token, Tokeniser, has, refuse, values_of
 from openvet_install.installers.uv_around import TRUE, UNISOLATED, handed_on, look_around
-from openvet_install.installers.uv_sources import ignored_by
+from openvet_install.installers.uv_sources import Member, ignored_by
 from openvet_install.installers.uv_workspace import led_by
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from openvet_install.installers.commands import Input
+    from openvet_install.installers.projects import Project
     from openvet_install.installers.requirements import FetchOutside
     from openvet_install.installers.target import Probe, Target
     from openvet_install.installers.tokens import Flag
@@ -145,7 +146,7 @@ def plan(
             f"--python={probe.python}",
             *lock.words,
             *links,
-            *projects,
+            *(_in_a_file(projects) if files else projects),
             *led,
             *inputs,
             *words_of(typed),
@@ -245,6 +246,14 @@ def _files(words: Sequence[str]) -> list[str]:
         if (word.endswith(".toml") and not names_lock(word)) or os.path.basename(word) in ("setup.py", "setup.cfg"):
             raise UsageError(f"`{word}`: only files of requirements are gated here yet")
     return list(words)
+
+
+def _in_a_file(projects: Sequence[Project]) -> Iterator[Input | Member]:
+    """Give folders to `uv pip sync`, which has no option for them."""
+    yield from (Member(*one) for one in projects)
+    if projects:
+        lines = (f"{'-e ' if one.editable else ''}{one.url}{one.extras}" for one in projects)
+        yield Input(projects[0].origin, tuple(lines))
 
 
 _FILE_VARIABLES = {

@@ -3,7 +3,7 @@
 import os
 import threading
 
-from tests.support.attacks import EVERY_RUN, everything, evil_sdist, stopped
+from tests.support.attacks import EVERY_RUN, backend, everything, evil_sdist, stopped
 from tests.support.stage import WARN, YES
 
 SYNC = ("openvet-uv", "pip", "sync")
@@ -85,3 +85,36 @@ def test_what_was_contradicted_since_is_told_although_it_is_in_the_cache(stage):
     ended = stage.run(*SYNC, "r.txt", "--reinstall")
     stopped(stage, ended, 77, before=before)
     assert "contradicted" in ended.err
+
+
+def test_folders_of_ours_in_a_file_are_synced(stage):
+    """As in what `uv export` writes; uv has no option for them here."""
+    for name in ("good", "deep"):
+        stage.wheel(name, "1.0", YES)
+    stage.policy()
+    for place, name in (("a b", "mine"), ("lib", "other")):
+        folder = stage.project / place
+        folder.mkdir()
+        (folder / "pyproject.toml").write_text(
+            f'[project]\nname = "{name}"\nversion = "1.0"\n[project.optional-dependencies]\nx = ["deep"]\n'
+        )
+        source = backend(stage, name, "1.0", "") + "\nbuild_editable = build_wheel\n"
+        (folder / "own.py").write_text(source)
+        with (folder / "pyproject.toml").open("a") as file:
+            file.write('[build-system]\nrequires = []\nbuild-backend = "own"\nbackend-path = ["."]\n')
+    (stage.project / "r.txt").write_text("-e ./lib[x]\nmine @ file:./a%20b\ngood==1.0\ndeep==1.0\n")
+    ended = stage.run(*SYNC, "r.txt")
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"deep": "1.0", "good": "1.0", "mine": "1.0", "other": "1.0"}
+
+
+def test_folders_of_others_in_a_file_are_not(stage):
+    stage.policy(WARN)
+    other = stage.folder / "other"
+    other.mkdir()
+    (other / "pyproject.toml").write_text('[project]\nname = "other"\nversion = "1.0"\n')
+    before = everything(stage)
+    for line in ("-e ../other", "../other", "-e .\n-e ../other"):
+        (stage.project / "r.txt").write_text(f"{line}\n")
+        (stage.project / "pyproject.toml").write_text('[project]\nname = "mine"\nversion = "1.0"\n')
+        stopped(stage, stage.run(*SYNC, "r.txt"), 64, before=before)
