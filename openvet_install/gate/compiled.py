@@ -144,7 +144,7 @@ def _judge_lock(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
     lock = parse_lock(text, path, "uv" if compiled.kind == mirror.LOCK else "pylock")
     selection = select_for(lock, plan.target)
     folders = folders_in(plan.argv)
-    good = locked.admit(Locked(lock=lock, selection=selection, base=None), keeper, folders=folders)
+    good = locked.admit(Locked(lock=lock, selection=selection), keeper, folders=folders)
     for package in lock.packages:
         if package.is_local and os.path.abspath(path.parent / package.source.location) not in compiled.folders:  # noqa: PTH100 - as it was named
             locked.refuse_direct(package, keeper)

@@ -293,6 +293,8 @@ def _look(
     from openvet_install.gate.after import changes, half_installed, made_anew, told_of  # noqa: PLC0415 - not before the tool starts
 
     after = snapshot(before.places)
+    if plan.remade and not before.same_environment(after):
+        before, kept = Snapshot(before.places, {}), Kept({}, {})
     after = after.without(plan.written) if plan.written else after
     found = changes(
         before,
@@ -344,7 +346,7 @@ def _may_start(plan: Plan, keeper: Keeper, folder: Path) -> bool:
 
 def _with_environment(plan: Plan, before: Snapshot) -> Snapshot:
     """Make the environment that `uv sync` would make; what comes after is compared with the new, empty one."""
-    if plan.locked is None or plan.locked.base is None or plan.dry_run:
+    if plan.make is None or plan.dry_run:
         return before
     from openvet_install.installers.uv_sync import make_environment  # noqa: PLC0415 - for this command only
 

@@ -184,21 +184,29 @@ class Input:
         return "".join(f"{line if isinstance(line, str) else line.line(folder)}\n" for line in self.lines)
 
 
+class Making(NamedTuple):
+    """An empty environment, also in place of another: the interpreter that it is made of, and what it calls itself."""
+
+    python: str
+    prompt: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A command of pip or uv, ready to run under the gate.
 
-    `words`: the command, `("pip", "install")` for uv. `program` starts the tool, `argv` follows it; what is no text
-    in `argv` stands for private copies. `environment` is the child's before `gateway_variables`. `requested` is what
-    people want, `limits` what their constraints allow of it. `dropped`: names of variables, or places of keys,
-    without effect here, to be named once. `trusted`: `host:port` of plain-http indexes that the user trusts (pip
-    needs to be told). `selects`: a file says which files of a release to take. `output`: the folder that gets
-    archives instead of the target, absolute. `bare_files`: requirement files
-    stand without a flag. `written`: files that people told the tool to write, without links. `locked`: the lock that
-    is worked from, `resolution` what a command writes. `builds_in`: the environment whose packages builds use.
-    `alone`: the target is of this run alone; `anew`: what lies in it is removed first. `compiled`: the tool works
-    in a mirror of the user's folders. `houses`: folders with files of the lock, absolute. `warnings`: what a person
-    should know about what was asked. `argv` and `environment` may hold logins: not in `repr()`.
+    `words`: the command, `("pip", "install")` for uv. `program` starts the tool, `argv` follows it; what is no text in
+    `argv` stands for private copies. `environment` is the child's before `gateway_variables`. `requested` is what
+    people want, `limits` what their constraints allow of it. `dropped`: names of variables, or places of keys, without
+    effect here, to be named once. `trusted`: `host:port` of plain-http indexes that the user trusts (pip needs to be
+    told). `selects`: a file says which files of a release to take. `output`: the folder that gets archives instead of
+    the target, absolute. `bare_files`: requirement files stand without a flag. `written`: files that people told the
+    tool to write, without links. `locked`: the lock that is worked from, `resolution` what a command writes.
+    `builds_in`: the environment whose packages builds use. `alone`: the target is of this run alone; `anew`: what lies
+    in it is removed first; `remade`: the tool makes it anew, of the Python that `target` says, if it comes to that.
+    `make`: how it is made before the tool starts, None where it stays. `compiled`: the tool works in a mirror of the
+    user's folders. `houses`: folders with files of the lock, absolute. `warnings`: what a person should know about what
+    was asked. `argv` and `environment` may hold logins: not in `repr()`.
     """
 
     tool: str
@@ -229,6 +237,8 @@ class Plan:
     builds_in: Target | None = None
     alone: bool = False
     anew: bool = False
+    remade: bool = False
+    make: Making | None = None
     compiled: Compiled | None = None
     houses: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()

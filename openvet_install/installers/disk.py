@@ -111,6 +111,11 @@ class Snapshot(NamedTuple):
         """Return it without these files."""
         return self._replace(stamps={path: one for path, one in self.stamps.items() if path not in paths})
 
+    def same_environment(self, other: Snapshot) -> bool:
+        """Tell whether no virtual environment was made in its place."""
+        path = os.path.realpath(self.places.data) + VENV_CONFIGURATION
+        return self.stamps.get(path) == other.stamps.get(path)
+
     def infos(self) -> Iterator[tuple[str, str]]:
         """Yield (root, `.dist-info` folder) of every distribution that has METADATA."""
         for root in self.places.roots:

@@ -75,7 +75,7 @@ def given(values: Sequence[str], tokens: Sequence[Token], target: Target, cwd: s
     )
     selection = select_for(lock, target, wanted)
     copy = PrivateCopy(flag, path.name, text, match["extras"] or "")
-    return Given(files, copy, Locked(lock=lock, selection=selection, base=None))
+    return Given(files, copy, Locked(lock=lock, selection=selection))
 
 
 def _names(tokens: Sequence[Token], flag: str) -> frozenset[str] | bool:

@@ -9,6 +9,7 @@ uv works in a mirror, so a script is read once; its lock, and the script itself,
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,6 +19,7 @@ from openvet_install.installers import headers, scripts, uv_compile, uv_probe, u
 from openvet_install.installers.commands import (
     CONSTRAINTS,
     REQUIREMENTS,
+    Making,
     Plan,
     private_folder,
     requested_of,
@@ -34,7 +36,6 @@ from openvet_install.installers.target import (
     ask,
     find_python,
     inspect,
-    new_environment,
     still_missing,
     uv_version,
 )
@@ -195,10 +196,13 @@ def plan_sync(
         frozen = [*tokens, Token(flag_table("uv", ("sync",))["--frozen"], "--frozen", None)]
         then = partial(plan_sync, argv, environ, cwd, command=command, tokens=frozen)
         return _followed(first, then)
-    target = _kept(scripted, base, tokens, around, environ)
-    python = str(target.python if target.python.exists() else base.python)
+    kept = _kept(scripted, tokens, around, environ)
+    target = still_missing(base, kept) if isinstance(kept, Path) else kept
+    python = str(base.python if isinstance(kept, Path) else target.python)
     words = tuple(map(without_login, argv))
-    return filling(scripted, target, tokens, around, python=python, version=version, typed=words)
+    found = filling(scripted, target, tokens, around, python=python, version=version, typed=words)
+    make = Making(python, Path(scripted.place).name) if isinstance(kept, Path) else None
+    return replace(found, make=make)
 
 
 def must_lock(scripted: Scripted, tokens: Sequence[Token], around: Around, python: str) -> bool:
@@ -301,8 +305,6 @@ def filling(
 
 
 def _followed(first: Plan, then: partial[Plan]) -> Plan:
-    from dataclasses import replace  # noqa: PLC0415 - rarely
-
     if first.resolution is None:
         raise ValueError("it resolves")
     return replace(first, resolution=first.resolution._replace(then=then))
@@ -312,7 +314,7 @@ def _locked(scripted: Scripted, target: Target) -> Locked:
     """Return what a target gets of the lock. Raises `DirectReferenceError` for folders: a script has none."""
     lock = _parsed(scripted)
     _refuse_folders(lock)
-    return Locked(lock=lock, selection=select_for(lock, target), base=None)
+    return Locked(lock=lock, selection=select_for(lock, target))
 
 
 def _refuse_entries(lock: Lock) -> None:
@@ -368,23 +370,15 @@ def _base(scripted: Scripted, tokens: list[Token], around: Around) -> tuple[Targ
         return inspect(python, quiet), uv_version(around.helper.path, quiet, around.cwd)
 
 
-def _kept(
-    scripted: Scripted, base: Target, tokens: Sequence[Token], around: Around, environ: Mapping[str, str]
-) -> Target:
-    """Return the environment that uv keeps for a script, made now if there is none. Raises `UsageError`."""
+def _kept(scripted: Scripted, tokens: Sequence[Token], around: Around, environ: Mapping[str, str]) -> Target | Path:
+    """Return the environment that uv keeps for a script, or where it is to be made, also in place of another."""
     cache = {"UV_CACHE_DIR": environ["UV_CACHE_DIR"]} if environ.get("UV_CACHE_DIR") else {}
     told = [part for token in (*uv_sync.steering(tokens, around.judged), *around.where) for part in token.canonical()]
     with private_folder() as folder:
         action, prefix = uv_probe.look_script(
             around.helper.path, scripted.place, told, {**around.quiet(folder), **cache}, around.cwd
         )
-    if action == "use":
-        return inspect(str(prefix / "bin" / "python"), around.child)
-    if action == "replace":
-        raise UsageError(f"uv would make `{prefix}` anew, with another Python", hint=f"rm -r {prefix}")
-    if has(tokens, "--dry-run") or has(tokens, "--check"):
-        return still_missing(base, prefix)
-    return new_environment(around.helper.path, str(base.python), prefix, around.child, around.cwd)
+    return inspect(str(prefix / "bin" / "python"), around.child) if action == "use" else prefix
 
 
 def _indexes(scripted: Scripted, tokens: Sequence[Token], around: Around) -> tuple[Index, ...]:

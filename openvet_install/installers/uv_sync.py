@@ -17,7 +17,7 @@ from packaging.utils import canonicalize_name
 
 from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import uv_config
-from openvet_install.installers.commands import Plan, private_folder, without_login
+from openvet_install.installers.commands import Making, Plan, private_folder, without_login
 from openvet_install.installers.locks import Wanted, read_lock, select_for
 from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, LockedPackage, Selection
 from openvet_install.installers.projects import build_requirements, pyproject, table_of
@@ -61,16 +61,14 @@ _UNREADABLE = "Failed to parse `uv.lock`"
 
 
 class Locked(NamedTuple):
-    """What `uv sync` works from: the lock, what of it this target gets, and the environment where there is none yet.
+    """What `uv sync` works from: the lock, and what of it this target gets.
 
-    `base`: the interpreter that it is to be made of, also in place of another; None when it stays. `idle`: uv says
-    that it has nothing to do, so it needs nothing to take anything from. `left_out`: packages on no index that the
-    target does not get, as uv is told.
+    `idle`: uv says that it has nothing to do, so it needs nothing to take anything from. `left_out`: packages on no
+    index that the target does not get, as uv is told.
     """
 
     lock: Lock
     selection: Selection
-    base: str | None
     idle: bool = False
     left_out: frozenset[str] = frozenset()
 
@@ -145,7 +143,8 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         dropped=around.dropped,
         dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
         selects=around.config.selects or any(has(tokens, name) for name in ("--no-binary", "--no-binary-package")),
-        locked=Locked(lock, selection, base, idle=changes == [], left_out=left_out),
+        make=Making(base, lock.project or lock.path.parent.name) if base is not None else None,
+        locked=Locked(lock, selection, idle=changes == [], left_out=left_out),
         houses=houses,
     )
 
@@ -235,11 +234,10 @@ class _Probe:
 
 def make_environment(plan: Plan, variables: Mapping[str, str]) -> Target:
     """Let uv make the environment, empty, in place of what is there, and return it. Raises `ConfigError`."""
-    locked = plan.locked
-    if locked is None or locked.base is None:
+    if plan.make is None:
         raise ValueError("there is an environment")
-    prompt = locked.lock.project or locked.lock.path.parent.name
-    return new_environment(plan.program[0], locked.base, plan.target.prefix, variables, plan.cwd, prompt=prompt)
+    python, prompt = plan.make
+    return new_environment(plan.program[0], python, plan.target.prefix, variables, plan.cwd, prompt=prompt)
 
 
 def _resolve(

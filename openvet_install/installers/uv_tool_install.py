@@ -82,7 +82,7 @@ def plan(
         led, indexes = led_by(folders, around, ignored_by(tokens))
         quiet = around.quiet(folder)
         version = uv_version(around.helper.path, quiet, around.cwd)
-        target = _target(tool.name, tokens, around, quiet)
+        target, remade = _target(tool.name, tokens, around, quiet)
     passed = [token for token in tokens if handed_on(token)]
     where = [one for one in around.where if one.flag is not None and one.flag.name != "--project"]
     judged = [token for token in tokens if token.flag is not None and token.flag.name in _JUDGED]
@@ -122,6 +122,7 @@ def plan(
         dropped=around.dropped,
         selects=around.config.selects,
         requires_hashes=require_hashes(inputs, listed=False),
+        remade=remade,
     )
 
 
@@ -194,21 +195,22 @@ def folder_of_tools(around: Around, quiet: Mapping[str, str]) -> Path:
     return Path(around.cwd, told.stdout.decode("utf-8", "surrogateescape").strip())
 
 
-def _target(name: str, tokens: list[Token], around: Around, quiet: Mapping[str, str]) -> Target:
-    """Return the environment that uv keeps for a tool, or would make."""
+def _target(name: str, tokens: list[Token], around: Around, quiet: Mapping[str, str]) -> tuple[Target, bool]:
+    """Return the environment that uv keeps for a tool, or would make, and whether in place of what is there."""
     uv, cwd = around.helper.path, around.cwd
     prefix = folder_of_tools(around, quiet) / name
     there = prefix / "bin" / "python"
     flags = ["--system", *starting.request(tokens, around)]
     if there.exists() and "--" not in flags:
-        return inspect(str(there), quiet)
-    base = inspect(find_python(uv, flags, quiet, cwd), quiet)
-    if not there.exists():
-        return still_missing(base, prefix)
+        return inspect(str(there), quiet), False
+    base = find_python(uv, flags, quiet, cwd)
+    return replaced(there, base, quiet) if there.exists() else (still_missing(inspect(base, quiet), prefix), True)
+
+
+def replaced(there: Path, base: str, quiet: Mapping[str, str]) -> tuple[Target, bool]:
+    """Return a tool's environment as it will be with the interpreter `base`, and whether uv makes it anew for that."""
     found = inspect(str(there), quiet)
-    if found.version != base.version:
-        raise UsageError(
-            f"uv would make `{prefix}` anew, with another Python, which is not gated yet",
-            hint=f"uv tool uninstall {name}",
-        )
-    return found
+    if there.samefile(base):  # as uv compares them
+        return found, False
+    target = inspect(base, quiet)
+    return found if target.version == found.version else still_missing(target, found.prefix), True

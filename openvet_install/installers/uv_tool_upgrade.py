@@ -20,7 +20,7 @@ from openvet_install.installers.tokens import Token, Tokeniser, has, refuse
 from openvet_install.installers.uv_around import handed_on
 from openvet_install.installers.uv_sources import Member, ignored_by
 from openvet_install.installers.uv_tool import outside_of_projects
-from openvet_install.installers.uv_tool_install import folder_of_tools
+from openvet_install.installers.uv_tool_install import folder_of_tools, replaced
 from openvet_install.installers.uv_workspace import led_by
 
 if sys.version_info >= (3, 11):
@@ -107,8 +107,8 @@ class UvToolUpgrade:
                 1,
             )
         said = _read(raw, str(prefix / receipts.NAME))
-        around, target, settings = self._around, inspect(str(python), self._around.child), said.settings
-        self._check_python(target, name)
+        around, settings = self._around, said.settings
+        target, remade = self._target(python)
         led, indexes = led_by(said.folders, around, ignored_by([*self._given, *said.ignored]))
         folders = (*said.folders, *led)
         words = [token for token in self._given if handed_on(token)]
@@ -139,6 +139,7 @@ class UvToolUpgrade:
             upstream=around.upstream,
             dropped=around.dropped,
             selects=around.config.selects or settings.selects,
+            remade=remade,
         )
 
     def _python(self) -> list[Token]:
@@ -149,20 +150,13 @@ class UvToolUpgrade:
             found = [Token(flag, "UV_PYTHON", self._around.judged["UV_PYTHON"])]
         return found
 
-    def _check_python(self, target: Target, name: str) -> None:
-        """Raise `UsageError` where uv would make the environment anew: nothing in it could be compared."""
+    def _target(self, python: Path) -> tuple[Target, bool]:
+        """Return the environment of a tool as it will be, and whether uv makes it anew: for another Python."""
+        around = self._around
         if not self._python():
-            return
-        flags = ["--system", "--no-project", *starting.request(self._tokens, self._around)]
-        child = self._around.child
-        if (
-            inspect(find_python(self._around.helper.path, flags, child, self._around.cwd), child).version
-            != target.version
-        ):
-            raise UsageError(
-                f"uv would make `{target.prefix}` anew, with another Python, which is not gated yet",
-                hint=f"uv tool uninstall {name}    and openvet-uv tool install {name}",
-            )
+            return inspect(str(python), around.child), False
+        flags = ["--system", "--no-project", *starting.request(self._tokens, around)]
+        return replaced(python, find_python(around.helper.path, flags, around.child, around.cwd), around.child)
 
 
 def _named(text: str) -> Requested:
