@@ -143,12 +143,14 @@ def plan(
         choose=partial(
             uv_sync.selected,
             tokens=second,
-            child=around.child,
+            child=_heeded(around.child, command.words),
             member=workspace.here.path if workspace.here is not None else workspace.root,
             target=target,
         ),
         unchanged=command.words not in _ONLY_SHOW,
-        then=None if frozen or not _installs(command.words, tokens) else partial(_sync, argv, environ, cwd, second),
+        then=None
+        if frozen or not _installs(command.words, tokens)
+        else partial(_sync, argv, _heeded(environ, command.words), cwd, second),
         header=headers.exported(argv) if command.words == ("export",) else None,
     )
     first = ("lock",) if command.words == ("sync",) and resolution.then is not None else command.words
@@ -269,9 +271,20 @@ def _second(words: tuple[str, ...], tokens: Sequence[Token]) -> list[Token]:
     if words in (("add",), ("version",)):
         found.append(Token(table["--inexact"], "--inexact", None))
     if words == ("add",):
+        groups = values_of(tokens, "--group")
+        if has(tokens, "--dev") or not groups:
+            flag = "--dev" if has(tokens, "--dev") else "--no-dev"
+            found.append(Token(table[flag], flag, None))
         found += [Token(table["--extra"], "--optional", one) for one in values_of(tokens, "--optional")]
-        found += [Token(table["--group"], "--group", one) for one in values_of(tokens, "--group")]
+        found += [Token(table["--group"], "--group", one) for one in groups]
     return found
+
+
+def _heeded(variables: Mapping[str, str], words: tuple[str, ...]) -> Mapping[str, str]:
+    """Return the variables but for those of options that the command does not have, and `uv sync` does."""
+    alone = flag_table("uv", ("sync",)).keys() - flag_table("uv", words).keys()
+    unheeded = {f"UV_{flag.lstrip('-').replace('-', '_').upper()}" for flag in alone}
+    return {name: value for name, value in variables.items() if name not in unheeded}
 
 
 def _sync(argv: Sequence[str], environ: Mapping[str, str], cwd: str, tokens: list[Token]) -> Plan:

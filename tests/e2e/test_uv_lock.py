@@ -315,3 +315,36 @@ def test_an_environment_that_must_be_made_anew(stage, words):
     assert ended.code == 0, ended.err
     assert stage.installed == installed
     assert not (stage.environment / "old").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "env"),
+    [
+        (["add", "plain"], {}),
+        (["add", "--optional", "fast", "plain"], {}),
+        (["add", "--dev", "plain"], {}),
+        (["add", "--dev", "plain"], {"UV_NO_DEV": "1"}),
+        (["add", "--group", "docs", "plain"], {"UV_NO_GROUP": "dev"}),
+        (["remove", "deep"], {"UV_NO_DEV": "1", "UV_NO_EDITABLE": "1"}),
+        (["version", "2.0"], {"UV_NO_DEV": "1"}),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("default", ["dev", "docs"])
+def test_the_groups_that_plain_uv_installs(stage, words, env, default):
+    for name in ("plain", "fast", "checks", "later", "deep"):
+        stage.wheel(name, "1.0", YES)
+    stage.policy()
+    groups = '[dependency-groups]\ndev = ["checks"]\ndocs = ["later"]\n'
+    write(stage, "deep", more=f'{groups}[tool.uv]\ndefault-groups = ["{default}"]\n')
+    beside = stage.folder / "beside"
+    shutil.copytree(stage.project, beside)
+    subprocess.run(
+        [str(PROGRAMS / "uv"), "--no-cache", *words], env=stage.variables | env, cwd=beside, check=True,
+        capture_output=True, timeout=60,
+    )  # fmt: skip
+    ended = stage.run(UV, *words, env=env)
+    assert ended.code == 0, ended.err
+    found = stage.installed
+    stage.environment = beside / ".venv"
+    assert found == stage.installed
