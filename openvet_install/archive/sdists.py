@@ -7,11 +7,11 @@ installers read *before* it runs are, and those are checked here.
 from __future__ import annotations
 
 import hashlib
-import sys
 import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import tomli
 from packaging.utils import canonicalize_name
 
 from openvet_install.archive import limits
@@ -20,11 +20,6 @@ from openvet_install.archive.metadata import read_identity, refuse_references, s
 from openvet_install.archive.sources import check_uv, inside
 from openvet_install.archive.tars import TarEntry, tar_members
 from openvet_install.archive.zips import StrictZip
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -189,7 +184,7 @@ def _project(raw: bytes) -> tuple[str, ...]:
 
 def _toml(raw: bytes, what: str) -> dict[str, Any]:
     try:
-        return tomllib.loads(raw.decode())
+        return tomli.loads(raw.decode())
     except (ValueError, RecursionError) as error:
         raise ArchiveError(f"`{what}` of the sdist cannot be read") from error
 

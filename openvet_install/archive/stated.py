@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import configparser
-import sys
 from typing import TYPE_CHECKING
 
+import tomli
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from openvet_install.archive.metadata import promises, spelled, values_of
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,5 +116,5 @@ def _joined(line: str, condition: str) -> str:
 
 
 def _project(sdist: Contents) -> dict[str, Any]:
-    found: dict[str, Any] = tomllib.loads(sdist.texts.get("pyproject.toml", b"").decode()).get("project", {})
+    found: dict[str, Any] = tomli.loads(sdist.texts.get("pyproject.toml", b"").decode()).get("project", {})
     return found

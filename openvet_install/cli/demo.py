@@ -15,10 +15,7 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+import tomli
 
 from openvet_install.cli import own
 from openvet_install.errors import EXIT_BUG, EXIT_OK, EXIT_UNDECIDED
@@ -44,7 +41,7 @@ def run(*, keep: bool = False) -> int:
         if not keep:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         data = stack.enter_context(as_file(files("openvet_install") / "demo"))
-        told = tomllib.loads((data / "demo.toml").read_text("utf-8"))
+        told = tomli.loads((data / "demo.toml").read_text("utf-8"))
         stage = _stage(folder, own.serve(data, stack), told)
         good, undecided = 0, None
         for case in told["case"]:

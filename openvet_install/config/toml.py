@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+import tomli
 
 from openvet_install.errors import ConfigError, FaultsError, InstallError, both_sides
 
@@ -53,7 +49,7 @@ class Document:
         except UnicodeDecodeError as error:
             raise ConfigError("not UTF-8", where=f"{name}, byte {error.start}") from error
         try:
-            data = tomllib.loads(text)
+            data = tomli.loads(text)
         except ValueError as error:
             line = _AT_LINE.search(str(error))
             what = _AT_LINE.sub("", str(error)).strip()
@@ -252,7 +248,7 @@ def _resolve(parts: list[str], counts: dict[Path_, int]) -> Path_:
 
 
 def _parts(key: str) -> list[str]:
-    data: Any = tomllib.loads(f"{key} = 0")
+    data: Any = tomli.loads(f"{key} = 0")
     parts = []
     while isinstance(data, dict):
         ((name, data),) = data.items()

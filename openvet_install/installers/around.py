@@ -16,17 +16,14 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import tomli
+
 from openvet_install.errors import InstallError
 from openvet_install.installers import closed, pip_config, uv_config
 from openvet_install.installers.choice import MARK_OF_STAND_INS
 from openvet_install.installers.commands import Index, default_index, http_url, login_of, without_login
 from openvet_install.installers.environment import column, gateway_variables, upstream_settings
 from openvet_install.installers.tokens import NEVER, OURS, UPSTREAM
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -138,7 +135,7 @@ def _sources(cwd: str) -> Iterator[tuple[str, str]]:
 def _read(path: str) -> Any:
     try:
         with open(path, "rb") as stream:  # noqa: PTH123 - a string
-            return tomllib.loads(stream.read(_MAX_PROJECT_BYTES).decode())
+            return tomli.loads(stream.read(_MAX_PROJECT_BYTES).decode())
     except (OSError, ValueError, RecursionError):
         return {}  # whose file it is will say so
 

@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import tomli
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import UsageError
 from openvet_install.installers.sources import SCHEME, VCS, local_path, refused_vcs, shown
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -162,7 +157,7 @@ def pyproject(path: str, origin: str) -> dict[str, Any]:
         raise UsageError(f"`{path}` is no file of at most {MAX_BYTES} bytes", where=origin)
     try:
         with open(path, "rb") as stream:  # noqa: PTH123 - a path as people write it
-            return tomllib.loads(stream.read().decode("utf-8-sig"))
+            return tomli.loads(stream.read().decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"cannot read `{path}`: {error}", where=origin) from error
 

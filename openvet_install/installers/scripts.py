@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import tomli
 
 from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import uv_config
@@ -13,11 +14,6 @@ from openvet_install.installers.commands import Requested
 from openvet_install.installers.mirror import write_private
 from openvet_install.installers.projects import table_of
 from openvet_install.installers.requirements import MAX_FILE_BYTES, by_name
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,7 +107,7 @@ def _block_of(raw: bytes, origin: str) -> tuple[str, str, dict[str, Any]] | None
         f"{line[2:] if line.startswith('# ') else line[1:]}\n" for line in block["content"].split("\n")[:-1]
     )
     try:
-        table = tomllib.loads(content)
+        table = tomli.loads(content)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"its metadata is not TOML: {error}", where=origin) from error
     return f"{block[0]}\n", content, table

@@ -8,12 +8,12 @@ from __future__ import annotations
 import glob
 import os
 import re
-import sys
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import tomli
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -34,11 +34,6 @@ from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, is_h
 from openvet_install.installers.sources import local_path, shown
 from openvet_install.installers.toml_copy import without_build
 from openvet_install.installers.uv_sources import place_of, ways_out
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -256,7 +251,7 @@ class Inputs:
         if is_http(path):
             raise UsageError(f"`{shown(path)}`: a project by URL is refused", hint="fetch it, and look at it")
         try:
-            return tomllib.loads(self._bytes(path).decode())
+            return tomli.loads(self._bytes(path).decode())
         except (ValueError, RecursionError) as error:
             raise UsageError(f"cannot read `{path}`: {error}", where=path) from error
 
@@ -325,7 +320,7 @@ def _direct(text: str, where: str) -> DirectReferenceError:
 
 def _packages(text: str) -> list[tuple[str, str]]:
     try:
-        listed = tomllib.loads(text).get("packages")
+        listed = tomli.loads(text).get("packages")
     except (ValueError, RecursionError):
         return []
     found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []

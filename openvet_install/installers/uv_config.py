@@ -12,11 +12,12 @@ from __future__ import annotations
 import os
 import re
 import stat
-import sys
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import tomli
 
 from openvet_install.errors import ConfigError, FaultsError, InstallError, UsageError, both_sides
 from openvet_install.installers import closed, uv_config_copy, uv_keys
@@ -24,11 +25,6 @@ from openvet_install.installers.commands import Index, http_url, login_of
 from openvet_install.installers.projects import names_address
 from openvet_install.installers.sources import Links, read_links
 from openvet_install.installers.tokens import JUDGE, LATER, NEVER, UPSTREAM
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -382,7 +378,7 @@ def _parse(path: str) -> tuple[str, dict[str, Any]]:
     text = ""
     try:
         text = raw.decode("utf-8-sig")
-        return text, tomllib.loads(text)
+        return text, tomli.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"not TOML: {error}", where=path, hint=both_sides(text)) from error
 

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import tomli
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -22,11 +23,6 @@ from openvet_install.installers.uv_sources import Member, ignored_by
 from openvet_install.installers.uv_tool import outside_of_projects
 from openvet_install.installers.uv_tool_install import folder_of_tools, replaced
 from openvet_install.installers.uv_workspace import led_by
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -193,7 +189,7 @@ def _read(raw: bytes, path: str) -> _Receipt:
     """
     try:
         text = raw.decode()
-        tool = table_of(tomllib.loads(text), "tool")
+        tool = table_of(tomli.loads(text), "tool")
     except (ValueError, RecursionError) as error:
         raise UsageError(f"cannot read `{path}`: {error}", where=path) from error
     options = {key: value for key, value in table_of(tool, "options").items() if key != _DERIVED}

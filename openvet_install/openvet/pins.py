@@ -11,19 +11,15 @@ import math
 import os
 import re
 import stat
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import tomli
+
 from openvet_install.errors import ConfigError, both_sides
 from openvet_install.openvet.faults import LogMissingError, short
 from openvet_install.openvet.sshsig import parse_fingerprint
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -244,7 +240,7 @@ def _logs(path: Path, allowed: set[str], read: Read | None, newest: float = math
     text = ""
     try:
         text = raw.decode("utf-8-sig") if len(raw) <= LOCK_MAX_BYTES else ""
-        table = tomllib.loads(text)
+        table = tomli.loads(text)
     except (ValueError, RecursionError) as error:
         hint = both_sides(text)
         then = None if hint is None else f"{hint}, then openvet-install update"

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
+import tomli
 
 import openvet_install
 from tests.support.real_log import serve_folder
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 pytestmark = pytest.mark.interop
 
@@ -21,7 +16,7 @@ DEMO = Path(openvet_install.__file__).parent / "demo"
 
 
 def test_update_takes_it_and_check_says_what_the_demo_expects(server, tmp_path):
-    demo = tomllib.loads((DEMO / "demo.toml").read_text(encoding="utf-8"))
+    demo = tomli.loads((DEMO / "demo.toml").read_text(encoding="utf-8"))
     unaudited = f"pypi:docopt@0.6.2?sdist#sha256:{'0' * 64}"
     lock = ['lock-version = "1.0"\ncreated-by = "a test"\n']
     for subject in [audit["subject"] for audit in demo["audit"]] + [unaudited]:

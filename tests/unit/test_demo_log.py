@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from pathlib import Path
 
 import pytest
+import tomli
 
 import openvet_install
 from openvet_install.config.reader import parse_policy
@@ -18,18 +18,13 @@ from openvet_install.openvet.subject import Subject
 from openvet_install.openvet.verdict import Outcome, Status
 from tests.support.real_log import serve_folder
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 DEMO = Path(openvet_install.__file__).parent / "demo"
 MAX_BYTES = 200_000
 
 
 @pytest.fixture(scope="module")
 def demo():
-    return tomllib.loads((DEMO / "demo.toml").read_text(encoding="utf-8"))
+    return tomli.loads((DEMO / "demo.toml").read_text(encoding="utf-8"))
 
 
 @pytest.fixture

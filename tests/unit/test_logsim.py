@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import base64
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 import pytest
+import tomli
 
 from openvet_install.openvet import sshsig, wire
 from openvet_install.openvet.faults import object_name
@@ -140,7 +135,7 @@ def test_write_project(sim, tmp_path):
     bob.new_generation()
     alice.publish("flask", "3.1.2")
     folder = write_project(tmp_path / "p", [alice, bob], '[requirement]\nx = "y"\n', pins={"alice": alice.commits[0]})
-    toml = tomllib.loads((folder / "openvet.toml").read_text("utf-8"))
+    toml = tomli.loads((folder / "openvet.toml").read_text("utf-8"))
     assert toml == {"log": {"alice": {"url": alice.url}, "bob": {"url": bob.url}}, "requirement": {"x": "y"}}
     assert {name: pin.head for name, pin in read_pins(folder / "openvet.lock").items()} == {
         "alice": alice.commits[0],

@@ -112,6 +112,18 @@ def test_a_deep_pyproject(tmp_path):
     refused(tmp_path, make_wheel("x", "1.0", requires=[marker]), WHEEL, "")
 
 
+def test_a_key_of_many_parts(tmp_path):
+    """Readers that note every table on the way need memory by the square: 1.5 GB for these 40 kB."""
+    long = ".".join("a" * 20_000)
+    for key in (f"{long} = 1\n", f"[{long}]\n"):
+        tracemalloc.start()
+        try:
+            refused(tmp_path, make_sdist("x", "1.0", pyproject=key), SDIST, "`pyproject.toml` of the sdist")
+            assert tracemalloc.get_traced_memory()[1] < 16 * MEGABYTE
+        finally:
+            tracemalloc.stop()
+
+
 def test_many_folders_in_one_name(tmp_path):
     def content(folders):
         return make_tar(

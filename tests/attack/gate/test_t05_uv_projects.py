@@ -154,3 +154,14 @@ def test_flags_that_are_refused(stage, words):
     write(stage)
     before = state(stage)
     unchanged(stage, stage.run(UV, *words), before, 64)
+
+
+@pytest.mark.parametrize("words", [["lock"], ["sync"], ["run", "python", "-c", "import good"], ["pip", "compile"]])
+def test_a_project_in_toml_1_1_is_read_as_uv_reads_it(stage, words):
+    """Inline tables of many lines: what the standard library refuses and uv takes."""
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    own = f'index = [{{\n  name = "own",\n  url = "{stage.index.simple_url}",\n  default = true,\n}}]\n'
+    (stage.project / "pyproject.toml").write_text(f'{HEAD}dependencies = ["good"]\n\n[tool.uv]\n{own}')
+    ended = stage.run("openvet-uv", *words, *(["pyproject.toml"] if words[-1] == "compile" else []))
+    assert ended.code == 0, ended.err

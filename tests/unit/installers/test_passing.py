@@ -148,7 +148,7 @@ def test_the_way_through_imports_little(pytestconfig):
         "import sys; sys.path.insert(0, sys.argv[1]); before = set(sys.modules); import openvet_install.cli.options; "
         "from openvet_install.installers import passing; "
         "print(len([n for n in sys.modules if n.split('.')[0] in "
-        "('packaging', 'requests', 'tomllib', 'dataclasses', 'subprocess', 'pathlib', 'pip', 'json')]))"
+        "('packaging', 'requests', 'tomli', 'dataclasses', 'subprocess', 'pathlib', 'pip', 'json')]))"
     )
     command = [sys.executable, "-I", "-c", script, str(pytestconfig.rootpath)]
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip() == "0"

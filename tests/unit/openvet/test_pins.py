@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 import pytest
+import tomli
 
 from openvet_install.errors import ConfigError
 from openvet_install.openvet.pins import Pin, Walked, read_pins, read_walked, write_pins, write_walked
@@ -30,7 +25,7 @@ def test_what_is_written_is_read(tmp_path):
     write_walked(tmp_path / "openvet-install.lock", walked)
     assert read_pins(tmp_path / "openvet.lock") == pins
     assert read_walked(tmp_path / "openvet-install.lock") == walked
-    assert tomllib.loads((tmp_path / "openvet.lock").read_text("utf-8"))["version"] == 1
+    assert tomli.loads((tmp_path / "openvet.lock").read_text("utf-8"))["version"] == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["openvet-install.lock", "openvet.lock"]
 
 
