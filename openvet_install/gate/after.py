@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.outcome import Fit
     from openvet_install.gate.remembered import Archives
     from openvet_install.installers.disk import Places, Snapshot
-    from openvet_install.installers.installed import Finding
+    from openvet_install.installers.installed import Content, Finding
     from openvet_install.installers.projects import Project
     from openvet_install.installers.target import Target
 
@@ -62,13 +62,14 @@ def changes(
     chooses: bool,
     typed: Mapping[str, str] | None = None,
     projects: Sequence[Project] = (),
+    content: Content,
 ) -> Changes:
     """Compare the target with what was released, both ways, by the archives' own bytes.
 
     A distribution that came out of the tool's cache is compared with the file that is approved today,
     from our store. `chooses`: something told the tool which files of a release to take, so it may have built
     an sdist although a wheel fits the target. `typed` maps addresses that the tool was given for what people named
-    to what they wrote; `projects` are folders that may be installed as they are.
+    to what they wrote; `projects` are folders that may be installed as they are. `content`: see `compare`.
     """
     new, untouched = _moved(before, after)
     released: dict[tuple[str, str], list[Release]] = {}
@@ -96,7 +97,7 @@ def changes(
             built.add((name, version))
         released[name, version] = [release_of(contents) for _decision, contents in found]
     faithless = partial(unfaithful, before.places.python)
-    findings = compare(before, after, released, compiled=compiled, local=local, unfaithful=faithless)
+    findings = compare(before, after, released, compiled=compiled, local=local, unfaithful=faithless, content=content)
     strays = strays_of(findings)
     strays += _direct(before, after, typed or {})
     strays += foreign(before, after, built)

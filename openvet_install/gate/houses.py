@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openvet_install.installers import disk
+from openvet_install.installers import look
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +31,7 @@ def stock(plan: Plan, blobs: BlobStore) -> None:
         for folder in plan.houses:
             path = Path(folder) / one.file.filename
             try:
-                if disk.sha256(str(path)) == wanted:
+                if look.sha256(str(path)) == wanted:
                     blobs.add(_chunks(path))
                     break
             except OSError:

@@ -12,7 +12,7 @@ from openvet_install.gate.model import Outcome, ToolSeen, Trouble
 from openvet_install.gate.state import Looks
 from openvet_install.gateway.outside import Outside, check_proxy
 from openvet_install.http import Fetcher, Nowhere
-from openvet_install.installers import disk
+from openvet_install.installers import look
 from openvet_install.installers.environment import THROUGH
 from openvet_install.openvet.store import Store
 
@@ -61,7 +61,7 @@ def unopened(chosen: Setting, environ: Mapping[str, str], folders: Folders, stac
 def tool_seen(plan: Plan, ended: Ended | None = None, *, digest: bool = False) -> ToolSeen:
     """Name the tool; the digest of a large program takes a while, so only reports get it."""
     path = Path(plan.program[0])
-    sha256 = disk.sha256(str(path.resolve())) if digest and plan.tool == "uv" else None
+    sha256 = look.sha256(str(path.resolve())) if digest and plan.tool == "uv" else None
     code = ended.code if ended is not None else None
     return ToolSeen(name=plan.tool, path=str(path), version=plan.version, sha256=sha256, exit=code)
 

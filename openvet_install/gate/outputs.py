@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.archive import ArchiveError, open_archive
 from openvet_install.gate.model import Stray
-from openvet_install.installers import disk
+from openvet_install.installers import look
 from openvet_install.installers.disk import Stamp, stamps_in
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Output(NamedTuple):
         path = os.path.join(self.folder or "", filename)  # noqa: PTH118 - as pip does
         if self.folder is None or not os.path.lexists(path):
             return None
-        return path if sha256 is None or disk.sha256(os.path.realpath(path)) != sha256 else None
+        return path if sha256 is None or look.sha256(os.path.realpath(path)) != sha256 else None
 
     def strays(self, keeper: Keeper, projects: Iterable[str]) -> Iterator[Stray]:
         """Remove what is new and neither released nor built from what was, and tell it.
@@ -43,7 +43,7 @@ class Output(NamedTuple):
         released = {one.decision.file.sha256 for one in keeper.opened()}
         built = {(one.contents.name, one.contents.version) for one in keeper.opened() if one.contents.kind == "sdist"}
         for path, stamp in _files(self.folder).items():
-            if self.before.get(path) == stamp or disk.sha256(path) in released:
+            if self.before.get(path) == stamp or look.sha256(path) in released:
                 continue
             if stamp.regular and _built(path, built, frozenset(projects)):
                 continue

@@ -21,10 +21,11 @@ from openvet_install.gateway.blobs import private_folder
 from openvet_install.installers import disk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from openvet_install.gate.setting import Watch
+    from openvet_install.installers.looker import Looker
 
 CACHE_DAYS = 14
 WAIT_SECONDS = 600.0
@@ -40,8 +41,10 @@ class UvCache:
     and while another run has it, the run starts with an empty one.
     """
 
-    def __init__(self, folder: Path, parts: Iterable[str], spare: Path) -> None:
+    def __init__(self, folder: Path, parts: Iterable[str], spare: Path, looker: Looker) -> None:
         """`folder` holds all of them; `spare` is a path in this run's own folder that may be made."""
+        self._looker = looker
+        self._left: Callable[[], str] | None = None
         private_folder(folder)
         prune(folder, CACHE_DAYS * _DAY_SECONDS)
         name = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
@@ -51,32 +54,31 @@ class UvCache:
         if self._lock is None:
             private_folder(spare)
             return
-        if not self.path.is_symlink() and self.path.exists() and _read(self._seal) != digest(self.path):
+        there = not self.path.is_symlink() and self.path.exists()
+        if there and _read(self._seal) != looker.stamps(str(self.path))():
             shutil.rmtree(self.path)
         self._seal.unlink(missing_ok=True)
         private_folder(self.path)
         os.utime(self.path)
 
+    def look(self) -> None:
+        """Begin to look at what the tool has left; to be called when it has ended."""
+        if self._lock is not None:
+            self._left = self._looker.stamps(str(self.path))
+
     def seal(self) -> None:
-        """Say that the folder is as a good run has left it; to be called when the tool has ended."""
-        if self._lock is None:
+        """Say that the folder is as a good run has left it: what `look` saw, as nobody has written into it since."""
+        if self._left is None:
             return
         with suppress(OSError):  # without it the next run starts with an empty one
             handle = os.open(self._seal, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             with os.fdopen(handle, "w") as file:
-                file.write(digest(self.path))
+                file.write(self._left())
 
     def close(self) -> None:
         """Let other runs have it."""
         if self._lock is not None:
             self._lock.close()
-
-
-def digest(folder: Path) -> str:
-    """Return what changes when any file or link below a folder does: paths and the kernel's stamps, no content."""
-    stamps = disk.stamps_below(str(folder))
-    lines = "".join(["%s\0%d %d %d %d %d\n" % (path, *stamps[path]) for path in sorted(stamps)])  # noqa: UP031 - quick
-    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @contextmanager

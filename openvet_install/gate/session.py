@@ -46,6 +46,7 @@ from openvet_install.installers.commands import (
     typed_addresses,
 )
 from openvet_install.installers.installed import Places, Snapshot, snapshot
+from openvet_install.installers.looker import Looker
 from openvet_install.installers.projects import name_of
 from openvet_install.installers.sandbox import Sandbox
 from openvet_install.installers.target import made_of
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.outcome import Fit
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.commands import Plan
+    from openvet_install.installers.installed import Content
     from openvet_install.installers.mirror import Written
 
 SELECTING = ("no-binary", "exclude-newer", "uploaded-prior-to")
@@ -91,13 +93,16 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         tool=tool_seen(plan),
     )
     with ExitStack() as stack:
+        idle = plan.locked is not None and plan.locked.idle is not None
+        looker = stack.enter_context(Looker())
+        if not idle:
+            looker.start()  # before the sandbox, which ends what its tool leaves behind
         sandbox = stack.enter_context(Sandbox(chosen.isolation))
         folders = stack.enter_context(usable_folders(environ, result.warnings))
         # uv draws how far it is by itself, and redraws what it has drawn.
         watch = chosen.watch.fetched if chosen.watch is not None and plan.tool == "pip" else None
         upstream = Upstream(outside_of(plan.upstream), watch=watch)
         stack.callback(upstream.close)
-        idle = plan.locked is not None and plan.locked.idle
         if not idle:
             threading.Thread(target=upstream.warm, name="openvet-warm", daemon=True).start()
         try:
@@ -131,6 +136,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
             keeper=keeper,
             archives=archives,
             sandbox=sandbox,
+            looker=looker,
             upstream=upstream,
             journal=journal,
             beyond=stack,
@@ -176,6 +182,7 @@ def _behind_the_gate(
     keeper: Keeper,
     archives: Archives,
     sandbox: Sandbox,
+    looker: Looker,
     upstream: Upstream,
     journal: Journal,
     beyond: ExitStack,
@@ -200,7 +207,8 @@ def _behind_the_gate(
             if len(plan.indexes) == 1 and plan.locked is None:
                 Foresight(plan, keeper, gateway, archives.blobs).start()
             if plan.tool == "uv":
-                cache = _uv_cache(folders.cache / "uv", plan, chosen, knowledge, folder / "uv")
+                parts = _cache_parts(plan, chosen, knowledge)
+                cache = UvCache(folders.cache / "uv", parts, folder / "uv", looker)
                 beyond.callback(cache.close)
             path = cache.path if cache is not None else None
             variables = variables_of(plan, folder, url=gateway.url, bundle=gateway.bundle, cache=path)
@@ -217,11 +225,14 @@ def _behind_the_gate(
     note_end(result, plan, ended, digest=every)
     result.logs = knowledge.logs
     fits = Fit.of(plan.target)
+    if cache is not None:
+        cache.look()
     found = _look(
         plan,
         result,
         keeper,
         archives,
+        looker.content,
         before=before,
         made_of_before=made_of_before,
         kept=kept,
@@ -281,6 +292,7 @@ def _look(
     result: Run,
     keeper: Keeper,
     archives: Archives,
+    content: Content,
     *,
     before: Snapshot,
     made_of_before: tuple[int, int] | None,
@@ -306,6 +318,7 @@ def _look(
         chooses=_chooses(plan),
         typed=typed,
         projects=projects_of(plan.argv),
+        content=content,
     )
     away = away_folder(state)
     strays = roll_back(before, after, found.strays, kept, away)
@@ -365,12 +378,12 @@ def _load() -> None:
             importlib.import_module(name)
 
 
-def _uv_cache(folder: Path, plan: Plan, chosen: Setting, knowledge: Knowledge, spare: Path) -> UvCache:
-    """Return uv's private cache: a new one when policies, modes, heads or the tool change (threat T29)."""
+def _cache_parts(plan: Plan, chosen: Setting, knowledge: Knowledge) -> list[str]:
+    """Return what uv's private cache is good for: a new one when policies, modes, heads or the tool change (T29)."""
     parts = [plan.version]
     parts += [f"{one.scope} {one.sha256} {one.mode}" for one in chosen.seen()]
     parts += knowledge.heads
-    return UvCache(folder, parts, spare)
+    return parts
 
 
 def _compiles(plan: Plan) -> bool:

@@ -1,7 +1,7 @@
 """`uv sync` where uv says that nothing is to be done: judged like any other, and started with nothing to take from.
 
-There is no gateway, no network and an empty cache, so that what lies in the environment needs no stamp of each file;
-that nothing was installed all the same is seen by its folders.
+There is no gateway, no network and a cache with nothing but what uv noted of interpreters, so that what lies in the
+environment needs no stamp of each file; that nothing was installed all the same is seen by its folders.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from openvet_install.installers.commands import private_folder
 from openvet_install.installers.disk import Places
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from openvet_install.gate.keeper import Keeper
@@ -38,8 +39,8 @@ _TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 
 def run(plan: Plan, chosen: Setting, result: Run, *, keeper: Keeper, sandbox: Sandbox, every: bool) -> None:
     """Judge the lock of a plan that is `idle`, start uv if all is well, and note what it came to."""
-    if plan.locked is None:
-        raise ValueError("there is no lock")
+    if plan.locked is None or plan.locked.idle is None:
+        raise ValueError("there is something to do")
     if sandbox.listener is not None:
         sandbox.listener.close()  # nothing listens in the child's network either
     places = Places.of(plan.target)
@@ -48,7 +49,7 @@ def run(plan: Plan, chosen: Setting, result: Run, *, keeper: Keeper, sandbox: Sa
     with private_folder() as folder:
         if locked.admit(plan.locked, keeper, locked.listed_by(plan)):
             threading.Thread(target=_load, daemon=True).start()
-            ended = _start(result, plan, sandbox, folder)
+            ended = _start(result, plan, plan.locked.idle, sandbox, folder)
     from openvet_install.gate.forgiven import account  # noqa: PLC0415 - not before the tool starts
     from openvet_install.gate.outcome import Fit, conclude  # noqa: PLC0415 - as above
 
@@ -65,9 +66,12 @@ def run(plan: Plan, chosen: Setting, result: Run, *, keeper: Keeper, sandbox: Sa
     account(result, chosen)
 
 
-def _start(result: Run, plan: Plan, sandbox: Sandbox, folder: Path) -> Ended:
+def _start(result: Run, plan: Plan, noted: Mapping[str, bytes], sandbox: Sandbox, folder: Path) -> Ended:
     cache = folder / "uv"
     own_folder(cache)
+    for path, content in noted.items():
+        cache.joinpath(path).parent.mkdir(parents=True, exist_ok=True)
+        cache.joinpath(path).write_bytes(content)
     variables = variables_of(plan, folder, url=NOWHERE, bundle=folder / "none.pem", cache=cache) | {"UV_OFFLINE": "1"}
     for name in _TRUST:  # uv would warn of certificates that are not there
         del variables[name]

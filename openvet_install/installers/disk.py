@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from base64 import urlsafe_b64decode
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from openvet_install.installers.look import walk
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from openvet_install.installers.target import Target
 
-CHUNK_BYTES, CHUNK_LEAST = 2**20, 2**12
 RECORD_BYTES = 64 * 2**20
 METADATA_BYTES = 8 * 2**20
 VENV_CONFIGURATION = "/pyvenv.cfg"
@@ -149,9 +149,9 @@ def take(places: Places) -> Snapshot:
     """Walk the environment; links are not followed, a folder that is not there is empty."""
     stamps: dict[str, Stamp] = {}
     for root in places.roots:
-        _walk(root, stamps, deep=True)
+        stamps |= _stamps(root, deep=True)
     # other folders below that of commands (a prefix of `/` has many) belong to no installer
-    _walk(places.command_folder, stamps, deep=False)
+    stamps |= stamps_in(places.command_folder)
     stamps |= _configured(places)
     return Snapshot(places=places, stamps=stamps)
 
@@ -181,34 +181,13 @@ def _configured(places: Places) -> dict[str, Stamp]:
     return stamps
 
 
-def stamps_below(folder: str) -> dict[str, Stamp]:
-    """Stamp every file and link below a folder, by path."""
-    stamps: dict[str, Stamp] = {}
-    _walk(folder, stamps, deep=True)
-    return stamps
-
-
 def stamps_in(folder: str) -> dict[str, Stamp]:
     """Stamp every file and link of a folder, by path, not those of folders in it."""
-    stamps: dict[str, Stamp] = {}
-    _walk(folder, stamps, deep=False)
-    return stamps
+    return _stamps(folder, deep=False)
 
 
-def _walk(folder: str, stamps: dict[str, Stamp], *, deep: bool) -> None:
-    waiting = [folder]
-    while waiting:
-        try:
-            entries = os.scandir(waiting.pop())
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        with entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    if deep:
-                        waiting.append(entry.path)
-                    continue
-                stamps[entry.path] = _stamp(entry.stat(follow_symlinks=False))
+def _stamps(folder: str, *, deep: bool) -> dict[str, Stamp]:
+    return {path: _stamp(status) for path, status in walk(folder, deep=deep)}
 
 
 def _stamp(s: os.stat_result) -> Stamp:
@@ -265,26 +244,6 @@ def read(path: str, limit: int) -> bytes | None:
         return None
     with os.fdopen(handle, "rb") as file:
         return file.read()
-
-
-def sha256(path: str, *, skip: int = 0) -> str | None:
-    """Return the digest of a regular file from byte `skip` on, None if there is none; links are not followed."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:  # by handle: most files of an environment are small, and objects for them take longer than hashing
-        status = os.fstat(handle)
-        if not S_ISREG(status.st_mode):
-            return None
-        if skip:
-            os.lseek(handle, skip, os.SEEK_SET)
-        engine = hashlib.sha256()
-        while chunk := os.read(handle, min(CHUNK_BYTES, max(status.st_size, CHUNK_LEAST))):
-            engine.update(chunk)
-        return engine.hexdigest()
-    finally:
-        os.close(handle)
 
 
 def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from openvet_install.installers import disk
+from openvet_install.installers import disk, look
 from openvet_install.installers.disk import Places, Snapshot
 from openvet_install.installers.wrappers import WRAPPER_BYTES, head_length, is_wrapper
 
@@ -28,6 +28,7 @@ __all__ = ["Finding", "Places", "Release", "Snapshot", "compare", "nothing", "sn
 
 Reason = Literal["unexpected-file", "hash-mismatch"]
 Unfaithful: TypeAlias = "Callable[[Collection[tuple[str, str]]], Collection[str]]"
+Content: TypeAlias = "Callable[[Sequence[str]], Mapping[str, str | None]]"
 
 _INSTALLERS_OWN = frozenset({"INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json"})
 _MAY_BE_LEFT_OUT = frozenset({"RECORD", "RECORD.jws", "RECORD.p7s"})
@@ -123,6 +124,7 @@ def compare(
     local: Collection[str] = (),
     unfaithful: Unfaithful = lambda _files: frozenset(),
     thorough: bool = False,
+    content: Content = lambda _paths: {},
 ) -> tuple[Finding, ...]:
     """Say what changed between two snapshots without a released file that accounts for it; sorted, each once.
 
@@ -132,13 +134,15 @@ def compare(
     `local` are names of first-party projects, whose content is not compared. Distributions and files
     that did not change are not looked at. `unfaithful` gets (bytecode, source) paths of new bytecode that no
     installer wrote down, and returns those whose bytecode is not what the source compiles to. With `thorough` it gets
-    what an installer wrote down too: who could change the bytecode since could change RECORD as well.
+    what an installer wrote down too: who could change the bytecode since could change RECORD as well. `content` may
+    know the digests of some of many files, as they are now; what it leaves out is hashed one by one.
     """
     if all(before.stamps.get(path) == stamp for path, stamp in after.stamps.items()):
         return ()
     comparison = _Comparison(before, after, compiled=compiled, thorough=thorough)
-    judged = (one for one in comparison.changed if one.name not in local)
-    checked = [comparison.against(one, released.get((one.name, one.version), ())) for one in judged]
+    judged = [(one, released.get((one.name, one.version), ())) for one in comparison.changed if one.name not in local]
+    comparison.content = content(comparison.whole(judged))
+    checked = [comparison.against(one, releases) for one, releases in judged]
     found = {*chain.from_iterable(checked), *comparison.rest()}
     told = {one.path for one in found}  # what a changed source was compiled to is no news
     compiled_to = (one for one in comparison.bytecode(unfaithful) if source_of(one.path) not in told)
@@ -167,6 +171,7 @@ class _Comparison:
         self.claims: dict[str, list[tuple[_Installed, Row]]] = {}
         self.fresh: set[str] = set()
         self.grown: set[tuple[str, str]] = set()
+        self.content: Mapping[str, str | None] = {}
         for root, info in after.infos():
             claimed = disk.rows(root, info, after.places.beside)
             one = _Installed(*disk.identity(info), root, info, claimed or (), claimed is not None)
@@ -177,6 +182,17 @@ class _Comparison:
                 self.fresh.add(info)
 
     # -- distributions that this run added or changed
+
+    def whole(self, judged: Sequence[tuple[_Installed, Sequence[Release]]]) -> list[str]:
+        """Return the files that `against` will hash from their first byte, each once."""
+        placed = (
+            self._place(one, member)
+            for one, releases in judged
+            for release in releases
+            for member in release.members
+            if member not in release.script_tails
+        )
+        return [path for path in dict.fromkeys(placed) if path in self.after]
 
     def against(self, one: _Installed, releases: Sequence[Release]) -> list[Finding]:
         """Compare with each release; the one that fits best speaks."""
@@ -250,7 +266,8 @@ class _Comparison:
         if tail is not None:
             head = (disk.read(path, disk.RECORD_BYTES) or b"")[:WRAPPER_BYTES]
             skip = head_length(head, self.folders, options=True) or 0
-        if disk.sha256(path, skip=skip) != (tail if skip and tail else release.members[member]):
+        digest = self.content[path] if path in self.content and not skip else look.sha256(path, skip=skip)
+        if digest != (tail if skip and tail else release.members[member]):
             text = self._shared(one, path) or "is not the released one"
             yield self._finding(one, path, "hash-mismatch", f"{_in(member)} {text}")
 
@@ -313,7 +330,7 @@ class _Comparison:
         """Whether an older distribution's file is what its RECORD, which did not change, says."""
         if row.sha256 is None:
             return self._grown(path)
-        return disk.sha256(path) == row.sha256
+        return look.sha256(path) == row.sha256
 
     def _in_fresh(self, path: str) -> bool:
         """Whether `against` has told of it already."""

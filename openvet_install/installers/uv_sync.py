@@ -63,13 +63,14 @@ _UNREADABLE = "Failed to parse `uv.lock`"
 class Locked(NamedTuple):
     """What `uv sync` works from: the lock, and what of it this target gets.
 
-    `idle`: uv says that it has nothing to do, so it needs nothing to take anything from. `left_out`: packages on no
-    index that the target does not get, as uv is told.
+    `idle`: uv says that it has nothing to do, so it needs nothing to take anything from; what it noted of interpreters
+    when it said so, by path in its cache, spares it asking them again. None where there is, or may be, something to do.
+    `left_out`: packages on no index that the target does not get, as uv is told.
     """
 
     lock: Lock
     selection: Selection
-    idle: bool = False
+    idle: Mapping[str, bytes] | None = None
     left_out: frozenset[str] = frozenset()
 
     @property
@@ -104,7 +105,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
     how = () if frozen and has(tokens, "--no-sources") else ("--frozen" if frozen else "--locked",)
     with private_folder() as folder:
         quiet = around.quiet(folder)
-        probe = _Probe(helper.path, steered, {**quiet, "UV_CACHE_DIR": str(folder / "probe")}, cwd)
+        probe = _Probe(helper.path, steered, quiet, cwd, folder / "probe")
         version, looked = probe.look(frozen=frozen)
         if looked is None:
             return resolve()
@@ -125,6 +126,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
             changes = probe.changes(*how, *silent)
         if not frozen and changes is None and not probe.is_current(tokens, around.links):
             return resolve()
+        idle = probe.interpreters() if changes == [] else None
     return Plan(
         tool="uv",
         version=version,
@@ -144,7 +146,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
         selects=around.config.selects or any(has(tokens, name) for name in ("--no-binary", "--no-binary-package")),
         make=Making(base, lock.project or lock.path.parent.name) if base is not None else None,
-        locked=Locked(lock, selection, idle=changes == [], left_out=left_out),
+        locked=Locked(lock, selection, idle, left_out),
         houses=houses,
     )
 
@@ -165,8 +167,9 @@ def folders_of(lock: Lock) -> tuple[Links, ...]:
 class _Probe:
     """uv itself, asked without network, with an empty cache at first, and so that it builds nothing."""
 
-    def __init__(self, uv: str, steering: Sequence[str], environ: Mapping[str, str], cwd: str) -> None:
-        self._uv, self._steering, self._environ, self._cwd = uv, steering, environ, cwd
+    def __init__(self, uv: str, steering: Sequence[str], environ: Mapping[str, str], cwd: str, cache: Path) -> None:
+        self._uv, self._steering, self._cwd, self._cache = uv, steering, cwd, cache
+        self._environ = {**environ, "UV_CACHE_DIR": str(cache)}
         self.member = ""
 
     def _sync(self, *how: str) -> tuple[int, bytes, str]:
@@ -230,6 +233,11 @@ class _Probe:
             if code == 0 and told["action"] == "check" and isinstance(told["changes"], list):
                 return told["changes"]
         return None
+
+    def interpreters(self) -> dict[str, bytes]:
+        """Return what uv has noted of interpreters, by path in its cache."""
+        noted = self._cache.glob("interpreter-v*/**/*.msgpack")
+        return {str(path.relative_to(self._cache)): path.read_bytes() for path in noted}
 
 
 def make_environment(plan: Plan, variables: Mapping[str, str]) -> Target:

@@ -56,6 +56,7 @@ PROCESS_DOORS = {
         "installers.target",
         "installers.passing",
         "installers.bytecode",
+        "installers.looker",
         "installers.keyring",
         "cli.docker",
         "cli.own",

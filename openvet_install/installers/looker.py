@@ -1,0 +1,121 @@
+"""A process of ours that looks at files while this one does something else (`look.py`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from openvet_install.installers import look
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+ANSWER_SECONDS = 120.0
+WORTH_IT = 256
+"""Files; fewer are quicker looked at than asked for."""
+
+
+class Looker:
+    """Two pairs of eyes; use as a context manager, in the main thread.
+
+    Whatever becomes of the other process (a build may end it), answers are the same: this one looks then.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is started yet, and need not be: this process looks then."""
+        self._process: subprocess.Popen[bytes] | None = None
+        self._asked = 0
+        self._told: list[Any] = []
+
+    def start(self) -> None:
+        """Start the other process; once, before anything of others runs."""
+        self._socket, child = socket.socketpair()
+        self._socket.settimeout(ANSWER_SECONDS)
+        self._lines = self._socket.makefile("r", encoding="ascii")
+        script = Path(__file__).with_name("look.py")
+        command = [sys.executable, "-I", "-S", str(script), str(child.fileno()), str(os.getpid())]
+        nothing = subprocess.DEVNULL
+        with child, suppress(OSError):
+            self._process = subprocess.Popen(  # noqa: S603 - ours
+                command,
+                pass_fds=[child.fileno()],
+                env={},
+                stdin=nothing,
+                stdout=nothing,
+                stderr=nothing,
+                start_new_session=True,  # Ctrl-C is not for it
+            )
+
+    def stamps(self, folder: str) -> Callable[[], str]:
+        """Begin to look at a folder, and return what waits for its digest (`look.stamps_digest`)."""
+        number = self._ask(["stamps", folder])
+
+        def answer() -> str:
+            told = self._answer(number)
+            return told if isinstance(told, str) else look.stamps_digest(folder)
+
+        return answer
+
+    def content(self, paths: Sequence[str]) -> Mapping[str, str | None]:
+        """Return the digests of files (`look.sha256`), or nothing where they are too few to be worth it."""
+        if len(paths) < WORTH_IT:
+            return {}
+        ours, theirs = paths[::2], paths[1::2]
+        number = self._ask(["content", theirs])
+        found = {path: look.sha256(path) for path in ours}
+        told = self._answer(number)
+        if not isinstance(told, list) or len(told) != len(theirs):
+            told = [look.sha256(path) for path in theirs]
+        return found | dict(zip(theirs, told, strict=True))
+
+    def _ask(self, question: object) -> int:
+        """Ask; a long answer has to be waited for before the next question, or both would wait to be read."""
+        self._asked += 1
+        if self._process is not None:
+            try:
+                self._process.send_signal(signal.SIGCONT)  # a build may have stopped it
+                self._socket.sendall(json.dumps(question).encode("ascii") + b"\n")
+            except OSError:
+                self._end()
+        return self._asked
+
+    def _answer(self, number: int) -> Any:
+        """Return the answer to a question; None where there is nobody to give one."""
+        try:
+            while self._process is not None and len(self._told) < number:
+                self._told.append(json.loads(self._lines.readline()))
+        except (OSError, ValueError):
+            self._end()
+        return self._told[number - 1] if len(self._told) >= number else None
+
+    def _end(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+            self._lines.close()
+            self._socket.close()
+
+    def close(self) -> None:
+        """End the other process; may be called twice."""
+        self._end()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
