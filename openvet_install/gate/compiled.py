@@ -159,6 +159,9 @@ def _judge_lock(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
 
 def _is_folder(line: str, cwd: str, compiled: Compiled) -> bool:
     """Tell whether a line names a folder that was asked for."""
+    place = line.removeprefix("-e ").partition(" ;")[0].strip()
+    if place in compiled.spelled and (os.sep in place or place.startswith(".")):  # else it reads as a release
+        return True
     with suppress(UsageError):
         found = read_project(line.removeprefix("-e "), cwd, _name(compiled))
         return found is not None and found.path in compiled.folders

@@ -97,6 +97,7 @@ UV: dict[str, str] = {
             *("PYTHON", "SYSTEM_PYTHON", "BREAK_SYSTEM_PACKAGES", "NO_CONFIG", "CONFIG_FILE", "PROJECT", "WORKING_DIR"),
             *("CONSTRAINT", "BUILD_CONSTRAINT", "OVERRIDE", "EXCLUDE", "FIND_LINKS", "PROJECT_ENVIRONMENT"),
             *("FROZEN", "LOCKED", "ENV_FILE", "NO_ENV_FILE", "NO_SYNC", "NO_PROJECT", "ISOLATED"),
+            *("NO_SOURCES", "NO_SOURCES_PACKAGE"),
         ),
         JUDGE,
     ),
@@ -105,8 +106,6 @@ UV: dict[str, str] = {
         (
             *(
                 "OFFLINE",
-                "NO_SOURCES",
-                "NO_SOURCES_PACKAGE",
                 "NO_BUILD_ISOLATION",
                 "PREVIEW",
                 "PREVIEW_FEATURES",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from openvet_install.errors import UsageError
 from openvet_install.installers.commands import Input, Requested
-from openvet_install.installers.projects import pyproject, refuse_sources, table_of
+from openvet_install.installers.projects import pyproject, table_of
 from openvet_install.installers.requirements import by_name
 
 if TYPE_CHECKING:
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 _FILE = "pyproject.toml"
 
 
-def read_groups(values: Sequence[str], cwd: str, *, sources: bool) -> tuple[Input, ...]:
+def read_groups(values: Sequence[str], cwd: str) -> tuple[Input, ...]:
     """Read `NAME` or `PATH:NAME`, as pip and uv do, with the groups that a group includes.
 
-    `sources`: the tool would look at `tool.uv.sources`.
     Raises `UsageError` for groups that are not there, and for requirements that are not by name.
     """
     found = []
@@ -35,8 +34,6 @@ def read_groups(values: Sequence[str], cwd: str, *, sources: bool) -> tuple[Inpu
             raise UsageError(f"`--group {value}`: no file `{named or _FILE}`")
         origin = f"{named or _FILE}, group {name}"
         text = pyproject(path, origin)
-        if sources:
-            refuse_sources(text, path)
         found.append(Input(origin, group_in(text, value, path, origin)))
     return tuple(found)
 

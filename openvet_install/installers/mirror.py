@@ -100,7 +100,7 @@ class Compiled(NamedTuple):
 
     `kind`: that of the file to be judged, `output` its absolute path (None: the standard output), or NOTHING.
     `universal`: it is for every platform. `header`: the command that stands at its head, where the tool wrote another.
-    `folders` are those that it may name, absolute.
+    `folders` are those that it may name, absolute, `spelled` the other names that it has for them.
     """
 
     mirror: Mirror
@@ -109,6 +109,7 @@ class Compiled(NamedTuple):
     output: str | None = None
     header: str | None = None
     folders: frozenset[str] = frozenset()
+    spelled: frozenset[str] = frozenset()
 
     @property
     def replaced(self) -> tuple[str, ...]:

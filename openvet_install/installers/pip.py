@@ -121,7 +121,7 @@ def plan(
         for kind, flag in INPUT_FLAGS["pip"].items()
         for part in files.read(lock.files if kind == REQUIREMENTS else values_of(tokens, flag), kind)
     )
-    inputs += read_groups(values_of(tokens, "--group"), cwd, sources=False)
+    inputs += read_groups(values_of(tokens, "--group"), cwd)
     scripts, asked = _scripts(values_of(tokens, _SCRIPT), cwd)
     indexes = with_files(indexes, inputs)
     output = _output(words, tokens, cwd)

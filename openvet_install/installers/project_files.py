@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import ConfigError, UsageError
-from openvet_install.installers.commands import Input, Requested
-from openvet_install.installers.projects import Project, pyproject, refuse_sources_of, strings_of, table_of
+from openvet_install.installers.commands import Input, Requested, private_folder
+from openvet_install.installers.projects import pyproject, strings_of, table_of
 from openvet_install.installers.requirements import by_name
 from openvet_install.installers.sources import local_path, shown
 from openvet_install.installers.tokens import has, values_of
+from openvet_install.installers.uv_sources import Member, Sources, ignored_by
+from openvet_install.installers.uv_workspace import around_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -36,7 +39,7 @@ def is_project(value: str) -> bool:
 def read_projects(values: Sequence[str], tokens: Sequence[Token], around: Around) -> tuple[Input, ...]:
     """Return what the projects need, with the extras that `tokens` ask for.
 
-    Raises `UsageError` for a project that would be built to know it, for sources, and for extras of none.
+    Raises `UsageError` for a project that would be built to know it, and for extras of none; else as `from_folders`.
     """
     extras = {str(canonicalize_name(one)): one for one in values_of(tokens, "--extra")}
     every = has(tokens, "--all-extras")
@@ -47,19 +50,52 @@ def read_projects(values: Sequence[str], tokens: Sequence[Token], around: Around
     found: list[Input] = []
     known: set[str] = set()
     for value in values:
-        one = _Declared(value, around.cwd, sources=not has(tokens, "--no-sources"))
+        one = _Declared(value, around.cwd)
         known |= one.extras.keys()
-        found.append(Input(value, tuple(one.needs(set(one.extras) if every else set(extras)))))
+        lines = tuple(one.needs(set(one.extras) if every else set(extras)))
+        found.append(Input(value, lines))
     unknown = next((typed for name, typed in extras.items() if name not in known), None)
     if unknown is not None:
         raise UsageError(f"`--extra {shown(unknown)}`: no project here has it")
-    return tuple(found)
+    folders = [os.path.dirname(os.path.join(around.cwd, local_path(value))) for value in values]
+    return from_folders(found, folders, tokens, around)
+
+
+def from_folders(
+    found: Sequence[Input], folders: Sequence[str], tokens: Sequence[Token], around: Around
+) -> tuple[Input, ...]:
+    """Return what projects in `folders` ask for, with the folders that `tool.uv.sources` take packages from.
+
+    Raises as `Sources.place`.
+    """
+    if has(tokens, "--no-sources") or not found:
+        return tuple(found)
+    with private_folder() as folder:
+        sources = Sources(around_folders(around, around.quiet(folder)), ignored_by(tokens))
+        return tuple(_placed(one, place, sources) for one, place in zip(found, folders, strict=True))
+
+
+def _placed(found: Input, folder: str, sources: Sources) -> Input:
+    lines: list[Requested | str] = []
+    members: list[Member] = []
+    for one in found.lines:
+        wanted = one.requirement if isinstance(one, Requested) else None
+        member = sources.place(folder, canonicalize_name(wanted.name)) if wanted is not None else None
+        if wanted is None or member is None:
+            lines.append(one)
+            continue
+        extras = f"[{','.join(sorted(wanted.extras))}]" if wanted.extras else ""
+        members.append(member._replace(extras=extras))
+        marker = f" ; {wanted.marker}" if wanted.marker is not None else ""
+        named = f"-e {member.url}{extras}" if member.editable else f"{wanted.name}{extras} @ {member.url}"
+        lines.append(f"{named}{marker}")
+    return replace(found, lines=tuple(lines), projects=tuple(members))
 
 
 class _Declared:
     """A project that says by itself what it needs."""
 
-    def __init__(self, typed: str, cwd: str, *, sources: bool) -> None:
+    def __init__(self, typed: str, cwd: str) -> None:
         path = os.path.join(cwd, local_path(typed))
         if not os.path.isfile(path):  # noqa: PTH113 - a path as people write it
             raise UsageError(f"no file `{shown(typed)}`")
@@ -72,8 +108,6 @@ class _Declared:
                 where=typed,
                 hint="openvet-uv pip install .    or a list of `dependencies` in its [project] table",
             )
-        if sources:
-            refuse_sources_of(Project(os.path.dirname(path), editable=False, extras="", origin=typed))
         self._typed, self._name = typed, canonicalize_name(str(project["name"]))
         self._needed = strings_of(project.get("dependencies"))
         self.extras: Mapping[str, tuple[str, ...]] = {

@@ -123,16 +123,6 @@ def build_requirements(project: Project, cwd: str) -> tuple[Requested, ...]:
     return tuple(Requested(one, os.path.relpath(path, cwd)) for one in _requirements(lines))
 
 
-def refuse_sources_of(project: Project) -> None:
-    """Raise `UsageError` when `tool.uv.sources` of a project, or of a workspace around it, would have a say."""
-    for folder in dict.fromkeys((project.path, os.path.realpath(project.path))):
-        for place in (Path(folder), *Path(folder).parents):
-            path = str(place / "pyproject.toml")
-            text = pyproject(path, project.origin)
-            if str(place) == folder or "workspace" in table_of(table_of(text, "tool"), "uv"):
-                refuse_sources(text, path)
-
-
 def refuse_sources(text: dict[str, Any], path: str) -> None:
     """Raise `UsageError` when uv would take something from elsewhere than the indexes."""
     if table_of(table_of(text, "tool"), "uv").get("sources"):

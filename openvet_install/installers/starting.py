@@ -9,6 +9,7 @@ from openvet_install.installers import program, uv_flags
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.tokens import Token, Tokeniser, has, last_of, refuse, values_of
 from openvet_install.installers.uv_around import look_around
+from openvet_install.installers.uv_sources import said_by_variables
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,7 +23,7 @@ STEERING = ("--python", "--managed-python", "--no-managed-python", "--python-pre
 """The options by which uv chooses an interpreter: in a new environment it has been chosen."""
 
 
-def options_and_words(command: Command) -> tuple[list[Token], tuple[str, ...]]:
+def options_and_words(command: Command, environ: Mapping[str, str]) -> tuple[list[Token], tuple[str, ...]]:
     """Return uv's own options, and the words of the program with all that follows. Raises `UsageError`."""
     reader = Tokeniser(command.argv, tool=f"uv {uv_flags.VERSION}", equals_in_short=True)
     table = flag_table("uv", command.words)
@@ -35,6 +36,7 @@ def options_and_words(command: Command) -> tuple[list[Token], tuple[str, ...]]:
         tokens += found
     for token in tokens:
         refuse(token, tool="uv", command=f"uv {' '.join(command.words)}")
+    tokens += said_by_variables(tokens, table, environ)
     named = [one for one in tokens if one.value or one.flag is None or one.flag.name != "--with-requirements"]
     return named, words
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from openvet_install.installers.mirror import ROOT_MARK
 from openvet_install.installers.projects import table_of
 
 if TYPE_CHECKING:
@@ -41,4 +42,6 @@ def _value(value: Any) -> str:
 
 
 def _text(value: str) -> str:
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    mark = ROOT_MARK if value.startswith(ROOT_MARK) else ""
+    text = json.dumps(value.removeprefix(mark), ensure_ascii=False).replace("\x7f", "\\u007f")
+    return f"{text[0]}{mark}{text[1:]}"

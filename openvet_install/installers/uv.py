@@ -32,7 +32,7 @@ from openvet_install.installers.commands import (
 from openvet_install.installers.given_lock import given, names_lock
 from openvet_install.installers.groups import read_groups
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
-from openvet_install.installers.project_files import is_project, read_projects
+from openvet_install.installers.project_files import from_folders, is_project, read_projects
 from openvet_install.installers.requirements import (
     Reader,
     editable_projects,
@@ -43,7 +43,7 @@ from openvet_install.installers.requirements import (
 from openvet_install.installers.target import guess, inspect, probe_uv
 from openvet_install.installers.tokens import Token, Tokeniser, has, refuse, values_of
 from openvet_install.installers.uv_around import TRUE, UNISOLATED, handed_on, look_around
-from openvet_install.installers.uv_sources import Member, ignored_by
+from openvet_install.installers.uv_sources import FILE, Member, ignored_by, said_by_variables
 from openvet_install.installers.uv_workspace import led_by
 
 if TYPE_CHECKING:
@@ -76,9 +76,11 @@ def plan(
         raise ValueError(command.words)
     said = "uv " + " ".join(command.words)
     reader = Tokeniser(command.argv, tool=f"uv {uv_flags.VERSION}", equals_in_short=True)
-    tokens = [*command.before, *reader.all(flag_table("uv", command.words))]
+    table = flag_table("uv", command.words)
+    tokens = [*command.before, *reader.all(table)]
     for token in tokens:
         refuse(token, tool="uv", command=said)
+    tokens += said_by_variables(tokens, table, environ)
     if command.words == ("sync",):
         return _plan_sync(argv, environ, cwd, command, tokens)
     if command.words in RESOLVING:
@@ -291,7 +293,9 @@ def _groups(tokens: Sequence[Token], around: Around) -> tuple[Input, ...]:
     """Read the groups that are named; not those of the configuration, which uv would read by itself once more."""
     if around.config.pip.get("group"):
         raise ConfigError("`pip.group` of uv's configuration is refused: it is not gated here", hint="--group NAME")
-    return read_groups(values_of(tokens, "--group"), around.cwd, sources=not has(tokens, "--no-sources"))
+    named = values_of(tokens, "--group")
+    folders = [str(Path(around.cwd, value.rpartition(":")[0] or FILE).parent) for value in named]
+    return from_folders(read_groups(named, around.cwd), folders, tokens, around)
 
 
 def _steering(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:

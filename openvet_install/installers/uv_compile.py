@@ -93,6 +93,7 @@ def plan(
         universal=_says("universal", tokens, config),
         output=os.path.abspath(os.path.join(cwd, output)) if output is not None else None,
         folders=frozenset(found.folders),
+        spelled=frozenset(found.spelled),
     )
     _check_links(links, compiled, tokens, config)
     asked_of = with_files(around.indexes, inputs)

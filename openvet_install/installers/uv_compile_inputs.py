@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import glob
+import json
 import os
 import re
 from collections import defaultdict
@@ -49,7 +50,8 @@ _BUILT = frozenset({"dependencies", "optional-dependencies"})
 class Inputs:
     """The files of one command; `requested` are what projects and scripts ask for, `inputs` files of requirements.
 
-    `indexes` are those that projects name, `folders` those that were named, absolute.
+    `indexes` are those that projects name, `folders` those that were named, absolute, and `spelled` how sources name
+    them.
     """
 
     def __init__(
@@ -63,6 +65,8 @@ class Inputs:
         self._files = {path: text.encode() for path, text in texts.items()}
         self._called: dict[str, str] = {}
         self.folders: set[str] = set()
+        self.spelled: set[str] = set()
+        self._read: dict[str, dict[str, Any]] = {}
         self._workspaces: dict[str, dict[str, str]] = {}
         self._stdin = b""
         self.requested: list[Requested] = []
@@ -98,7 +102,8 @@ class Inputs:
             if os.path.basename(path) != _PROJECT:
                 raise UsageError(f"`--group {value}`: the file must be a {_PROJECT}")
             text = self._toml(path)
-            self._refuse_sources(text, path)
+            if self._sources:
+                self._files[self._place(path)] = without_build(self._lead(text, os.path.dirname(self._place(path))))
             found += group_in(text, value, path, f"{path}, group {value.rpartition(':')[2]}")
         return tuple(found)
 
@@ -187,23 +192,31 @@ class Inputs:
         names = re.split(r"[\[\],\s]+", extras)
         self._static(text, path, frozenset(str(canonicalize_name(one)) for one in names))
 
-    def _lead(self, text: Mapping[str, Any], folder: str) -> None:
-        """Follow `tool.uv.sources` to folders. Raises `UsageError` for everything else that is no index."""
+    def _lead(self, text: Mapping[str, Any], folder: str) -> Mapping[str, Any]:
+        """Follow `tool.uv.sources` to folders, and return the file with these where the copies lie.
+
+        Raises `UsageError` for everything else that is no index.
+        """
         path = os.path.join(folder, _PROJECT)
         uv = table_of(table_of(text, "tool"), "uv")
         self.indexes += uv_config.of_project(folder).indexes
         members = self._members(uv, folder)
+        copied: dict[str, Any] = {}
         for name, entries in table_of(uv, "sources").items():
-            for entry in entries if isinstance(entries, list) else [entries]:
+            listed = entries if isinstance(entries, list) else [entries]
+            copied[name] = list(map(_in_mirror, listed))
+            for entry in listed:
                 ways = ways_out(entry)
-                place = place_of(folder, entry) if ways == {"path"} and not os.path.isabs(entry["path"]) else ""
+                place = place_of(folder, entry) if ways == {"path"} else ""
                 if not ways and entry.get("workspace"):
                     place = members.get(str(canonicalize_name(name)), "")
                 if place and os.path.isdir(place):
                     self._folder(place, path)
+                    self.spelled.add(str(entry.get("path", "")))
                 elif ways or entry.get("workspace"):
                     raise UsageError(f"`tool.uv.sources`: `{name}` is not gated here", where=path, hint="--no-sources")
         self._refuse_around(folder)
+        return {**text, "tool": {"uv": {**uv, "sources": copied}}} if copied else text
 
     def _members(self, uv: Mapping[str, Any], folder: str) -> Mapping[str, str]:
         """Return the folders of the workspace that a folder is the root of, or a member of one that was read, by name.
@@ -250,16 +263,16 @@ class Inputs:
     def _toml(self, path: str) -> dict[str, Any]:
         if is_http(path):
             raise UsageError(f"`{shown(path)}`: a project by URL is refused", hint="fetch it, and look at it")
+        place = self._place(path)
         try:
-            return tomli.loads(self._bytes(path).decode())
+            if place not in self._read:
+                table = tomli.loads(self._bytes(path).decode())
+                if "\\u0000" in json.dumps(table, default=str):  # it stands for the root of the mirror
+                    raise UsageError(f"`{path}` has a zero byte", where=path)
+                self._read[place] = table
+            return self._read[place]
         except (ValueError, RecursionError) as error:
             raise UsageError(f"cannot read `{path}`: {error}", where=path) from error
-
-    def _refuse_sources(self, text: dict[str, Any], path: str) -> None:
-        """Raise `UsageError` for sources of a project, or of a workspace around it."""
-        if self._sources:
-            refuse_sources(text, path)
-            self._refuse_around(os.path.dirname(self._place(path)))
 
     def _project(self, path: str) -> None:
         self._static(self._toml(path), path, self._extras)
@@ -271,9 +284,8 @@ class Inputs:
         if not project.get("name") or elsewhere or _BUILT.intersection(strings_of(project.get("dynamic"))):
             raise _would_be_built(path)
         # of a requirement that uv cannot read it would ask the backend
-        self._files[self._place(path)] = without_build(text)
-        if self._sources:
-            self._lead(text, os.path.dirname(self._place(path)))
+        led = self._lead(text, os.path.dirname(self._place(path))) if self._sources else text
+        self._files[self._place(path)] = without_build(led)
         optional = {
             str(canonicalize_name(name)): strings_of(lines)
             for name, lines in table_of(project, "optional-dependencies").items()
@@ -294,6 +306,12 @@ class Inputs:
         script = scripts.read_script(self._bytes(path), path)
         self._files[self._place(path)] = b"" if script is None else script.block.encode()
         self.requested += () if script is None else script.requirements
+
+
+def _in_mirror(entry: Any) -> Any:
+    """Return an entry of sources as the copy has it: an absolute path would lead out of the mirror."""
+    path = entry.get("path") if isinstance(entry, dict) else None
+    return {**entry, "path": ROOT_MARK + path} if isinstance(path, str) and os.path.isabs(path) else entry
 
 
 def _would_be_built(path: str) -> UsageError:

@@ -59,7 +59,7 @@ class UvRun:
         for environments, with another one for temporary files in it.
         """
         self._typed = tuple(map(without_login, argv))
-        self._tokens, self._words = starting.options_and_words(command)
+        self._tokens, self._words = starting.options_and_words(command, environ)
         self._environ, self._from, self._fetch, self._room = environ, cwd, fetch, room
         self._around = starting.look_around_in(room, self._tokens, environ, cwd, command.words)
         self._kind = next((name for name in _KINDS if has(self._tokens, name)), "").replace("gui-", "")

@@ -14,13 +14,14 @@ from openvet_install.errors import DirectReferenceError, UsageError
 from openvet_install.installers import uv_config
 from openvet_install.installers.projects import Project, pyproject, table_of
 from openvet_install.installers.sources import VCS, refused_vcs, shown
-from openvet_install.installers.tokens import has, values_of
+from openvet_install.installers.tokens import Token, has, values_of
+from openvet_install.installers.uv_around import TRUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from openvet_install.installers.commands import Index
-    from openvet_install.installers.tokens import Token
+    from openvet_install.installers.tokens import Flag
 
 FILE = "pyproject.toml"
 
@@ -48,12 +49,26 @@ class Ignored(NamedTuple):
 
 
 NONE_IGNORED = Ignored()
+_PLAIN = frozenset({"path", "editable", "package"})
 
 
 def ignored_by(tokens: Sequence[Token]) -> Ignored:
     """Return what `--no-sources` and `--no-sources-package` say."""
     names = frozenset(str(canonicalize_name(one)) for one in values_of(tokens, "--no-sources-package"))
     return Ignored(has(tokens, "--no-sources"), names)
+
+
+def said_by_variables(
+    tokens: Sequence[Token], table: Mapping[str, Flag], environ: Mapping[str, str]
+) -> Iterator[Token]:
+    """Give what the variables of these two options say, as such, where a command has them and no option says it."""
+    if "--no-sources" not in table:
+        return
+    if environ.get("UV_NO_SOURCES", "").lower() in TRUE and not has(tokens, "--no-sources"):
+        yield Token(table["--no-sources"], "UV_NO_SOURCES", None)
+    if not has(tokens, "--no-sources-package"):
+        for name in environ.get("UV_NO_SOURCES_PACKAGE", "").split():
+            yield Token(table["--no-sources-package"], "UV_NO_SOURCES_PACKAGE", name)
 
 
 def ways_out(entry: object) -> frozenset[str]:
@@ -115,6 +130,44 @@ class Sources:
                 yield from self._of(folder, None if top in self._own else top)
             for folder in around:
                 self.indexes += uv_config.of_project(folder).indexes
+
+    def place(self, path: str, name: str) -> Member | None:
+        """Return the folder from which a package comes that the project in a folder asks for; None: from an index.
+
+        Raises as `leads`, and `UsageError` for what else an entry says: it would be lost.
+        """
+        if self._ignored.covers(name):
+            return None
+        found = {self._place(start, name) for start in (os.path.abspath(path), os.path.realpath(path))}
+        if len(found) > 1:
+            raise UsageError(f"`{name}`: its source is another one behind a link", where=path)
+        return found.pop()
+
+    def _place(self, start: str, name: str) -> Member | None:
+        top = start if "workspace" in self._table(start) else self._above(start)
+        for folder in dict.fromkeys((start, *([top] if top is not None else []))):
+            named = {
+                str(canonicalize_name(key)): value for key, value in table_of(self._table(folder), "sources").items()
+            }
+            if name not in named:
+                continue
+            file = os.path.join(folder, FILE)
+            entry = named[name][0] if isinstance(named[name], list) and len(named[name]) == 1 else named[name]
+            ways = ways_out(entry)
+            if isinstance(entry, dict) and ways == {"path"} and entry.keys() <= _PLAIN:
+                place, editable = place_of(folder, entry), entry.get("editable") is True
+            elif isinstance(entry, dict) and not ways and entry.keys() == {"workspace"} and top is not None:
+                place, editable = next((one for one, called in self._in(top) if called == name), ""), True
+            else:
+                place, editable = "", False
+            if not os.path.isdir(place):
+                raise UsageError(
+                    f"`tool.uv.sources`: `{name}` is not gated for a file or group of a project",
+                    where=file,
+                    hint="--no-sources    or name its folder: openvet-uv pip install .",
+                )
+            return Member(place, editable=editable, extras="", origin=file)
+        return None
 
     def _of(self, folder: str, top: str | None) -> Iterator[tuple[str, str]]:
         file = os.path.join(folder, FILE)

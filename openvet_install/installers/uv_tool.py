@@ -52,7 +52,7 @@ class UvTool:
     ) -> None:
         """Read what is asked for; `started` and `room` as for `UvRun`."""
         self._typed = tuple(map(without_login, argv))
-        tokens, self._words = starting.options_and_words(command)
+        tokens, self._words = starting.options_and_words(command, environ)
         self._tokens = outside_of_projects(tokens, command.words, room / "tmp" / "nowhere")
         self._environ, self._from, self._fetch, self._room = environ, cwd, fetch, room
         self._around = starting.look_around_in(room, self._tokens, environ, cwd, command.words)

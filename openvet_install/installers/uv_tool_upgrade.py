@@ -19,7 +19,7 @@ from openvet_install.installers.requirements import by_name, requested_by
 from openvet_install.installers.target import ToolStops, find_python, inspect, uv_version
 from openvet_install.installers.tokens import Token, Tokeniser, has, refuse
 from openvet_install.installers.uv_around import handed_on
-from openvet_install.installers.uv_sources import Member, ignored_by
+from openvet_install.installers.uv_sources import Member, ignored_by, said_by_variables
 from openvet_install.installers.uv_tool import outside_of_projects
 from openvet_install.installers.uv_tool_install import folder_of_tools, replaced
 from openvet_install.installers.uv_workspace import led_by
@@ -68,6 +68,7 @@ class UvToolUpgrade:
         if not self._names and not has(tokens, "--all"):
             raise UsageError("`uv tool upgrade` needs a tool", hint="openvet-uv tool upgrade NAME    or --all")
         self._given = [token for token in tokens if token.flag is not None]
+        self._given += said_by_variables(tokens, flag_table("uv", command.words), environ)
         self._tokens = outside_of_projects(self._given, command.words, room / "tmp" / "nowhere")
         self._around = starting.look_around_in(room, self._tokens, environ, cwd, command.words)
         if any(one.path for one in self._around.links):

@@ -1,6 +1,7 @@
 """`tool.uv.sources` of folders that are installed or built: where they lead is as good as the folder itself."""
 
 import hashlib
+import json
 
 import pytest
 
@@ -114,3 +115,71 @@ def test_an_index_that_only_a_folder_names(stage, where):
             ended = stage.run(UV, *words)
             assert ended.code == 0, ended.err
         assert stage.installed == {"apart": "1.0", "app": "1.0"}
+
+
+DEV = "[dependency-groups]\ndev = [\"lib; python_version > '3'\"]\n"
+ENTRIES = {
+    "a folder": 'path = "../lib"',
+    "an absolute one": 'path = "{lib}"',
+    "an editable": 'path = "../lib", editable = true',
+    "a member": "workspace = true",
+}
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+@pytest.mark.parametrize(
+    "words", [["--group", "packages/app/pyproject.toml:dev"], ["-r", "packages/app/pyproject.toml"]]
+)
+def test_files_and_groups_of_projects_as_plain_uv(stage, words, entry):
+    if entry == "a member":
+        workspace(stage)
+    lib = folder(stage, "packages/lib", requires=["more<2"])
+    more = DEV + sources("lib", ENTRIES[entry].format(lib=lib))
+    folder(stage, "packages/app", requires=["lib; python_version > '3'", "good; python_version < '3'"], more=more)
+    ended = stage.run(UV, "pip", "install", *words)
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"lib": "1.0", "more": "1.0"}
+    ours = told(stage)
+    plain_uv(stage, "pip", "install", "--reinstall", *words)
+    assert told(stage) == ours
+    assert stage.run(UV, "pip", "install", "--reinstall", *words, "--no-sources").code == 1
+
+
+def told(stage):
+    (path,) = stage.environment.glob("lib/python*/site-packages/lib-1.0.dist-info/direct_url.json")
+    found = json.loads(path.read_text())
+    return found["url"], found["dir_info"].get("editable", False)
+
+
+@pytest.mark.parametrize("variable", [{"UV_NO_SOURCES": "1"}, {"UV_NO_SOURCES_PACKAGE": "lib"}], ids=str)
+def test_variables_switch_sources_off(stage, variable):
+    stage.wheel("lib", "3.0", YES)
+    stage.policy(LOCAL)
+    folder(stage, "lib", requires=["more"])
+    folder(stage, "app", requires=["lib"], more=DEV + sources("lib", 'path = "../lib"'))
+    for words in (["./app"], ["-r", "app/pyproject.toml"], ["--group", "app/pyproject.toml:dev"]):
+        ended = stage.run(UV, "pip", "install", "--reinstall", *words, env=variable)
+        assert ended.code == 0, ended.err
+        assert "no effect" not in ended.err
+        assert stage.installed["lib"] == "3.0"
+    code = "import importlib.metadata as m; print(m.version('lib'))"
+    for words in (["tool", "run", "--from", "./app"], ["run", "--no-project", "--with", "./app"]):
+        ended = stage.run(UV, *words, "python", "-c", code, env=variable)
+        assert (ended.code, ended.out) == (0, "3.0\n"), ended.err
+
+
+@pytest.mark.parametrize("entry", ["a folder", "an absolute one", "an editable", "a member"])
+@pytest.mark.parametrize(
+    "words",
+    [["app/pyproject.toml"], ["--group", "app/pyproject.toml:dev", "--group", "app/pyproject.toml:more"]],
+    ids=["file", "groups"],
+)
+def test_compiled_as_plain_uv(stage, words, entry):
+    lib = folder(stage, "lib", requires=["more<2"])
+    what = ENTRIES[entry].format(lib=lib) if entry != "a member" else 'path = "../lib", package = true'
+    folder(stage, "app", requires=["lib"], more=DEV + 'more = ["good"]\n' + sources("lib", what))
+    expected = plain_uv(stage, "pip", "compile", "-q", *words)
+    ended = stage.run(UV, "pip", "compile", "-q", *words)
+    assert (ended.code, ended.out.replace("--no-cache ", "")) == (0, expected.replace("--no-cache ", "")), ended.err
+    assert "lib" in ended.out
+    assert not stage.marker.exists()
