@@ -6,7 +6,7 @@
   `rooms`: folders of one run alone; `several`: runs of one command, told as one;
 - `heads`, `knowledge`: what the logs say, at the pinned and the newest head; `update`, `brought`: moving the pins;
   `bundles`, `bundling`: what stands in for logs out of reach, and how it is made;
-- `keeper`: the gateway's questions answered; `hosts`: who may be asked; `foresight`: what
+- `keeper`: the gateway's questions answered; `ledger`: what it notes; `hosts`: who may be asked; `foresight`: what
   the tool will ask for next, got early;
 - `deciding`, `cases`: each file decided; `documents`: its provenance, `carrying`, `originals`: files of the same
   content, got where a policy asks; `asking`, `logins`: how all of that is asked for;

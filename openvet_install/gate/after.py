@@ -78,9 +78,9 @@ def changes(
     local = _local(before, after, projects)
     cached += [local_decision(project, name, new[name]) for name, project in local.items()]
     let_through: dict[tuple[str, str], list[tuple[Decision, Contents]]] = {}
-    for decision, contents in keeper.opened():
+    for decision, contents in keeper.ledger.opened():
         let_through.setdefault((contents.name, contents.version), []).append((decision, contents))
-    sent = {one.decision.file.url for one in keeper.gone_out()}
+    sent = {one.decision.file.url for one in keeper.ledger.gone_out()}
     for name, version in new.items():
         if name in local:
             continue
@@ -114,7 +114,7 @@ def strays_of(findings: Iterable[Finding]) -> list[Stray]:
 
 def half_installed(strays: Sequence[Stray], keeper: Keeper, places: Places) -> list[Stray]:
     """Return what is gone again and was no more than the beginning of a released wheel: the tool was cut off."""
-    releases = [release_of(one.contents) for one in keeper.opened() if one.contents.kind == "wheel"]
+    releases = [release_of(one.contents) for one in keeper.ledger.opened() if one.contents.kind == "wheel"]
     ground = {path for release in releases for path in places_of(release, places)}
     folders = {path.rpartition("/")[0] for path in ground}
 
@@ -156,9 +156,9 @@ def _may_be_built(name: str, version: str, keeper: Keeper, *, fits: Fit, chooses
 
     Not if a wheel of it went out, and not if one was to be had that fits, unless something made the tool choose.
     """
-    if any(one.decision.file.is_wheel and _is(one.decision, name, version) for one in keeper.gone_out()):
+    if any(one.decision.file.is_wheel and _is(one.decision, name, version) for one in keeper.ledger.gone_out()):
         return False
-    shown = (one for one in keeper.decisions().get(name, ()) if one.shown and one.file.version == version)
+    shown = (one for one in keeper.ledger.decisions().get(name, ()) if one.shown and one.file.version == version)
     return chooses or not any(one.file.is_wheel and one.file.yanked is False and fits(one.file) for one in shown)
 
 
@@ -228,7 +228,7 @@ def made_anew(target: Target, before: tuple[int, int] | None) -> Iterator[Stray]
 
 def _stored(name: str, version: str, keeper: Keeper, archives: Archives) -> Iterator[tuple[Decision, Contents]]:
     """Yield the shown files of a release that our store holds, opened again."""
-    for decision in keeper.decisions().get(name, ()):
+    for decision in keeper.ledger.decisions().get(name, ()):
         sha256 = decision.file.sha256
         if decision.file.version != version or not decision.shown or sha256 is None:
             continue

@@ -123,7 +123,7 @@ def run(around: Around, chosen: Setting, environ: Mapping[str, str], *, every: b
         result.signal = ended.signal
         result.interrupted = ended.interrupted
         faults = list(gateway.faults)
-        if every or TOLD in environ or told or faults or not keeper.untouched:
+        if every or TOLD in environ or told or faults or not keeper.ledger.untouched:
             result.logs = knowledge.logs
             _conclude(result, keeper, faults, told, every=every)
         else:  # the command is all there is to tell; what reads logs and pages need not even be imported
@@ -141,7 +141,7 @@ def _conclude(result: Run, keeper: Keeper, faults: list[BaseException], told: li
     if every or failed:
         keeper.read_all()
     needs = map(Needs.of, keeper.read())
-    seen = seen_by(keeper, [one.decision for one in keeper.gone_out()], faults)
+    seen = seen_by(keeper, [one.decision for one in keeper.ledger.gone_out()], faults)
     conclude(result, seen, Wanted([], needs, None), Fit(None, None), {}, every=every)
     if result.exit_code == EXIT_BUG:
         return

@@ -1,7 +1,4 @@
-"""The gate's side of the gateway: which files a page may show, which bytes may go out.
-
-Everything that a report needs later is noted here, in our own process (threat T14).
-"""
+"""The gate's side of the gateway: which files a page may show, which bytes may go out."""
 
 from __future__ import annotations
 
@@ -9,11 +6,9 @@ import functools
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Protocol
 
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from openvet_install.archive import ArchiveError
@@ -23,9 +18,8 @@ from openvet_install.files import File, FilenameError, filename_of, parse_filena
 from openvet_install.gate.deciding import Deciding, carrying_of
 from openvet_install.gate.digests import shared
 from openvet_install.gate.hosts import Hosts
-from openvet_install.gate.model import Trouble
+from openvet_install.gate.ledger import Ledger, Release
 from openvet_install.gateway import Refusal, Released
-from openvet_install.gateway.unread import Unread
 from openvet_install.settle import best_shown, settle
 
 if TYPE_CHECKING:
@@ -40,6 +34,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.remembered import Archives
     from openvet_install.gateway import Blob
     from openvet_install.gateway.pages import Page
+    from openvet_install.gateway.unread import Unread
 
 FORBIDDEN = 403
 BAD_GATEWAY = 502
@@ -50,13 +45,6 @@ class Listed(Protocol):
 
     def __call__(self, index: str, project: str) -> Sequence[File]:
         """Return them, none where the index does not know the project."""
-
-
-class Release(NamedTuple):
-    """A file whose bytes were let through: its decision and what the archive holds."""
-
-    decision: Decision
-    contents: Contents
 
 
 class Ahead(Protocol):
@@ -108,24 +96,14 @@ class Keeper:
         self._exact = exact or {}
         self._fits = fits
         self._demands = demands
-        self._by_url: dict[str, Decision] = {}
         self._archives = archives
         self._seen: dict[tuple[str, str], Contents] = {}
         self._assumed: set[str] = set()
-        self._unread: dict[str, set[str]] = {}
-        self._left: dict[str, list[Unread]] = {}
         self.ahead: Ahead | None = None
         self.note: Callable[[str, str], None] | None = None
         self.hears_login: Callable[[str, str | None], None] | None = None
         self.instead: Callable[[str, str | None], str | None] | None = None
-        self.pages: dict[str, dict[str, Decision]] = {}
-        self.asked: set[str] = set()
-        self.released: dict[str, Release] = {}
-        self.served: dict[str, Release] = {}
-        self.broken: dict[str, Decision] = {}
-        self.refused: dict[str, Decision] = {}
-        self.troubles: list[Trouble] = []
-        self.faults: list[Trouble] = []
+        self.ledger = Ledger()
 
     def admits(self, scheme: str, host: str, port: int) -> bool:
         """Admit configured indexes and the hosts that their pages link to (threat T34)."""
@@ -147,35 +125,13 @@ class Keeper:
         audited = self._knowledge.audited(project)
         return None if audited and self._originals is not None else audited
 
-    @property
-    def untouched(self) -> bool:
-        """Whether nothing was asked for in this run."""
-        noted = (self.pages, self.released, self.broken, self.refused, self.troubles, self.faults)
-        with self._lock:
-            return not any(noted)
-
-    def decisions(self) -> dict[str, list[Decision]]:
-        """Return the decisions about every page that was asked for, by normalised name."""
-        with self._lock:
-            return {name: list(found.values()) for name, found in self.pages.items()}
-
-    def opened(self) -> list[Release]:
-        """Return the files whose bytes may go out: they hashed right, were opened and judged."""
-        with self._lock:
-            return list(self.released.values())
-
     def read(self) -> list[Contents]:
         """Return the archives whose metadata the tool may know."""
-        return [one.contents for one in self.opened()]
+        return [one.contents for one in self.ledger.opened()]
 
     def elsewhere(self) -> frozenset[str]:
         """Return the packages that were shown although nothing this target needs asks for them."""
         return frozenset()
-
-    def gone_out(self) -> list[Release]:
-        """Return the files whose whole body was sent."""
-        with self._lock:
-            return list(self.served.values())
 
     def page(self, page: Page, login: str | None = None) -> Page:
         """Reduce a page, or a flat list of links, to what may be seen. Raises what `Deciding` raises."""
@@ -187,10 +143,7 @@ class Keeper:
         judged = {name: self.judge(name, files, page.unread) for name, files in projects.items()}
         shown = {url for name, decisions in judged.items() for url in self._listed(name, decisions)}
         self.hosts.link(page.url, shown)
-        with self._lock:
-            for name in projects:
-                self._unread.get(name, set()).discard(page.url)
-                self.asked.add(name)
+        self.ledger.answered(page.url, projects)
         return replace(page, files=tuple(file for file in page.files if file.url in shown))
 
     def _listed(self, _project: str, decisions: Sequence[Decision]) -> set[str]:
@@ -209,10 +162,7 @@ class Keeper:
         if unread is not None and best is not None:
             decided += self._deciding(unread.above(best))
         decisions = list(map(self._not_instead, self._settle(project, decided)))
-        with self._lock:
-            self._note(project, decisions)
-            if unread is not None:
-                self._left.setdefault(project, []).append(unread)
+        self.ledger.judged(project, decisions, unread)
         if self.ahead is not None:
             self.ahead.judged(project, decisions)
         return decisions
@@ -253,8 +203,7 @@ class Keeper:
         """Return a lock's files; those whose index is known to list them are no longer only claimed."""
         if not any(hangs_on_index(file, self._rules, self._now) for file in files):
             return list(files)
-        with self._lock:
-            known = {url: one.file for url, one in self._by_url.items() if not one.file.claimed}
+        known = self.ledger.listed()
         if listed is not None and not all(file.url in known for file in files):
             known |= {file.url: file for file in listed(index, project)}
 
@@ -276,32 +225,24 @@ class Keeper:
         with self._lock:
             return list(self._seen.values())
 
-    def _note(self, project: str, decisions: Iterable[Decision]) -> None:
-        known = self.pages.setdefault(project, {})
-        for one in decisions:
-            known[one.file.url] = one
-            self._by_url[one.file.url] = one
-
     def read_above(self, chosen: Mapping[str, str]) -> None:
         """Judge what pages list above the versions that were taken: it may have been held back."""
+        left = self.ledger.unread()
         for name, version in chosen.items():
-            self._read_on(name, functools.partial(_above, Version(version)))
+            self._read_on(name, [file for one in left.get(name, ()) for file in one.above(Version(version))])
 
     def read_all(self) -> None:
         """Judge everything that pages list, for words about what was withheld."""
-        for name in list(self._left):
-            self._read_on(name, Unread.files)
+        for name, left in self.ledger.unread().items():
+            self._read_on(name, [file for one in left for file in one.files()])
 
-    def _read_on(self, project: str, read: Callable[[Unread], Iterable[File]]) -> None:
-        with self._lock:
-            known = dict(self.pages.get(project, {}))
-            left = list(self._left.get(project, ()))
-        files = {file.url: file for unread in left for file in read(unread) if file.url not in known}
+    def _read_on(self, project: str, listed: Iterable[File]) -> None:
+        judged = self.ledger.about(project)
+        known = {one.file.url for one in judged}
+        files = {file.url: file for file in listed if file.url not in known}
         if files:
-            decisions = [*known.values(), *self._deciding(files.values())]
-            settled = self._settle(project, decisions)
-            with self._lock:
-                self._note(project, settled)
+            decided = self._deciding(files.values())
+            self.ledger.judged(project, self._settle(project, [*judged, *decided]))
 
     def take(self, decision: Decision, blob: Blob) -> bool:
         """Open a copy of an archive of this machine that was judged; an invalid one is noted as broken."""
@@ -309,9 +250,7 @@ class Keeper:
 
     def refuse_local(self, decision: Decision) -> None:
         """Note that something on this machine that was needed is not released; this replaces what was judged."""
-        with self._lock:
-            if decision.file.url in self._by_url:
-                self._note(decision.file.name, [decision])
+        self.ledger.revise(decision)
         if decision.reason.klass is ReasonClass.BROKEN:
             self._break(decision.file.url, decision)
         else:
@@ -319,14 +258,12 @@ class Keeper:
 
     def expected(self, url: str) -> File | None:
         """Return what a page said of this URL."""
-        with self._lock:
-            known = self._by_url.get(url)
+        known = self.ledger.of(url)
         return known.file if known is not None else self.hosts.named(url)
 
     def refuse(self, url: str, file: File | None) -> Refusal | None:
         """Refuse before any download what a page has already withheld."""
-        with self._lock:
-            known = self._by_url.get(url)
+        known = self.ledger.of(url)
         if known is None:
             if file is None and not self.hosts.are_linked(url):
                 return Refusal(FORBIDDEN, "openvet: not what was named", "of this host only the named files are let in")
@@ -355,7 +292,7 @@ class Keeper:
             self.trouble(url, error.what)
             return Refusal(BAD_GATEWAY, "openvet: undecided", error.what)
         except InvalidError as error:
-            self._fault(error)
+            self.ledger.fault(error)
             return Refusal(FORBIDDEN, "openvet: a log is invalid", error.what)
 
     def _unapproved(self, url: str, decision: Decision, _blob: Blob) -> Released | Refusal:
@@ -364,9 +301,7 @@ class Keeper:
 
     def _unsure(self, decision: Decision) -> Refusal | None:
         """Refuse a silent file while another index did not answer for its name: it may be internal (T46, T47)."""
-        with self._lock:
-            unread = bool(self._unread.get(decision.file.name))
-        if not unread or decision.action is Action.ALLOW:
+        if self.ledger.is_whole(decision.file.name) or decision.action is Action.ALLOW:
             return None
         detail = f"{decision.file.filename} is not approved, and another index did not answer for {decision.file.name}"
         return Refusal(BAD_GATEWAY, "openvet: undecided", detail)
@@ -384,8 +319,7 @@ class Keeper:
             return self._break(url, broken(decision.file, Reason.ARCHIVE_INVALID, error.what))
         if self.note is not None:
             self.note(blob.sha256, filename)
-        with self._lock:
-            self.released[url] = Release(decision, contents)
+        self.ledger.release(url, Release(decision, contents))
         if self.ahead is not None:
             self.ahead.opened(contents)
         return Released(blob, contents.metadata if decision.file.is_wheel else None)
@@ -396,31 +330,17 @@ class Keeper:
 
     def kept(self, url: str) -> None:
         """Note that bytes were asked for that stay here."""
-        with self._lock:
-            known = self._by_url.get(url)
+        known = self.ledger.of(url)
         if known is not None:
             self._refusal(url, known)
 
     def sent(self, url: str) -> None:
         """Note that the whole body of a released file went out: it may be installed now."""
-        with self._lock:
-            if url in self.released:
-                self.served[url] = self.released[url]
+        self.ledger.sent(url)
 
     def trouble(self, url: str, what: str) -> None:
         """Note that something upstream was out of reach."""
-        parts = urlsplit(url)
-        host = parts.hostname or url
-        project = canonicalize_name(parts.path.rstrip("/").rpartition("/")[2])
-        with self._lock:
-            self._unread.setdefault(project, set()).add(url)
-            told = Trouble(name=host, what=what)
-            if told not in self.troubles:
-                self.troubles.append(told)
-
-    def _fault(self, error: InvalidError) -> None:
-        with self._lock:
-            self.faults.append(Trouble(name="log", what=error.what, detail=error.where, hint=error.hint))
+        self.ledger.trouble(url, what)
 
     def _hashed(self, file: File) -> File:
         if file.sha256 is not None:
@@ -434,13 +354,11 @@ class Keeper:
 
     def _decision(self, url: str, file: File) -> Decision:
         """Return the page's decision if it was about these bytes, else decide now, siblings included."""
-        with self._lock:
-            known = self._by_url.get(url)
-            others = list(self.pages.get(file.name, {}).values())
+        known = self.ledger.of(url)
         if known is not None and known.file.sha256 == file.sha256 and not file.digests:
             return known
         (decision,) = self._deciding([file])
-        here = release_of(file.version)
+        here, others = release_of(file.version), self.ledger.about(file.name)
         siblings = [one for one in others if release_of(one.file.version) == here and one.file.url != url]
         return settle([decision, *siblings], self._rules)[0]
 
@@ -450,8 +368,7 @@ class Keeper:
         return File(name=name, version=version, filename=filename, url=url, index=url)
 
     def _refusal(self, url: str, decision: Decision) -> Refusal:
-        with self._lock:
-            self.refused[url] = decision
+        self.ledger.refuse(url, decision)
         return self._words(decision)
 
     def _words(self, decision: Decision) -> Refusal:
@@ -459,10 +376,5 @@ class Keeper:
         return Refusal(FORBIDDEN, reason, f"{decision.file.filename}: {decision.detail or decision.reason.code}")
 
     def _break(self, url: str, decision: Decision) -> Refusal:
-        with self._lock:
-            self.broken[url] = decision
-        return self._refusal(url, decision)
-
-
-def _above(version: Version, unread: Unread) -> tuple[File, ...]:
-    return unread.above(version)
+        self.ledger.breaks(url, decision)
+        return self._words(decision)

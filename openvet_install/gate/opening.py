@@ -106,17 +106,17 @@ def seen_by(keeper: Keeper, sent: Sequence[Decision], faults: Sequence[BaseExcep
     from openvet_install.gate.outcome import Seen  # noqa: PLC0415 - not before the tool starts
 
     return Seen(
-        pages=keeper.decisions(),
+        pages=keeper.ledger.decisions(),
         sent=sent,
-        refused=list(keeper.refused.values()),
-        broken=list(keeper.broken.values()),
-        faults=keeper.faults + [_told(one) for one in faults if isinstance(one, InvalidError)],
+        refused=keeper.ledger.refused,
+        broken=keeper.ledger.broken,
+        faults=keeper.ledger.faults + [_told(one) for one in faults if isinstance(one, InvalidError)],
         bugs=[_told(one) for one in faults if not isinstance(one, (InvalidError, UndecidedError))],
         troubles=list(
-            dict.fromkeys(keeper.troubles + [_told(one) for one in faults if isinstance(one, UndecidedError)])
+            dict.fromkeys(keeper.ledger.troubles + [_told(one) for one in faults if isinstance(one, UndecidedError)])
         ),
         elsewhere=keeper.elsewhere(),
-        asked=frozenset(keeper.asked),
+        asked=keeper.ledger.asked,
     )
 
 

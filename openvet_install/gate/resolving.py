@@ -108,7 +108,7 @@ class Resolver(Keeper):
         for one in decisions:
             if one.shown or one.file.url not in shown:
                 continue
-            instead = self.released.get(self.metadata_of(one.file.url))
+            instead = self.ledger.released(self.metadata_of(one.file.url))
             if instead is not None or not one.file.is_wheel:
                 yield one, instead.contents.metadata if instead is not None else b""
                 continue
@@ -142,7 +142,7 @@ class Resolver(Keeper):
     def settled(self) -> bool:
         """Tell, where no lock says it, whether nothing that was shown unapproved is needed by this target."""
         found = [
-            max(self.decisions()[name], key=lambda one: Version(one.file.version))
+            max(self.ledger.about(name), key=lambda one: Version(one.file.version))
             for name in self._whole_ones - self.elsewhere()
         ]
         for newest in found:

@@ -241,7 +241,7 @@ def _behind_the_gate(
         state=folders.state,
     )
     result.strays += output.strays(keeper, filter(None, map(name_of, projects_of(plan.argv))))
-    sent = [one.decision for one in keeper.gone_out()] + found.cached
+    sent = [one.decision for one in keeper.ledger.gone_out()] + found.cached
     if every or ended is None or ended.code:
         keeper.read_all()
     else:

@@ -98,7 +98,7 @@ def judged(entries, exemptions, modes, kind, *, quick):
     read = parse_page(body, kind, URL, index=INDEX, wanted=keeper.wanted if quick else None)
     shown = {file.url for file in keeper.page(read).files}
     keeper.read_all()
-    words = {one.file.url: (one.action, one.reason) for one in keeper.decisions().get("goodlib", ())}
+    words = {one.file.url: (one.action, one.reason) for one in keeper.ledger.decisions().get("goodlib", ())}
     return shown, words
 
 
