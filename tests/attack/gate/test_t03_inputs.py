@@ -109,7 +109,7 @@ def test_nor_by_what_a_project_says_to_uv(stage, text):
 
 DISGUISED = {
     PIP: [
-        ["--prox", ""], ["--proxy="], ["--trusted", "h"], ["--isol"],
+        ["--prox", ""], ["--proxy="], ["--trusted", "h"], ["--find-l", "d"], ["--isol"],
         ["--no-proxy"], ["--cache-d", "d"], ["--use-dep", "x"], ["--targ", "d"], ["--no-build-is"],
         ["--pref", "d"], ["--roo", "d"], ["--us"], ["--sr", "d"], ["-ed"], ["-cd"], ["--build-c", "d"],
         ["--requirements-from-script", "d"], ["--group", "d"],
@@ -303,7 +303,7 @@ def test_a_group_that_would_be_more_lines_in_a_file(stage, tool, end):
     stopped(stage, stage.run(*tool, "--group", "dev"), 64, before=before)
 
 
-@pytest.mark.parametrize("words", [["--find-l", "d"], ["-fd"], ["-qqf", "d"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["-fd"], ["-qqf", "d"]], ids=" ".join)
 def test_a_folder_by_a_flag_in_disguise_is_judged(stage, words):
     """Where nothing is at the place, pip goes on without it; where an archive is, nobody may have audited it."""
     evil_sdist(stage)
