@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.installers.choice import helpers_path, prefix_of
+from openvet_install.installers.commands import links_of
 from openvet_install.installers.environment import gateway_variables
+from openvet_install.installers.mirror import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from openvet_install.gate.model import Run
     from openvet_install.installers.commands import Plan
@@ -33,7 +35,22 @@ def variables_of(plan: Plan, folder: Path, *, url: str, bundle: Path, cache: Pat
     search = helpers_path(
         helpers, plan.environment, plan.cwd, avoid=(str(plan.target.prefix), prefix_of(str(plan.target.python)))
     )
-    return {**plan.environment, **search, "TMPDIR": str(temporary), **ours}
+    return {**plan.environment, **search, **_configured(plan, folder), "TMPDIR": str(temporary), **ours}
+
+
+def _configured(plan: Plan, folder: Path) -> dict[str, str]:
+    """Say where the user's configurations lie, if uv's is another one; all else there is what it was."""
+    found = next((one for one in links_of(plan.argv) if one.home is not None), None)
+    if found is None or found.home is None or found.config is None:
+        return {}
+    copy = folder / "config"
+    (copy / "uv").mkdir(mode=0o700, parents=True)
+    for inside in ("", "uv"):
+        for one in Path(found.home, inside).iterdir():
+            if (inside, one.name) not in (("", "uv"), ("uv", "uv.toml")):
+                (copy / inside / one.name).symlink_to(one)
+    write_private(copy / "uv" / "uv.toml", found.config)
+    return {"XDG_CONFIG_HOME": str(copy)}
 
 
 def start(result: Run, plan: Plan, sandbox: Sandbox, variables: Mapping[str, str], folder: Path) -> Ended:

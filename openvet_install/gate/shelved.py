@@ -43,20 +43,36 @@ def handed(plan: Plan, folder: Path) -> Handed | None:
     return Handed(place, before, shelves.for_uv(before) if before is not None else None, shelves)
 
 
+def _named_for_people(plan: Plan, folder: Path) -> None:
+    """Let the files of an export name folders as people do, where uv was given our copies in `folder`."""
+    exported = plan.resolution is not None and plan.resolution.header is not None and plan.compiled is None
+    for path in plan.resolution.files if exported and plan.resolution is not None and folders_in(plan.argv) else ():
+        place = Path(os.path.realpath(path))
+        raw = place.read_bytes() if place.is_file() else b""
+        if (named := plan.for_people(raw, folder)) != raw:
+            replace_file(place, named)
+
+
 @contextmanager
 def shelved_lock(plan: Plan, folder: Path) -> Iterator[None]:
-    """Let a lock name the copies in `folder` for the time of the block. Raises what `handed` raises."""
+    """Let a lock name the copies in `folder` for the time of the block; afterwards nothing does.
+
+    Raises what `handed` raises.
+    """
     found = handed(plan, folder)
-    if found is None:
-        yield
-        return
     try:
-        if found.handed is not None:
+        if found is not None and found.handed is not None:
             replace_file(found.place, found.handed.encode())
         yield
     finally:
-        after = found.place.read_text("utf-8") if found.place.is_file() else None
-        if after is not None and after == found.handed and found.before is not None:
-            replace_file(found.place, found.before.encode())
-        elif after is not None:
-            replace_file(found.place, found.shelves.for_people(after).encode())
+        if found is not None:
+            _put_back(found)
+        _named_for_people(plan, folder)
+
+
+def _put_back(found: Handed) -> None:
+    after = found.place.read_text("utf-8") if found.place.is_file() else None
+    if after is not None and after == found.handed and found.before is not None:
+        replace_file(found.place, found.before.encode())
+    elif after is not None:
+        replace_file(found.place, found.shelves.for_people(after).encode())

@@ -274,8 +274,16 @@ class Plan:
     def written_in(self, folder: Path) -> Written | None:
         """Return what the tool has written that only the user may get."""
         said = folder / STDOUT
-        shown = Written(said.read_bytes(), {}) if self._shows and said.exists() else None
+        shown = Written(self.for_people(said.read_bytes(), folder), {}) if self._shows and said.exists() else None
         return shown if self.compiled is None else self.compiled.mirror.read(folder)
+
+    def for_people(self, raw: bytes, folder: Path) -> bytes:
+        """Return what an export says, with the names that people gave folders in place of our copies."""
+        for one in links_of(self.argv):
+            if one.path is not None:
+                copy = f"--find-links {one.copy(folder)}\n"
+                raw = raw.replace(os.fsencode(copy), os.fsencode(f"--find-links {one.typed}\n"))
+        return raw
 
     def streams(self, folder: Path) -> dict[str, str]:
         """Return the files that stand for standard streams of the tool."""

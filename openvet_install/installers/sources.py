@@ -78,7 +78,8 @@ class Links:
 
     `typed` is what a folder was named by. `told`: it is no word of the command, as the tool reads it in a file.
     `mirrored`: the tool works in a mirror, and finds the copy of a folder there. `config`: uv's configuration names the
-    folder, and this text, which does not, takes its place.
+    folder, and this text, which does not, takes its place: that of all files, or of the one below `home`, the folder of
+    the user's configurations.
     """
 
     origin: str
@@ -88,6 +89,7 @@ class Links:
     told: bool = False
     mirrored: bool = False
     config: str | None = None
+    home: str | None = None
 
     @property
     def absolute(self) -> bool:
@@ -115,7 +117,7 @@ class Links:
         if self.told:
             return ()
         named = f"--find-links={self.address(folder)}"
-        if self.config is None:
+        if self.config is None or self.home is not None:
             return (named,)
         place = folder / "uv.toml"
         if not place.exists():

@@ -222,7 +222,7 @@ def read(
     of them: all faults of all files, each with file, line and key.
     """
     files = _files(start, environ, config_file=config_file, no_config=no_config)
-    return _judged(files, _Reader.judge, required=config_file)
+    return _judged(files, _Reader.judge, required=config_file, user=_of_user(environ))
 
 
 def of_project(folder: str) -> UvConfig:
@@ -237,11 +237,16 @@ def detours(start: str, environ: Mapping[str, str]) -> UvConfig:
     """Judge only what would lead uv around the gateway, for commands that may never start uv; raises as `read`."""
     named = environ.get("UV_CONFIG_FILE") or None
     without = environ.get("UV_NO_CONFIG", "").lower() in _TRUE
-    return _judged(_files(start, environ, config_file=named, no_config=without), _Reader.look, required=named)
+    files = _files(start, environ, config_file=named, no_config=without)
+    return _judged(files, _Reader.look, required=named, user=_of_user(environ))
 
 
 def _judged(
-    files: Iterable[tuple[str, bool]], judge: Callable[[_Reader, Mapping[str, Any]], None], *, required: str | None
+    files: Iterable[tuple[str, bool]],
+    judge: Callable[[_Reader, Mapping[str, Any]], None],
+    *,
+    required: str | None,
+    user: str,
 ) -> UvConfig:
     faults: list[InstallError] = []
     readers: list[_Reader] = []
@@ -258,18 +263,26 @@ def _judged(
             reader.table, reader.folders = table, required is None
             judge(reader, table)
             readers.append(reader)
-    _check_folders(readers, faults)
+    _check_folders(readers, faults, user)
     return _told(readers, faults)._replace(texts=texts)
 
 
-def _check_folders(readers: Sequence[_Reader], faults: list[InstallError]) -> None:
-    """Add a fault for folders in one of several files: in place of it and the others there could be no single one."""
+def _check_folders(readers: Sequence[_Reader], faults: list[InstallError], user: str) -> None:
+    """Add a fault for folders in one of several files: in place of it and the others there could be no single one.
+
+    For the user's own there can: uv is told where it lies.
+    """
     masked = {os.path.join(os.path.dirname(one.path), "pyproject.toml") for one in readers if not one.top}
     named = {one.path: [each for each in (*one.links, *one.pip_links) if each.path is not None] for one in readers}
     steering = [
         one for one in readers if uv_config_copy.steers(one.table) and (one.path not in masked or named[one.path])
     ]
     for reader in steering if len(steering) > 1 else ():
+        if reader.path == user:
+            home = os.path.dirname(os.path.dirname(user))
+            for listed in (reader.links, reader.pip_links):
+                listed[:] = [one if one.path is None else replace(one, home=home) for one in listed]
+            continue
         others = ", ".join(other.path for other in steering if other is not reader)
         faults += [
             ConfigError(
@@ -313,13 +326,17 @@ def _files(
     if no_config:
         return
     yield from ((path, True) for path in _project_files(start))
-    home = environ.get("HOME") or os.path.expanduser("~")
-    user = environ.get("XDG_CONFIG_HOME") or ""
-    yield os.path.join(user if os.path.isabs(user) else os.path.join(home, ".config"), "uv", "uv.toml"), False
+    yield _of_user(environ), False
     if environ.get("UV_NO_SYSTEM_CONFIG", "").lower() not in _TRUE:
         for folder in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep):
             yield os.path.join(folder, "uv", "uv.toml"), False
         yield os.path.join(MACHINE_FOLDER, "uv", "uv.toml"), False
+
+
+def _of_user(environ: Mapping[str, str]) -> str:
+    home = environ.get("HOME") or os.path.expanduser("~")
+    named = environ.get("XDG_CONFIG_HOME") or ""
+    return os.path.join(named if os.path.isabs(named) else os.path.join(home, ".config"), "uv", "uv.toml")
 
 
 def _project_files(start: str) -> Iterator[str]:

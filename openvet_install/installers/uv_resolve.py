@@ -344,7 +344,8 @@ def pinned_in(lock: Lock) -> dict[str, frozenset[str]]:
 
 def _check_emitted(tokens: Sequence[Token], around: Around) -> None:
     """Raise `UsageError` where an export would name copies of ours."""
-    named = has(tokens, "--emit-find-links") or last_of(tokens, "--format") not in (None, "requirements.txt")
+    named = (last_of(tokens, "--output-file") or "").endswith(".toml")
+    named = named or last_of(tokens, "--format") not in (None, "requirements.txt")
     if named and folders_in(around.links) and not has(tokens, "--frozen"):
         raise UsageError(
             "`--find-links` with a folder is not gated for what would name files of it",

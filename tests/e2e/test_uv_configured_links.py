@@ -109,3 +109,83 @@ def test_what_stays_refused_is_told(stage):
     configured(stage, 'find-links = ["w"]\n')
     ended = stage.run(UV, "venv", "--seed", "other")
     assert (ended.code, "venv" in ended.err) == (78, True)
+
+
+def beside(stage, where):
+    """A folder that the user's file names, and a project that says something to uv, too."""
+    configured(stage, f'no-index = true\nfind-links = ["{stage.project}/w"]\n[pip]\nno-deps = false\n', "user")
+    if where == "pyproject":
+        write(stage, "good<2", more='[tool.uv]\nresolution = "lowest"\n')
+    else:
+        (stage.project / "uv.toml").write_text('resolution = "lowest"\n')
+    shelf(stage, "good", "0.5", YES)
+    shelf(stage, "bad", "1.0")
+    stage.policy()
+
+
+@pytest.mark.parametrize("where", ["pyproject", "uv.toml"])
+def test_the_user_s_file_beside_that_of_a_project(stage, where):
+    """uv itself puts them together: it finds the user's with our copies."""
+    beside(stage, where)
+    plain_uv(stage, "lock")
+    expected = lock_of(stage)
+    assert b'version = "0.5"' in expected
+    (stage.project / "uv.lock").unlink()
+    for words in (["lock"], ["sync"], ["lock", "--locked"], ["export"], ["sync", "--locked"]):
+        ended = stage.run(UV, *words)
+        assert ended.code == 0, (words, ended.err)
+        assert lock_of(stage).decode() == expected.decode()
+    assert stage.installed == {"good": "0.5"}
+    ended = stage.run(UV, "pip", "install", "--reinstall", "good")
+    assert ended.code == 0, ended.err
+    for words in (["pip", "install", "bad"], ["add", "bad"], ["run", "--with", "bad", "python", "-V"]):
+        ended = stage.run(UV, *words)
+        assert ended.code == 77, (words, ended.err)
+    assert stage.installed == {"good": "0.5"}
+    assert stage.leftovers == []
+
+
+def test_add_beside_the_user_s_folder(stage):
+    """uv writes its index into the project, which is configuration, too."""
+    configured(stage, f'find-links = ["{stage.project}/w"]\n', "user")
+    stage.wheel("more", "1.0", YES)
+    stage.policy()
+    for name in ("more", "good"):
+        ended = stage.run(UV, "add", f"{name}<2")
+        assert ended.code == 0, ended.err
+    assert "[[tool.uv.index]]" in (stage.project / "pyproject.toml").read_text()
+    assert stage.installed == {"good": "1.0", "more": "1.0"}
+
+
+def test_what_else_lies_beside_the_user_s_file_is_there(stage):
+    beside(stage, "uv.toml")
+    git = stage.folder / "config" / "git"
+    git.mkdir()
+    (git / "config").write_text("[user]\nname = me\n")
+    code = "import os; print(open(os.environ['XDG_CONFIG_HOME'] + '/git/config').read())"
+    backend = f"exec({code!r})\n"
+    place = stage.project / "mine"
+    place.mkdir()
+    (place / "backend.py").write_text(backend + "import sys; sys.exit(0)\n")
+    (place / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    ended = stage.run(UV, "pip", "install", "./mine", "--target", "t")
+    assert "name = me" in ended.err
+
+
+@HOW
+def test_exports_name_folders_as_people_do(stage, how):
+    configured(stage, "")
+    for words in (["--emit-find-links"], ["--emit-find-links", "-o", "out.txt"], ["--no-hashes", "--emit-find-links"]):
+        more = ["export", "--no-index", "-f", named(stage, how), *words]
+        found = []
+        for run in (plain_uv, lambda stage, *words: stage.run(UV, *words).out):
+            said = run(stage, *more).replace("uv --no-cache export", "uv export")
+            out = stage.project / "out.txt"
+            found.append((said, out.read_text().replace("uv --no-cache export", "uv export") if out.exists() else ""))
+            out.unlink(missing_ok=True)
+        assert found[0] == found[1]
+        assert "--find-links" in found[0][0]
+    ended = stage.run(UV, "export", "--no-index", "-f", named(stage, how), "-o", "pylock.toml")
+    assert (ended.code, "would name files of it" in ended.err) == (64, True), ended.err
