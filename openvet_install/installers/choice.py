@@ -135,7 +135,7 @@ def find_uv(environ: Mapping[str, str], cwd: str, avoid: Sequence[str] = ()) -> 
     return Program(_packaged_uv(), tuple(skipped), ours=True)
 
 
-HELPERS = ("keyring", "git", "hg", "svn", "bzr")
+HELPERS = ("keyring", "git", "hg", "svn", "bzr", "nvidia-smi", "rocm_agent_enumerator")
 """Programs that pip and uv start by themselves, by name."""
 
 

@@ -44,6 +44,7 @@ from openvet_install.installers.target import guess, inspect, probe_uv
 from openvet_install.installers.tokens import Token, Tokeniser, has, refuse, values_of
 from openvet_install.installers.uv_around import TRUE, UNISOLATED, handed_on, look_around
 from openvet_install.installers.uv_sources import FILE, Member, ignored_by, said_by_variables
+from openvet_install.installers.uv_torch import with_torch
 from openvet_install.installers.uv_workspace import led_by
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def plan(
     around = look_around(tokens, environ, cwd, command.words)
     if command.words in _MAKING:
         return _plan_making(command.words, argv, environ, cwd, tokens=tokens, around=around, fetch=fetch)
+    around = with_torch(around, tokens)
     cwd, child, where = around.cwd, around.child, around.where
     tokens = [*named_by_variables(flag_table("uv", command.words), tokens, around.judged), *tokens]
     words = [token.spelled for token in tokens if token.flag is None]

@@ -90,9 +90,11 @@ class Around:
     def quiet(self, folder: Path) -> dict[str, str]:
         """Return the variables for asking uv something before the run; `folder` takes what it leaves.
 
-        No build can start: uv asks interpreters with `-I`, which do not look at PYTHONHOME, and builds without.
+        No build can start: uv asks interpreters with `-I`, which do not look at PYTHONHOME, and builds without. Nor
+        does a program that says which graphics card this is.
         """
-        return {**self.child, "UV_PYTHON_DOWNLOADS": "never", "TMPDIR": str(folder), "PYTHONHOME": os.devnull}
+        ours = {"UV_PYTHON_DOWNLOADS": "never", "UV_TORCH_BACKEND": "cpu", "PYTHONHOME": os.devnull}
+        return {**self.child, **ours, "TMPDIR": str(folder)}
 
 
 def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, words: tuple[str, ...]) -> Around:

@@ -39,6 +39,7 @@ from openvet_install.installers.uv import named_by_variables
 from openvet_install.installers.uv_around import UNISOLATED, handed_on, look_around
 from openvet_install.installers.uv_compile_inputs import Inputs
 from openvet_install.installers.uv_resolve import Resolution
+from openvet_install.installers.uv_torch import with_torch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +64,7 @@ def plan(
     fetch: FetchOutside,
 ) -> Plan:
     """Understand `uv pip compile`; `tokens` are its options, none of them refused. Errors: `uv.plan`."""
-    around = look_around(tokens, environ, cwd, command.words)
+    around = with_torch(look_around(tokens, environ, cwd, command.words), tokens)
     cwd, config = around.cwd, around.config.pip
     tokens = [*named_by_variables(flag_table("uv", command.words), tokens, around.judged), *tokens]
     output = last_of(tokens, "--output-file")

@@ -47,7 +47,8 @@ class UvConfig(NamedTuple):
     `system_certs`: the user's or the machine's file asks for the system's trust store (for the way out only).
     `selects`: some key says which files of a release to take. `pip`: the table of that name, each key from the file
     that is nearest. `texts`: the files of the project by path, as they were judged, those too that say nothing.
-    `links`: the pages and folders of `find-links`, `pip_links` those that count for `uv pip` alone.
+    `links`: the pages and folders of `find-links`, `pip_links` those that count for `uv pip` alone. `torch`: a backend
+    of PyTorch is named.
     """
 
     files: tuple[str, ...]
@@ -59,6 +60,7 @@ class UvConfig(NamedTuple):
     texts: Mapping[str, str] = MappingProxyType({})
     links: tuple[Links, ...] = ()
     pip_links: tuple[Links, ...] = ()
+    torch: bool = False
 
 
 @dataclass(slots=True)
@@ -72,6 +74,7 @@ class _Reader:
     no_index: bool = False
     system_certs: bool = False
     selects: bool = False
+    torch: bool = False
     pip: Mapping[str, Any] = field(default_factory=dict)
     links: list[Links] = field(default_factory=list)
     pip_links: list[Links] = field(default_factory=list)
@@ -93,6 +96,7 @@ class _Reader:
         for key, value in table.items():
             column = columns.get(key)
             self.selects = self.selects or key.startswith(_SELECTING)
+            self.torch = self.torch or key == "torch-backend"
             if column is None:
                 from difflib import get_close_matches  # noqa: PLC0415 - for an error only
 
@@ -314,6 +318,7 @@ def _told(readers: Sequence[_Reader], faults: list[InstallError]) -> UvConfig:
         pip={key: value for reader in reversed(readers) for key, value in reader.pip.items()},
         links=tuple(one for reader in readers for one in reader.links),
         pip_links=tuple(one for reader in readers for one in reader.pip_links),
+        torch=any(reader.torch for reader in readers),
     )
 
 

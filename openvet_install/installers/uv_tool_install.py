@@ -34,6 +34,7 @@ from openvet_install.installers.uv import named_by_variables
 from openvet_install.installers.uv_around import handed_on, look_around
 from openvet_install.installers.uv_sources import ignored_by
 from openvet_install.installers.uv_tool import asked_for, outside_of_projects
+from openvet_install.installers.uv_torch import with_torch
 from openvet_install.installers.uv_workspace import led_by
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def plan(
         around = look_around(
             outside_of_projects(tokens, command.words, folder / "nowhere"), environ, cwd, command.words
         )
+        around = with_torch(around, tokens)
         tokens = [*named_by_variables(flag_table("uv", command.words), tokens, around.judged), *tokens]
         uv_words.refuse_files((*added, *more), around.cwd, "--with-requirements")
         if any(one.path for one in around.links):
