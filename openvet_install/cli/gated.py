@@ -89,16 +89,27 @@ def tell_dropped(terminal: Terminal, names: Iterable[str]) -> None:
 
 
 def carry_out(plan: Plan, chosen: Setting, options: WrapperOptions, terminal: Terminal) -> Run:
-    """Run a plan behind the gate and say in words what it came to; the reports are the caller's to write."""
+    """Run a plan behind the gate and say in words what it came to; the reports are the caller's to write.
+
+    Nothing is said of a tentative one that came to nothing.
+    """
     from openvet_install.gate import project  # noqa: PLC0415 - imported meanwhile
     from openvet_install.report import text  # noqa: PLC0415 - imported meanwhile
 
     result = project.run(plan, chosen, os.environ, every=bool(options.reports))
+    if plan.tentative and came_to_nothing(result):
+        return result
     text.run(terminal, result, {one.scope: one.policy for one in chosen.policies})
     reports.tell_around(result)
     if os.environ.get(TIMINGS):
         _timings(terminal, result)
     return result
+
+
+def came_to_nothing(result: Run) -> bool:
+    """Tell whether the tool found no way, and has changed nothing."""
+    found_none = result.outcome.value in ("blocked", "failed") and result.signal is None
+    return found_none and result.nothing_changed and not result.strays
 
 
 def ended(result: Run) -> int:

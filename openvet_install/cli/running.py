@@ -99,7 +99,10 @@ def _install(running: Running, chosen: Setting, options: WrapperOptions, typed: 
                 raise plan
             gated.tell_dropped(terminal, [name for name in plan.dropped if name not in told])
             told.update(plan.dropped)
-            runs.append(gated.carry_out(plan, chosen, options, terminal))
+            done = gated.carry_out(plan, chosen, options, terminal)
+            if plan.tentative and gated.came_to_nothing(done):
+                continue
+            runs.append(done)
         except InstallError as error:
             if not running.goes_on:
                 raise

@@ -206,7 +206,8 @@ class Plan:
     in it is removed first; `remade`: the tool makes it anew, of the Python that `target` says, if it comes to that.
     `make`: how it is made before the tool starts, None where it stays. `compiled`: the tool works in a mirror of the
     user's folders. `houses`: folders with files of the lock, absolute. `warnings`: what a person should know about what
-    was asked. `argv` and `environment` may hold logins: not in `repr()`.
+    was asked. `tentative`: where it comes to nothing another plan follows, and only that is told of. `argv` and
+    `environment` may hold logins: not in `repr()`.
     """
 
     tool: str
@@ -242,6 +243,7 @@ class Plan:
     compiled: Compiled | None = None
     houses: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    tentative: bool = False
 
     def command(self, folder: Path) -> tuple[str, ...]:
         """Write the private copies into `folder` (of this run, 0700) and return the whole command."""

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections import defaultdict
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from openvet_install.errors import UsageError
+from packaging.utils import canonicalize_name
+
+from openvet_install.errors import InstallError, UsageError
 from openvet_install.installers import disk, fresh
+from openvet_install.installers.locks import read_lock
+from openvet_install.installers.mirror import write_private
 from openvet_install.installers.requirements import by_name
 from openvet_install.installers.target import ask, new_environment
 from openvet_install.installers.tokens import has, values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from packaging.requirements import Requirement
 
     from openvet_install.installers.commands import Plan
     from openvet_install.installers.requirements import FetchOutside
@@ -60,11 +70,42 @@ class Overlay:
         ended = ask([*command, "--", *words], self._child, self._cwd)
         return ended.returncode != 0 or _SATISFIED not in ended.stderr.decode(errors="replace")
 
-    def plan(self, environ: Mapping[str, str], *, typed: tuple[str, ...], fetch: FetchOutside) -> Plan:
-        """Make the environment, empty, and return the plan that fills it. Errors: `uv.plan`."""
+    def plans(
+        self, environ: Mapping[str, str], lock: Path | None, *, typed: tuple[str, ...], fetch: FetchOutside
+    ) -> Iterator[Plan]:
+        """Make the environment, empty, and yield the plan that fills it. Errors: `uv.plan`.
+
+        With the `lock` of a project its versions are taken if they can be: uv prefers them.
+        """
         python = str(self._base.python)
-        self._target = new_environment(self._uv, python, self._prefix, self._child, self._cwd)
-        return fresh.fill(self._target, self._tokens, (), environ, self._cwd, typed=typed, fetch=fetch)
+        target = self._target = new_environment(self._uv, python, self._prefix, self._child, self._cwd)
+        fill = partial(fresh.fill, target, self._tokens, (), environ, self._cwd, typed=typed, fetch=fetch)
+        pins = self._pins(lock) if lock is not None else []
+        if pins:
+            place = self._prefix.with_name("versions.txt")
+            write_private(place, "".join(f"{one}\n" for one in pins))
+            still = () if has(self._tokens, "--verbose") else ("--quiet",)
+            yield replace(fill(more=(*still, f"--constraints={place}")), tentative=True)
+        if not pins or not any(target.purelib.glob("*.dist-info")):
+            yield fill()
+
+    def _pins(self, lock: Path) -> list[str]:
+        """Return the versions of a lock that nothing speaks against that is asked for; none if it cannot be read."""
+        asked: dict[str, list[Requirement]] = defaultdict(list)
+        for word in fresh.separated(values_of(self._tokens, "--with")):
+            with suppress(UsageError):
+                asked[canonicalize_name(by_name(word).name)].append(by_name(word))
+        versions = defaultdict(set)
+        with suppress(InstallError):
+            for one in read_lock(lock).packages:
+                versions[canonicalize_name(one.name)].add(one.version if one.source.kind == "registry" else "")
+        return [
+            f"{name}=={version}"
+            for name, found in versions.items()
+            for version in found
+            if len(found) == 1 and version
+            if all(one.specifier.contains(version, prereleases=True) for one in asked[name])
+        ]
 
     def finish(self) -> Target:
         """Lay it over the environment below, when what was installed has been checked, and return it."""

@@ -74,6 +74,7 @@ class UvRun:
 
     def plans(self) -> Iterator[Plan]:
         """Yield what is to be installed; go on only after it was."""
+        lock = None
         if self._script is not None:
             for plan in self._of_script(self._script):
                 yield plan
@@ -82,8 +83,10 @@ class UvRun:
             plan = self._of_project()
             yield plan
             self._base = plan.target
+            lock = self._lock()
         else:
             self._base = self._as_it_is()
+            lock = self._lock() if self._in_project() else None
         if self._base is None:
             raise ValueError("nothing was planned")
         overlay = Overlay(
@@ -92,7 +95,7 @@ class UvRun:
         if overlay.is_needed():
             self._overlay = overlay
             environ = {name: value for name, value in self._environ.items() if name not in _OF_TOOLS}
-            yield overlay.plan(environ, typed=self._typed, fetch=self._fetch)
+            yield from overlay.plans(environ, lock, typed=self._typed, fetch=self._fetch)
 
     def program(self) -> Program:
         """Return what is to be started when everything is installed and checked.
@@ -158,10 +161,26 @@ class UvRun:
             return None
         return scripts.read_script(_read(path), first)
 
+    @property
+    def _start(self) -> Path:
+        return Path(os.path.abspath(os.path.join(self._cwd, last_of(self._around.where, "--project") or "")))
+
+    def _lock(self) -> Path | None:
+        """Return the lock of the project, or of the workspace around it."""
+        nearest = True
+        for one in (self._start, *self._start.parents):
+            if not (one / "pyproject.toml").is_file():
+                continue
+            uv = table_of(table_of(pyproject(str(one / "pyproject.toml"), str(one)), "tool"), "uv")
+            if (nearest or "workspace" in uv) and (one / "uv.lock").is_file():
+                return one / "uv.lock"
+            nearest = False
+        return None
+
     def _in_project(self) -> bool:
         if self._says("--no-project", "UV_NO_PROJECT"):
             return False
-        start = Path(os.path.abspath(os.path.join(self._cwd, last_of(self._around.where, "--project") or "")))
+        start = self._start
         nearest = next((one for one in (start, *start.parents) if (one / "pyproject.toml").is_file()), None)
         if nearest is None:
             return False
