@@ -11,12 +11,14 @@ from packaging.utils import canonicalize_name
 
 from openvet_install.errors import UsageError
 from openvet_install.installers.commands import PrivateCopy
-from openvet_install.installers.requirements import is_http
+from openvet_install.installers.requirements import is_http, requested_by
 from openvet_install.installers.tokens import has, values_of
+from openvet_install.installers.uv_sources import Member
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from openvet_install.installers.locks import Lock
     from openvet_install.installers.target import Target
     from openvet_install.installers.tokens import Token
     from openvet_install.installers.uv_sync import Locked
@@ -26,11 +28,15 @@ ALL = ":all:"
 
 
 class Given(NamedTuple):
-    """What a command was given: a lock and its copy, or neither; `files` are the other values."""
+    """What a command was given: a lock and its copy, or neither; `files` are the other values.
+
+    `folders` are those that the lock names, as the tool finds them in the copy.
+    """
 
     files: list[str]
     copy: PrivateCopy | None = None
     locked: Locked | None = None
+    folders: tuple[Member, ...] = ()
 
     @property
     def words(self) -> tuple[PrivateCopy, ...]:
@@ -46,7 +52,8 @@ def names_lock(value: str) -> bool:
 def given(values: Sequence[str], tokens: Sequence[Token], target: Target, cwd: str, *, flag: str = "") -> Given:
     """Read the lock among requirement files; `flag` is the one that the tool takes it with, empty for a bare word.
 
-    Raises `UsageError` for more than one, for folders in it and for one by URL, `LockError` and `LockContentError`.
+    Raises `UsageError` for more than one, for one by URL, and for folders that ask for something by address,
+    `LockError` and `LockContentError`.
     """
     found = [(value, match) for value in values if (match := _NAMED.fullmatch(value)) is not None]
     files = [value for value in values if not names_lock(value)]
@@ -63,19 +70,35 @@ def given(values: Sequence[str], tokens: Sequence[Token], target: Target, cwd: s
     path = Path(os.path.abspath(Path(cwd, match["path"])))  # noqa: PTH100 - links stay as people wrote them
     text = read_text(path)
     lock = parse_lock(text, path, "pylock")
-    folder = next((one for one in lock.packages if one.is_local), None)
-    if folder is not None:
-        raise UsageError(
-            f"`{folder.name}`: a folder in a lock that is given is not gated yet", where=lock.where(folder)
-        )
     wanted = Wanted(
         extras=frozenset(str(canonicalize_name(one)) for one in re.findall(r"[^\[\],\s]+", match["extras"] or "")),
         no_binary=_names(tokens, "--no-binary"),
         no_build=has(tokens, "--no-build") or _names(tokens, "--only-binary"),
     )
     selection = select_for(lock, target, wanted)
-    copy = PrivateCopy(flag, path.name, text, match["extras"] or "")
-    return Given(files, copy, Locked(lock=lock, selection=selection))
+    folders = tuple(_folders(lock))
+    requested_by(folders, cwd)  # what they need stands in the lock; none of it may lead elsewhere
+    copy = PrivateCopy(flag, path.name, _at_home(text, path) if folders else text, match["extras"] or "")
+    return Given(files, copy, Locked(lock=lock, selection=selection), folders)
+
+
+def _folders(lock: Lock) -> Iterator[Member]:
+    for one in lock.packages:
+        if one.is_local:
+            place = os.path.abspath(lock.path.parent / one.source.location)  # noqa: PTH100 - links stay as they are
+            yield Member(place, one.source.kind == "editable", "", lock.where(one))
+
+
+def _at_home(text: str, path: Path) -> str:
+    """Return a lock whose folders are named as from everywhere: the copy lies elsewhere than the lock."""
+    from openvet_install.installers.locks_values import load_toml  # noqa: PLC0415 - rarely
+    from openvet_install.installers.toml_copy import written  # noqa: PLC0415 - as above
+
+    table = load_toml(text, path)
+    for package in table["packages"]:
+        if "directory" in package:
+            package["directory"]["path"] = os.path.abspath(path.parent / package["directory"]["path"])  # noqa: PTH100
+    return written(table)
 
 
 def _names(tokens: Sequence[Token], flag: str) -> frozenset[str] | bool:

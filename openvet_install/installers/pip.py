@@ -151,6 +151,7 @@ def plan(
             *scripts,
             *links,
             *projects,
+            *lock.folders,
             *inputs,
             *words_of(typed, words[1:]),
         ),

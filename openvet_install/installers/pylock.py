@@ -68,7 +68,7 @@ def _line_of(error: PylockValidationError, lines: tuple[int | None, ...]) -> int
 def _package(package: Package, path: Path, line: int | None) -> LockedPackage:
     entry = Entry({}, path, line, package.name)
     version = "" if package.version is None else str(package.version)
-    source = _source(package)
+    source = _source(package, entry)
     artefacts: Iterable[PackageWheel | PackageSdist] = (
         *(package.wheels or ()),
         *(() if package.sdist is None else (package.sdist,)),
@@ -90,10 +90,12 @@ def _package(package: Package, path: Path, line: int | None) -> LockedPackage:
     )
 
 
-def _source(package: Package) -> Source:
+def _source(package: Package, entry: Entry) -> Source:
     if package.vcs is not None:
         return Source("vcs", without_login(package.vcs.url or package.vcs.path or ""))
     if package.directory is not None:
+        if package.directory.subdirectory:
+            entry.fail("a folder inside of a folder is not gated")
         return Source("editable" if package.directory.editable else "directory", package.directory.path)
     if package.archive is not None:
         return Source("archive", without_login(package.archive.url or package.archive.path or ""))

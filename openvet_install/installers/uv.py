@@ -133,7 +133,7 @@ def plan(
         *editable_projects(values_of(tokens, "--editable"), cwd),
         *(one for source in inputs for one in source.projects),
     )
-    led, more = led_by(projects, around, ignored_by(tokens))
+    led, more = led_by((*projects, *lock.folders), around, ignored_by(tokens))
     requested = (*typed, *requested_of(inputs, REQUIREMENTS), *requested_by((*projects, *led), cwd))
     return Plan(
         tool="uv",
@@ -151,6 +151,7 @@ def plan(
             *lock.words,
             *links,
             *(_in_a_file(projects) if files else projects),
+            *lock.folders,
             *led,
             *inputs,
             *words_of(typed),

@@ -1,13 +1,14 @@
 """T03, T05: a `pylock.toml` given to pip or uv is judged before the tool starts; what has no index is refused."""
 
 import hashlib
+import json
 from datetime import datetime, timezone
 
 import pytest
 
-from tests.support.attacks import PIP, UV, everything, evil_sdist, stopped
+from tests.support.attacks import PIP, UV, backend, everything, evil_sdist, stopped
 from tests.support.indexsim import IndexSimulator
-from tests.support.stage import BENIGN, WARN, YES
+from tests.support.stage import BENIGN, NO, WARN, YES
 from tests.support.wheels import make_sdist, make_wheel, sdist_name, wheel_name
 
 SYNC = ("openvet-uv", "pip", "sync")
@@ -76,6 +77,55 @@ def test_what_has_no_index_is_refused(stage, tool, kind):
     stage.policy(WARN)
     path = evil_sdist(stage)
     write(stage, KINDS[kind].format(path=path, folder=path.parent, digest="0" * 64, commit="0" * 40))
+    before = everything(stage)
+    stopped(stage, go(stage, tool), 64, 77, before=before)
+
+
+def ours(stage, place, name, *, build=(), needs=()):
+    """A project of ours, whose backend writes the marker."""
+    folder = stage.project / place
+    folder.mkdir(parents=True)
+    source = backend(stage, name, "1.0", f"open({str(stage.marker)!r}, 'w').close()\n")
+    (folder / "own.py").write_text(source + "\nbuild_editable = build_wheel\n")
+    (folder / "pyproject.toml").write_text(
+        f'[build-system]\nrequires = {json.dumps(build)}\nbuild-backend = "own"\nbackend-path = ["."]\n'
+        f'[project]\nname = "{name}"\nversion = "1.0"\ndependencies = {json.dumps(needs)}\n'
+    )
+
+
+def folder(name, place, more=""):
+    return f'name = "{name}"\n\n[packages.directory]\npath = "{place}"\n{more}'
+
+
+@pytest.mark.parametrize("tool", [UV, SYNC], ids=["uv", "sync"])
+def test_folders_of_ours_are_taken_from_where_the_lock_lies(stage, tool):
+    """As `uv export` writes them; pip itself takes none."""
+    digest = stage.wheel("good", "1.0", YES)
+    stage.wheel("helper", "1.0", YES)
+    stage.wheel("helper", "2.0")
+    stage.policy()
+    ours(stage, "locks/a", "one", build=["helper"], needs=["good"])
+    ours(stage, "b c", "two")
+    entries = (entry(stage, "good", "1.0", digest), folder("one", "a", "editable = true\n"), folder("two", "../b c"))
+    write(stage, *entries, name="locks/pylock.toml")
+    ended = go(stage, tool, "locks/pylock.toml")
+    assert ended.code == 0, ended.err
+    assert [line.partition(",")[0] for line in ended.ours] == ["openvet: held back: helper 1.0"]
+    assert stage.installed == {"good": "1.0", "one": "1.0", "two": "1.0"}
+    assert not stage.index.asked("/files/helper-2.0-py3-none-any.whl")
+
+
+@EACH
+@pytest.mark.parametrize("what", ["build", "needs", "inside", "build requirement"])
+def test_what_folders_of_ours_lead_to(stage, tool, what):
+    path = evil_sdist(stage)
+    stage.wheel("good", "1.0", YES)
+    stage.wheel("unread", "1.0", NO)
+    stage.policy(WARN)
+    evil = [f"evil @ {path.as_uri()}"]
+    build = {"build": evil, "build requirement": ["unread"]}.get(what, ())
+    ours(stage, "a", "mine", build=build, needs=evil if what == "needs" else ())
+    write(stage, folder("mine", "a", 'subdirectory = "../../d"\n' if what == "inside" else ""))
     before = everything(stage)
     stopped(stage, go(stage, tool), 64, 77, before=before)
 
