@@ -21,6 +21,7 @@ from openvet_install.installers.commands import folders_in
 from openvet_install.installers.disk import replace_file
 from openvet_install.installers.projects import read_project
 from openvet_install.installers.requirements import lines_of, pins_in
+from openvet_install.installers.sources import read_source
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -110,7 +111,9 @@ def _judge_pins(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
     good = True
     pins = list(pins_in(text))
     others = [line for _number, line in lines_of(text) if line.startswith("-e ") or not line.startswith("-")]
-    if len(pins) != sum(not _is_folder(line, plan.cwd, compiled) for line in others):
+    if len(pins) != sum(
+        not (_is_folder(line, plan.cwd, compiled) or _is_archive(line, plan, compiled)) for line in others
+    ):
         raise InvalidError("what uv has written names something else than releases", where=_name(compiled))
     for requirement in pins:
         name = str(canonicalize_name(requirement.name))
@@ -165,6 +168,14 @@ def _is_folder(line: str, cwd: str, compiled: Compiled) -> bool:
     with suppress(UsageError):
         found = read_project(line.removeprefix("-e "), cwd, _name(compiled))
         return found is not None and found.path in compiled.folders
+    return False
+
+
+def _is_archive(line: str, plan: Plan, compiled: Compiled) -> bool:
+    """Tell whether a line names an archive that was asked for; it was judged before the tool started."""
+    with suppress(UsageError):
+        found = read_source(line.partition(" --hash")[0].strip(), plan.cwd)
+        return found is not None and found[1].path in compiled.archives
     return False
 
 

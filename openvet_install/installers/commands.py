@@ -139,10 +139,10 @@ class Nested(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line that names a folder."""
+    """A line that names a folder, or an archive, of this machine."""
 
     text: str
-    project: Project
+    named: Project | Source
 
 
 class Part(NamedTuple):

@@ -61,8 +61,8 @@ class Mirror(NamedTuple):
             if os.path.isdir(path):
                 os.makedirs(root(folder) + path, mode=0o700, exist_ok=True)
         for path, raw in self.files.items():
-            write_private(Path(root(folder) + path), raw.replace(ROOT_MARK.encode(), os.fsencode(root(folder))))
-        write_private(folder / "stdin", self.stdin)
+            write_private(Path(root(folder) + path), _placed(raw, folder))
+        write_private(folder / "stdin", _placed(self.stdin, folder))
         write_private(folder / "pyproject.toml", _END)
 
     def place(self, folder: Path) -> str:
@@ -88,6 +88,10 @@ class Mirror(NamedTuple):
         return raw.replace(os.fsencode(root(folder)), b"")
 
 
+def _placed(raw: bytes, folder: Path) -> bytes:
+    return raw.replace(ROOT_MARK.encode(), os.fsencode(root(folder)))
+
+
 class Written(NamedTuple):
     """What a tool has written: to its standard output, and to the files of `Mirror.outputs`."""
 
@@ -100,7 +104,7 @@ class Compiled(NamedTuple):
 
     `kind`: that of the file to be judged, `output` its absolute path (None: the standard output), or NOTHING.
     `universal`: it is for every platform. `header`: the command that stands at its head, where the tool wrote another.
-    `folders` are those that it may name, absolute, `spelled` the other names that it has for them.
+    `folders` and `archives` are those that it may name, absolute, `spelled` the other names that it has for folders.
     """
 
     mirror: Mirror
@@ -110,6 +114,7 @@ class Compiled(NamedTuple):
     header: str | None = None
     folders: frozenset[str] = frozenset()
     spelled: frozenset[str] = frozenset()
+    archives: frozenset[str] = frozenset()
 
     @property
     def replaced(self) -> tuple[str, ...]:

@@ -222,7 +222,8 @@ class _Whole:
             if found.source is not None and kind != REQUIREMENTS:
                 raise UsageError(f"`{without_login(line)}`: a direct reference in a {kind} file is refused", where=at)
             self._lines.setdefault(kind, []).append(found)
-            self._parts[path].append(found.line())
+            local = found.source is not None and found.source.path is not None
+            self._parts[path].append(Line(line, found.source) if found.source and local else found.line())
             return
         tokens = _options(line, at)
         nested = next((one for one in tokens if one.flag and one.flag.name in ("--requirement", "--constraint")), None)

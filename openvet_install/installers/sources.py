@@ -41,16 +41,20 @@ WHY_NO_VCS = "version control as a source is refused (direct-reference): no audi
 class Source:
     """An archive that a person named: `path` (absolute) on this machine, or else the http(s) `url` as typed.
 
-    `sha256` is what the person said that it has, lower-case hex. A URL may hold a login: not in `repr()`.
+    `sha256` is what the person said that it has, lower-case hex. `mirrored`: the tool works in a mirror, and finds the
+    copy of a file there. A URL may hold a login: not in `repr()`.
     """
 
     filename: str
     path: str | None = None
     url: str = field(default="", repr=False)
     sha256: str | None = None
+    mirrored: bool = False
 
     def copy(self, folder: Path) -> Path:
         """Say where the private copy lies in a run's folder."""
+        if self.mirrored:
+            return Path(f"{root(folder)}{self.path}")
         key = hashlib.sha256(os.fsencode(self.path or "")).hexdigest()[:16]
         return folder / "archives" / key / self.filename
 

@@ -95,7 +95,10 @@ def plan(
         output=os.path.abspath(os.path.join(cwd, output)) if output is not None else None,
         folders=frozenset(found.folders),
         spelled=frozenset(found.spelled),
+        archives=frozenset(found.archives),
     )
+    if found.archives and compiled.kind == PYLOCK:
+        raise UsageError("an archive of this machine is not compiled into a pylock.toml", hint="-o requirements.txt")
     _check_links(links, compiled, tokens, config)
     asked_of = with_files(around.indexes, inputs)
     version = _version(tokens, around, config)

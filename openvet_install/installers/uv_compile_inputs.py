@@ -11,6 +11,7 @@ import os
 import re
 from collections import defaultdict
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ from openvet_install.installers.projects import (
     table_of,
 )
 from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, is_http, pins_in
-from openvet_install.installers.sources import local_path, shown
+from openvet_install.installers.sources import Source, local_path, shown
 from openvet_install.installers.toml_copy import without_build
 from openvet_install.installers.uv_sources import place_of, ways_out
 
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 _PROJECT = "pyproject.toml"
 _FETCHED = "/openvet-fetched"
 _MAX_OUTPUT = 64 * 1024 * 1024
+_ABSOLUTE = re.compile(r"(?:^|[\s@])(?:file:(?://(?:localhost)?)?)?$", re.IGNORECASE)
+"""What may stand in front of an absolute path."""
+_ROOTED = re.compile(r"(?:^|[\s@])/")
 _BUILT = frozenset({"dependencies", "optional-dependencies"})
 
 
@@ -51,7 +55,7 @@ class Inputs:
     """The files of one command; `requested` are what projects and scripts ask for, `inputs` files of requirements.
 
     `indexes` are those that projects name, `folders` those that were named, absolute, and `spelled` how sources name
-    them.
+    them; `archives` are those of this machine.
     """
 
     def __init__(
@@ -66,6 +70,7 @@ class Inputs:
         self._called: dict[str, str] = {}
         self.folders: set[str] = set()
         self.spelled: set[str] = set()
+        self.archives: set[str] = set()
         self._read: dict[str, dict[str, Any]] = {}
         self._workspaces: dict[str, dict[str, str]] = {}
         self._stdin = b""
@@ -89,7 +94,7 @@ class Inputs:
                 listed.append(value)
         for source in self._reader.read(listed, kind):
             _check(source)
-            self.inputs.append(source)
+            self.inputs.append(replace(source, lines=tuple(map(_mirrored, source.lines))))
             for part in source.parts:
                 self._part(part)
         return [Mirrored(flag, self._place(one) if is_http(one) else local_path(one)) for one in typed]
@@ -166,15 +171,20 @@ class Inputs:
         return f"{nested.flag} {nested.written if relative else ROOT_MARK + self._place(nested.path)}"
 
     def _named(self, line: Line, inside: str) -> str:
-        """Return a line that names a folder as the copy has it, and take the copy of the folder's file."""
-        path, written = line.project.path, line.text
-        if "file:" in written or path in written:
-            if path not in written:
-                raise UsageError(f"`{shown(written)}`: name the folder by its path", where=inside)
-            written = written.replace(path, ROOT_MARK + path, 1)
+        """Return a line that names a folder or archive as the copy has it, and take the copy of the folder's file."""
+        path, written = line.named.path or "", line.text
+        head, found, tail = written.partition(path)
+        if found and _ABSOLUTE.search(head):
+            written = f"{head}{ROOT_MARK}{path}{tail}"
+        elif "file:" in written.lower() or _ROOTED.search(written):
+            raise UsageError(f"`{shown(written)}`: name it by its path, as it is", where=inside)
         else:
-            check_depth(path, self._reader.cwd)
-        self._folder(path, line.project.origin, line.project.extras)
+            for one in re.split(r"[\s@]+", written):
+                check_depth(one, self._reader.cwd)
+        if isinstance(line.named, Source):
+            self.archives.add(path)
+        else:
+            self._folder(path, line.named.origin, line.named.extras)
         return written
 
     def _folder(self, folder: str, origin: str, extras: str = "") -> None:
@@ -208,6 +218,7 @@ class Inputs:
             for entry in listed:
                 ways = ways_out(entry)
                 place = place_of(folder, entry) if ways == {"path"} else ""
+                check_depth(str(entry["path"]) if place else "", folder)
                 if not ways and entry.get("workspace"):
                     place = members.get(str(canonicalize_name(name)), "")
                 if place and os.path.isdir(place):
@@ -228,6 +239,9 @@ class Inputs:
             return known
         found: dict[str, str] = {}
         for pattern in strings_of(table_of(uv, "workspace").get("members")):
+            check_depth(pattern, folder)
+            if os.path.isabs(pattern):
+                raise UsageError(f"`{shown(pattern)}`: members by an absolute path are not gated here", where=folder)
             for place in sorted(glob.glob(os.path.join(glob.escape(folder), pattern))):
                 text = pyproject(os.path.join(place, _PROJECT), os.path.join(folder, _PROJECT))
                 name = str(canonicalize_name(str(table_of(text, "project").get("name"))))
@@ -324,8 +338,15 @@ def _would_be_built(path: str) -> UsageError:
 def _check(source: Input) -> None:
     """Raise for what a compiled file could not name."""
     for one in requested_of([source], source.kind):
-        if one.source is not None:
+        if one.source is not None and (one.source.path is None or source.kind != REQUIREMENTS):
             raise _direct(one.source.filename, one.origin)
+
+
+def _mirrored(line: Requested | str) -> Requested | str:
+    """Return a line whose archive, once it is judged, lies in the mirror."""
+    if isinstance(line, str) or line.source is None:
+        return line
+    return line._replace(source=replace(line.source, mirrored=True))
 
 
 def _direct(text: str, where: str) -> DirectReferenceError:

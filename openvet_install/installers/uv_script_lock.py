@@ -124,6 +124,13 @@ def plan(
         for word in found.read(values_of(tokens, flag), kind, flag)
     ]
     inputs = tuple(found.inputs)
+    archive = next((one for one in requested_of(inputs, REQUIREMENTS) if one.source is not None), None)
+    if archive is not None and archive.source is not None:
+        raise DirectReferenceError(
+            f"`{archive.source.filename}`: an archive of this machine has no place in a script (direct-reference)",
+            where=archive.origin,
+            hint="take a release from an index",
+        )
     folders += tuple(one for source in inputs for one in source.projects)
     if folders:
         raise UsageError(f"`{folders[0].path}`: folders are not gated here yet")
