@@ -39,7 +39,7 @@ from openvet_install.installers.tokens import Token, has, last_of, values_of
 from openvet_install.installers.uv_around import handed_on, look_around
 from openvet_install.installers.uv_probe import look
 from openvet_install.installers.uv_sources import Member, ignored_by
-from openvet_install.installers.uv_workspace import read_workspace, requested_in
+from openvet_install.installers.uv_workspace import as_it_stands, read_workspace, requested_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -124,7 +124,8 @@ def plan(
             package=last_of(tokens, "--package"),
             ignored=ignored_by(tokens),
         )
-        workspace = read(more=named)
+        shown = frozen and command.words in _ONLY_SHOW
+        workspace = as_it_stands(around, quiet) if shown else read(more=named)
         before = _lock_before(Path(workspace.lock), frozen=frozen)
         if before is not None and not frozen and (more := strangers(before, workspace)):
             workspace = read(more=[*named, *more])
@@ -177,7 +178,7 @@ def plan(
         ),
         cwd=around.cwd,
         target=target,
-        requested=(*requested, *_needed(workspace, second)),
+        requested=requested if shown else (*requested, *_needed(workspace, second)),
         limits=requested_of(inputs, CONSTRAINTS),
         inputs=inputs,
         indexes=around.with_members(workspace.indexes),

@@ -122,12 +122,7 @@ def read_workspace(
     Raises `ToolStops` where uv finds no project, `DirectReferenceError` for what no index lists, `UsageError` for files
     that cannot be read.
     """
-    where = [part for token in around.where for part in token.canonical()]
-    root = _without_project(around)
-    paths = [root] if root is not None else members_of(around, environ, *where)
-    if root is None:
-        root = _told(around, environ, "dir", *where)[0]
-    members = tuple(map(_member, dict.fromkeys((root, *paths))))
+    root, members = _members(around, environ)
     start = [*members, *map(_read, more)]
     sources = Sources(around_folders(around, environ), ignored, own=root)
     found = [*start, *map(_read, follow([one.member for one in start], sources))]
@@ -143,6 +138,24 @@ def read_workspace(
         here=_here(members, around, root, package),
         indexes=(*indexes, *sources.indexes),
     )
+
+
+def as_it_stands(around: Around, environ: Mapping[str, str]) -> Workspace:
+    """Return the workspace for a command that only shows what its lock says: uv asks for nothing and builds nothing.
+
+    Raises as `read_workspace` but for what its folders ask for.
+    """
+    root, members = _members(around, environ)
+    return Workspace(root=root, folders=(), members=members, here=None, indexes=())
+
+
+def _members(around: Around, environ: Mapping[str, str]) -> tuple[str, tuple[Folder, ...]]:
+    where = [part for token in around.where for part in token.canonical()]
+    root = _without_project(around)
+    paths = [root] if root is not None else members_of(around, environ, *where)
+    if root is None:
+        root = _told(around, environ, "dir", *where)[0]
+    return root, tuple(map(_member, dict.fromkeys((root, *paths))))
 
 
 def members_of(around: Around, environ: Mapping[str, str], *where: str) -> list[str]:

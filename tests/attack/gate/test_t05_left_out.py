@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.attacks import evil_sdist
-from tests.support.projects import HEAD, in_project, plain_uv, write
+from tests.support.projects import HEAD, in_project, plain_uv, state, write
 from tests.support.stage import WARN, YES
 
 SYNC = ("openvet-uv", "sync", "--frozen")
@@ -101,3 +101,24 @@ def test_a_name_that_an_index_lists_too_is_not_left_out(stage):
     assert ended.code == 77, ended.err
     assert "direct-reference" in ended.err
     assert not stage.environment.exists()
+
+
+@KINDS
+@pytest.mark.parametrize("words", [["export"], ["export", "--format=pylock.toml"], ["tree"]], ids=" ".join)
+def test_a_lock_is_shown_as_it_is(stage, kind, words):
+    """uv neither asks for anything nor builds anything then, whatever the project and its sources say."""
+    naming(stage, kind, GROUP)
+    path = stage.project / "pyproject.toml"
+    backend = f'[build-system]\nrequires = ["evil @ {evil_sdist(stage).as_uri()}"]\nbuild-backend = "own"\n'
+    path.write_text(path.read_text().replace('version = "1.0"', 'dynamic = ["version"]', 1) + backend)
+    (stage.project / "own.py").write_text(f"open({str(stage.marker)!r}, 'w')\n")
+    before, asked = state(stage), len(stage.index.requests)
+    for more in ([], ["--no-dev"]):
+        ended = stage.run("openvet-uv", *words, "--frozen", *more)
+        assert ended.code == 0, ended.err
+        plain = plain_uv(stage, *words, "--frozen", *more)
+        assert ended.out.splitlines()[3:] == plain.splitlines()[3:]
+    assert len(stage.index.requests) == asked
+    assert state(stage) == before
+    assert not stage.marker.exists()
+    assert stage.run("openvet-uv", *words).code in (64, 77)
