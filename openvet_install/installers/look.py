@@ -77,12 +77,12 @@ def _main() -> None:
         prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
         if os.getppid() != int(sys.argv[2]):
             return
-    with socket.socket(fileno=int(sys.argv[1])) as parent, parent.makefile("rw", encoding="ascii") as lines:
-        for line in lines:
+    # one file for both ways would forget the next question, if it is there already, with each answer
+    with socket.socket(fileno=int(sys.argv[1])) as parent, parent.makefile("r", encoding="ascii") as questions:
+        for line in questions:
             what, about = json.loads(line)
             answer = stamps_digest(about) if what == "stamps" else [sha256(path) for path in about]
-            lines.write(json.dumps(answer) + "\n")
-            lines.flush()
+            parent.sendall(json.dumps(answer).encode("ascii") + b"\n")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,13 @@ def test_stamps_may_be_waited_for_later(eyes, files, tmp_path):
     assert (first(), len(content)) == (look.stamps_digest(str(tmp_path)), len(files))
 
 
+def test_questions_may_come_at_once(eyes, files, tmp_path):
+    """All are there before the first is answered."""
+    for _ in range(20):
+        answers = [eyes.stamps(str(tmp_path)) for _ in range(3)]
+        assert {answer() for answer in answers} == {look.stamps_digest(str(tmp_path))}
+
+
 def test_stamps_change_with_any_file(tmp_path):
     (tmp_path / "one").write_text("1")
     before = look.stamps_digest(str(tmp_path))
