@@ -44,7 +44,8 @@ class Mirrored(NamedTuple):
 class Mirror(NamedTuple):
     """The folder `cwd` (absolute) with the files that are read, by absolute path; `called` maps paths to other names.
 
-    `stdin`: what was read from it. `outputs`: the absolute paths of the files that may be written.
+    `stdin`: what was read from it. `outputs`: the absolute paths of the files that may be written. `built`: folders of
+    which everything else is there by links: a build reads it.
     """
 
     cwd: str
@@ -52,6 +53,7 @@ class Mirror(NamedTuple):
     stdin: bytes = b""
     outputs: tuple[str, ...] = ()
     called: Mapping[str, str] = MappingProxyType({})
+    built: tuple[str, ...] = ()
 
     def write(self, folder: Path) -> None:
         """Make the copies in `folder` (of this run, 0700)."""
@@ -62,8 +64,21 @@ class Mirror(NamedTuple):
                 os.makedirs(root(folder) + path, mode=0o700, exist_ok=True)
         for path, raw in self.files.items():
             write_private(Path(root(folder) + path), _placed(raw, folder))
+        for place in sorted(self.built, key=len, reverse=True):
+            self._link(place, folder)
         write_private(folder / "stdin", _placed(self.stdin, folder))
         write_private(folder / "pyproject.toml", _END)
+
+    def _link(self, place: str, folder: Path) -> None:
+        """Link what lies in a folder and has no copy; no link leads to where something may be written."""
+        os.makedirs(root(folder) + place, mode=0o700, exist_ok=True)
+        for real in Path(place).iterdir():
+            copy = Path(root(folder) + str(real))
+            inside = any(one.startswith(f"{real}{os.sep}") for one in self.outputs)
+            if real.is_dir() and (inside or (copy.is_dir() and not copy.is_symlink())):
+                self._link(str(real), folder)
+            elif str(real) not in self.outputs and not os.path.lexists(copy):
+                copy.symlink_to(real)
 
     def place(self, folder: Path) -> str:
         """Return where the tool works."""

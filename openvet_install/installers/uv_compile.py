@@ -31,7 +31,7 @@ from openvet_install.installers.commands import (
 from openvet_install.installers.mirror import PYLOCK, Compiled, Mirrored, check_depth
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.projects import strings_of
-from openvet_install.installers.requirements import Reader
+from openvet_install.installers.requirements import Reader, requested_by
 from openvet_install.installers.sources import mirrored
 from openvet_install.installers.target import builds_with, inspect
 from openvet_install.installers.tokens import Token, has, last_of, values_of
@@ -39,7 +39,9 @@ from openvet_install.installers.uv import named_by_variables
 from openvet_install.installers.uv_around import UNISOLATED, handed_on, look_around
 from openvet_install.installers.uv_compile_inputs import Inputs
 from openvet_install.installers.uv_resolve import Resolution
+from openvet_install.installers.uv_sources import ignored_by
 from openvet_install.installers.uv_torch import with_torch
+from openvet_install.installers.uv_workspace import led_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,8 +90,10 @@ def plan(
     inputs = tuple(found.inputs)
     links = tuple(one for source in inputs for one in source.links)
     pinned = found.output(output) if output is not None else {}
+    led, more = led_by(found.built, around, ignored_by(tokens))
+    built = (*found.built, *led)
     compiled = Compiled(
-        mirror=found.mirror(output),
+        mirror=found.mirror(output, built),
         kind=PYLOCK if (last_of(tokens, "--format") or output or "").endswith(".toml") else REQUIREMENTS,
         universal=_says("universal", tokens, config),
         output=os.path.abspath(os.path.join(cwd, output)) if output is not None else None,
@@ -121,15 +125,16 @@ def plan(
             *mirrored(around.links, cwd),
             *links,
             *flagged,
+            *built,
             "--",
             *words,
         ),
         cwd=cwd,
         target=_judged(target, tokens, version, cwd, universal=compiled.universal),
-        requested=(*requested_of(inputs, REQUIREMENTS), *found.requested, *asked),
+        requested=(*requested_of(inputs, REQUIREMENTS), *found.requested, *asked, *requested_by(built, cwd)),
         limits=requested_of(inputs, CONSTRAINTS),
         inputs=inputs,
-        indexes=(*asked_of, *(found.indexes if asked_of else ())),
+        indexes=(*asked_of, *((*found.indexes, *more) if asked_of else ())),
         environment=around.child,
         upstream=around.upstream,
         dropped=around.dropped,

@@ -35,12 +35,13 @@ from openvet_install.installers.projects import (
 from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, is_http, pins_in
 from openvet_install.installers.sources import Source, local_path, shown
 from openvet_install.installers.toml_copy import without_build
-from openvet_install.installers.uv_sources import place_of, ways_out
+from openvet_install.installers.uv_sources import Member, place_of, ways_out
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from openvet_install.installers.commands import Index, Input, Part
+    from openvet_install.installers.projects import Project
 
 _PROJECT = "pyproject.toml"
 _FETCHED = "/openvet-fetched"
@@ -55,7 +56,7 @@ class Inputs:
     """The files of one command; `requested` are what projects and scripts ask for, `inputs` files of requirements.
 
     `indexes` are those that projects name, `folders` those that were named, absolute, and `spelled` how sources name
-    them; `archives` are those of this machine.
+    them; `archives` are those of this machine, and `built` the folders that must be.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Inputs:
         self.folders: set[str] = set()
         self.spelled: set[str] = set()
         self.archives: set[str] = set()
+        self.built: list[Member] = []
         self._read: dict[str, dict[str, Any]] = {}
         self._workspaces: dict[str, dict[str, str]] = {}
         self._stdin = b""
@@ -132,10 +134,11 @@ class Inputs:
         self._files.setdefault(path, "".join(f"{one}\n" for one in pins).encode())
         return _pinned((one.name, specifier.version) for one in pins for specifier in one.specifier)
 
-    def mirror(self, output: str | None) -> Mirror:
-        """Return the copies of all that was read, with the place of the output."""
+    def mirror(self, output: str | None, built: Sequence[Project] = ()) -> Mirror:
+        """Return the copies of all that was read, with the place of the output and the folders that are built."""
         outputs = (self._place(output),) if output is not None else ()
-        return Mirror(self._reader.cwd, self._files, self._stdin, outputs, self._called)
+        folders = tuple(one.path for one in built)
+        return Mirror(self._reader.cwd, self._files, self._stdin, outputs, self._called, folders)
 
     def _place(self, path: str) -> str:
         """Say where the copy of a file lies below the mirror's root."""
@@ -184,8 +187,19 @@ class Inputs:
         if isinstance(line.named, Source):
             self.archives.add(path)
         else:
-            self._folder(path, line.named.origin, line.named.extras)
+            self._named_folder(line.named)
         return written
+
+    def _named_folder(self, named: Project) -> None:
+        """Take a folder that a file of requirements names; one that does not say what it needs is built to be read."""
+        path = os.path.join(named.path, _PROJECT)
+        text = self._toml(path) if os.path.isfile(path) else {}
+        project = table_of(text, "project")
+        if isinstance(project.get("version"), str) and not project.get("dynamic") and _says_all(text):
+            self._folder(named.path, named.origin, named.extras)
+        else:
+            self.folders.add(named.path)
+            self.built.append(Member(named.path, named.editable, named.extras, named.origin))
 
     def _folder(self, folder: str, origin: str, extras: str = "") -> None:
         """Take a folder that says by itself what it needs: uv reads that, and has nothing to build."""
@@ -294,8 +308,7 @@ class Inputs:
     def _static(self, text: Mapping[str, Any], path: str, extras: frozenset[str] | None) -> None:
         """Take a project for what its file says; `extras` are those that are asked for, None for all."""
         project = table_of(text, "project")
-        elsewhere = "dependencies" not in project and "poetry" in table_of(text, "tool")
-        if not project.get("name") or elsewhere or _BUILT.intersection(strings_of(project.get("dynamic"))):
+        if not _says_all(text):
             raise _would_be_built(path)
         # of a requirement that uv cannot read it would ask the backend
         led = self._lead(text, os.path.dirname(self._place(path))) if self._sources else text
@@ -320,6 +333,13 @@ class Inputs:
         script = scripts.read_script(self._bytes(path), path)
         self._files[self._place(path)] = b"" if script is None else script.block.encode()
         self.requested += () if script is None else script.requirements
+
+
+def _says_all(text: Mapping[str, Any]) -> bool:
+    """Tell whether a project says by itself what it needs."""
+    project = table_of(text, "project")
+    elsewhere = "dependencies" not in project and "poetry" in table_of(text, "tool")
+    return bool(project.get("name")) and not elsewhere and not _BUILT.intersection(strings_of(project.get("dynamic")))
 
 
 def _in_mirror(entry: Any) -> Any:

@@ -146,7 +146,7 @@ WRONG = {
 def test_folders_that_lead_elsewhere_or_must_be_built(stage, how):
     ready(stage)
     path = evil_sdist(stage)
-    stage.policy(WARN)
+    stage.policy(WARN + 'local-projects = ["nothing"]\n')
     said = {"uri": path.as_uri(), "path": path, "folder": path.parent}
     wrong = dict(WRONG[how])
     needs = [one.format(**said) for one in wrong.pop("needs", ("good",))]
