@@ -11,6 +11,7 @@ from openvet_install.installers.commands import Plan
 from openvet_install.installers.target import find_python, new_environment, uv_version
 from openvet_install.installers.tokens import has
 from openvet_install.installers.uv_around import handed_on
+from openvet_install.installers.uv_torch import with_torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +28,7 @@ def plan(
 
     uv gets a copy of the metadata alone. Errors: `uv.plan`.
     """
-    copy = script.copy_to(room)
+    copy, around = script.copy_to(room), with_torch(around, script=script)
     uv = around.helper.path
     flags = starting.request(tokens, around)
     choosing = "--no-project" if "--" in flags else f"--script={path or copy}"
@@ -58,8 +59,18 @@ def plan(
         dropped=around.dropped,
         selects=around.config.selects or script.settings.selects,
         alone=True,
+        warnings=_warnings(script, around),
     )
     return starting.quiet(found, tokens)
+
+
+def _warnings(script: Script, around: Around) -> tuple[str, ...]:
+    """Say what `uv run` heeds and `uv sync --script` does not: packages of PyTorch come from people's own index."""
+    named = [one.requirement.name for one in script.requirements if one.requirement.name.lower().startswith("torch")]
+    if not around.child.get("UV_TORCH_BACKEND") or around.config.torch or script.settings.torch or not named:
+        return ()
+    names = ", ".join(named)
+    return (f"UV_TORCH_BACKEND has no effect on a script: {names} as the index has it ({script.origin})",)
 
 
 def has_lock(path: str | None, around: Around) -> bool:

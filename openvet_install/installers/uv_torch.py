@@ -16,19 +16,21 @@ from openvet_install.installers.tokens import has
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from openvet_install.installers.scripts import Script
     from openvet_install.installers.tokens import Token
     from openvet_install.installers.uv_around import Around
 
 _ASKED = re.compile(r"request for: (https://\S+)/torch/$", re.MULTILINE)
 
 
-def with_torch(around: Around, tokens: Sequence[Token]) -> Around:
-    """Return `around` with the index that `--torch-backend`, its variable or key has uv ask.
+def with_torch(around: Around, tokens: Sequence[Token] = (), script: Script | None = None) -> Around:
+    """Return `around` with the index that `--torch-backend`, its variable or key, also in a script, has uv ask.
 
     All backends lie on one host, so the one that every machine can have stands for them. Raises `ConfigError` where uv
     does not say which index that is.
     """
     named = has(tokens, "--torch-backend") or around.child.get("UV_TORCH_BACKEND") or around.config.torch
+    named = named or (script is not None and script.settings.torch)
     if not named or not around.indexes:
         return around
     with private_folder() as folder:

@@ -110,3 +110,22 @@ def test_no_program_of_the_target_says_which_card_this_is(behind, way):
     ended = behind.run(*command, *words, env=env)
     assert ended.code == 0, ended.err
     assert not marker.exists()
+
+
+@pytest.mark.parametrize("way", ["variable", "script", "file"])
+def test_a_script(behind, way):
+    """Its own key and that of a file count as with plain uv; that the variable does not is told."""
+    behind.wheel("torch", "1.5", YES)
+    behind.policy()
+    backend = '# [tool.uv]\n# torch-backend = "cpu"\n' if way == "script" else ""
+    (behind.project / "job.py").write_text(
+        f'# /// script\n# dependencies = ["torch"]\n{backend}# ///\n'
+        "from importlib.metadata import version\nprint(version('torch'))\n"
+    )
+    if way == "file":
+        (behind.project / "uv.toml").write_text('torch-backend = "cpu"\n')
+    env = {"UV_TORCH_BACKEND": "cpu"} if way == "variable" else {}
+    ended = behind.run("openvet-uv", "run", "job.py", env=env)
+    assert ended.code == 0, ended.err
+    told = "UV_TORCH_BACKEND has no effect on a script: torch as the index has it (job.py)"
+    assert (ended.out.strip(), told in ended.err) == (("1.5", True) if way == "variable" else ("1.0+cpu", False))
