@@ -94,7 +94,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
     )
     with ExitStack() as stack:
         idle = plan.locked is not None and plan.locked.idle is not None
-        looker = stack.enter_context(Looker())
+        looker = stack.enter_context(closing(Looker()))
         if not idle:
             looker.start()  # before the sandbox, which ends what its tool leaves behind
         sandbox = stack.enter_context(Sandbox(chosen.isolation))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from openvet_install.installers.look import walk
+from openvet_install.installers.look import stamp, walk
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -191,7 +191,7 @@ def _stamps(folder: str, *, deep: bool) -> dict[str, Stamp]:
 
 
 def _stamp(s: os.stat_result) -> Stamp:
-    return Stamp(s.st_mode, s.st_size, s.st_ctime_ns, s.st_mtime_ns, s.st_ino)
+    return Stamp._make(stamp(s))
 
 
 def identity(info: str) -> tuple[str, str]:

@@ -16,9 +16,6 @@ from openvet_install.installers import look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import TracebackType
-
-    from typing_extensions import Self
 
 ANSWER_SECONDS = 120.0
 WORTH_IT = 256
@@ -26,7 +23,7 @@ WORTH_IT = 256
 
 
 class Looker:
-    """Two pairs of eyes; use as a context manager, in the main thread.
+    """Two pairs of eyes, for the main thread; to be closed.
 
     Whatever becomes of the other process (a build may end it), answers are the same: this one looks then.
     """
@@ -86,7 +83,7 @@ class Looker:
                 self._process.send_signal(signal.SIGCONT)  # a build may have stopped it
                 self._socket.sendall(json.dumps(question).encode("ascii") + b"\n")
             except OSError:
-                self._end()
+                self.close()
         return self._asked
 
     def _answer(self, number: int) -> Any:
@@ -95,27 +92,14 @@ class Looker:
             while self._process is not None and len(self._told) < number:
                 self._told.append(json.loads(self._lines.readline()))
         except (OSError, ValueError):
-            self._end()
+            self.close()
         return self._told[number - 1] if len(self._told) >= number else None
 
-    def _end(self) -> None:
+    def close(self) -> None:
+        """End the other process; may be called twice."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
             self._lines.close()
             self._socket.close()
-
-    def close(self) -> None:
-        """End the other process; may be called twice."""
-        self._end()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        self.close()

@@ -52,9 +52,10 @@ def test_a_build_changes_a_file_of_many_and_ends_or_stops_the_second_process(sta
 
 READ = """
 import subprocess, sys
+from contextlib import closing
 from openvet_install.installers.looker import Looker
 control = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-with Looker() as looker:
+with closing(Looker()) as looker:
     looker.start()
     looker.stamps("/nowhere")()
     for pid in (control.pid, looker._process.pid):

@@ -1,5 +1,6 @@
 import os
 import signal
+from contextlib import closing
 from hashlib import sha256
 
 import pytest
@@ -20,7 +21,7 @@ def files(tmp_path):
 
 @pytest.fixture(params=["two", "killed", "stopped", "silent", "never started"])
 def eyes(request, monkeypatch):
-    with Looker() as found:
+    with closing(Looker()) as found:
         if request.param != "never started":
             found.start()
         if request.param == "killed":
@@ -66,7 +67,7 @@ def test_stamps_change_with_any_file(tmp_path):
 
 
 def test_it_ends_with_us():
-    with Looker() as eyes:
+    with closing(Looker()) as eyes:
         eyes.start()
         pid = eyes._process.pid
         assert os.getsid(pid) == pid  # Ctrl-C in a terminal is not for it
