@@ -158,7 +158,7 @@ def _may_be_built(name: str, version: str, keeper: Keeper, *, fits: Fit, chooses
     """
     if any(one.decision.file.is_wheel and _is(one.decision, name, version) for one in keeper.ledger.gone_out()):
         return False
-    shown = (one for one in keeper.ledger.decisions().get(name, ()) if one.shown and one.file.version == version)
+    shown = (one for one in keeper.ledger.about(name) if one.shown and one.file.version == version)
     return chooses or not any(one.file.is_wheel and one.file.yanked is False and fits(one.file) for one in shown)
 
 
@@ -228,7 +228,7 @@ def made_anew(target: Target, before: tuple[int, int] | None) -> Iterator[Stray]
 
 def _stored(name: str, version: str, keeper: Keeper, archives: Archives) -> Iterator[tuple[Decision, Contents]]:
     """Yield the shown files of a release that our store holds, opened again."""
-    for decision in keeper.ledger.decisions().get(name, ()):
+    for decision in keeper.ledger.about(name):
         sha256 = decision.file.sha256
         if decision.file.version != version or not decision.shown or sha256 is None:
             continue

@@ -120,7 +120,7 @@ def _judge_pins(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
         if compiled.universal and not _counts(requirement, plan):
             elsewhere.append(f"{name} ({requirement.marker})")
             continue
-        listed = [one for one in keeper.ledger.decisions().get(name, ()) if _is_of(one.file, requirement)]
+        listed = [one for one in keeper.ledger.about(name) if _is_of(one.file, requirement)]
         fitting = [one for one in listed if fits(one.file)]
         if compiled.universal and listed and not fitting:
             elsewhere.append(f"{name} (no file of it is for this platform)")
@@ -155,9 +155,7 @@ def _judge_lock(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
     result.unfit = not good
     result.lock, result.locked = _name(compiled), len({one.package.name for one in selection.files})
     result.not_judged_here = tuple(f"{one.name} ({one.why})" for one in selection.not_here)
-    hashes = {one.file.sha256 for one in selection.files}
-    judged = [one for some in keeper.ledger.decisions().values() for one in some if one.file.sha256 in hashes]
-    return {one.file.name: one for one in judged}
+    return keeper.ledger.of_content({one.file.sha256 for one in selection.files})
 
 
 def _is_folder(line: str, cwd: str, compiled: Compiled) -> bool:

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 from openvet_install.gate.model import Trouble
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from openvet_install.archive import Contents
     from openvet_install.decide import Decision
@@ -74,6 +74,11 @@ class Ledger:
         """Return the decisions about every page that was asked for, by normalised name."""
         with self._lock:
             return {name: list(found.values()) for name, found in self._pages.items()}
+
+    def of_content(self, hashes: Collection[str | None]) -> dict[str, Decision]:
+        """Return the decisions about files with one of these sha256, by normalised name."""
+        decisions = self.decisions()
+        return {one.file.name: one for some in decisions.values() for one in some if one.file.sha256 in hashes}
 
     def listed(self) -> dict[str, File]:
         """Return the files that an index lists, by URL."""

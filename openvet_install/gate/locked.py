@@ -87,7 +87,7 @@ def _folder_of(file: File) -> str | None:
 def _from_folder(file: File, keeper: Keeper) -> bool:
     """Tell whether a file of a folder was released, and note it if not."""
     url = Path(_folder_of(file) or "", file.filename).as_uri()
-    known = next((one for one in keeper.ledger.decisions().get(file.name, ()) if one.file.url == url), None)
+    known = next((one for one in keeper.ledger.about(file.name) if one.file.url == url), None)
     if known is None:
         known = Decision(file=file, action=Action.BLOCK, reason=Reason.UNAUDITED, detail="its folder does not hold it")
     elif known.shown and file.sha256 not in (None, known.file.sha256):

@@ -40,10 +40,9 @@ class Output(NamedTuple):
 
         `projects` are the names of folders that may be built as they are.
         """
-        released = {one.decision.file.sha256 for one in keeper.ledger.opened()}
-        built = {
-            (one.contents.name, one.contents.version) for one in keeper.ledger.opened() if one.contents.kind == "sdist"
-        }
+        opened = keeper.ledger.opened()
+        released = {one.decision.file.sha256 for one in opened}
+        built = {(one.contents.name, one.contents.version) for one in opened if one.contents.kind == "sdist"}
         for path, stamp in _files(self.folder).items():
             if self.before.get(path) == stamp or look.sha256(path) in released:
                 continue

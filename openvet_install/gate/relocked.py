@@ -51,9 +51,7 @@ def tell(result: Run, plan: Plan, keeper: Keeper, before: bytes | None) -> dict[
     result.unfit = not good
     result.lock, result.locked = lock.path.name, len({one.package.name for one in selection.files})
     result.not_judged_here = tuple(f"{one.name} ({one.why})" for one in selection.not_here)
-    hashes = {one.file.sha256 for one in selection.files}
-    judged = [one for some in keeper.ledger.decisions().values() for one in some if one.file.sha256 in hashes]
-    return {one.file.name: one for one in judged}
+    return keeper.ledger.of_content({one.file.sha256 for one in selection.files})
 
 
 def _is_own(package: LockedPackage, resolution: Resolution, lock: Lock) -> bool:
