@@ -13,14 +13,14 @@ from openvet_install.errors import UsageError
 from openvet_install.installers.commands import PrivateCopy
 from openvet_install.installers.requirements import is_http, requested_by
 from openvet_install.installers.tokens import has, values_of
-from openvet_install.installers.uv_sources import Member
+from openvet_install.installers.uv_sources import folders_named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from openvet_install.installers.locks import Lock
     from openvet_install.installers.target import Target
     from openvet_install.installers.tokens import Token
+    from openvet_install.installers.uv_sources import Member
     from openvet_install.installers.uv_sync import Locked
 
 _NAMED = re.compile(r"(?P<path>(?:.*/)?pylock(?:\.[^./]+)?\.toml)(?P<extras>\[[^\]]*\])?")
@@ -76,17 +76,10 @@ def given(values: Sequence[str], tokens: Sequence[Token], target: Target, cwd: s
         no_build=has(tokens, "--no-build") or _names(tokens, "--only-binary"),
     )
     selection = select_for(lock, target, wanted)
-    folders = tuple(_folders(lock))
+    folders = tuple(folders_named(lock, str(path.parent)))
     requested_by(folders, cwd)  # what they need stands in the lock; none of it may lead elsewhere
     copy = PrivateCopy(flag, path.name, _at_home(text, path) if folders else text, match["extras"] or "")
     return Given(files, copy, Locked(lock=lock, selection=selection), folders)
-
-
-def _folders(lock: Lock) -> Iterator[Member]:
-    for one in lock.packages:
-        if one.is_local:
-            place = os.path.abspath(lock.path.parent / one.source.location)  # noqa: PTH100 - links stay as they are
-            yield Member(place, one.source.kind == "editable", "", lock.where(one))
 
 
 def _at_home(text: str, path: Path) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from openvet_install.installers.commands import Index
+    from openvet_install.installers.locks_values import Lock
     from openvet_install.installers.tokens import Flag
 
 FILE = "pyproject.toml"
@@ -35,6 +36,14 @@ class Member(Project):
     def words(self) -> tuple[str, ...]:
         """Nothing."""
         return ()
+
+
+def folders_named(lock: Lock, root: str) -> Iterator[Member]:
+    """Yield the folders that a lock names, as seen from `root`."""
+    for package in lock.packages:
+        if package.is_local:
+            path = os.path.abspath(os.path.join(root, package.source.location))
+            yield Member(path, package.source.kind == "editable", "", lock.where(package))
 
 
 class Ignored(NamedTuple):

@@ -27,11 +27,11 @@ from openvet_install.installers.target import ToolStops, ask, guess, inspect, ne
 from openvet_install.installers.tokens import Token, has, values_of
 from openvet_install.installers.uv_around import TRUE, handed_on, is_offline, look_around
 from openvet_install.installers.uv_probe import to_be_made
-from openvet_install.installers.uv_sources import Ignored, Member, Sources, follow, ignored_by
+from openvet_install.installers.uv_sources import Ignored, Member, Sources, folders_named, follow, ignored_by
 from openvet_install.installers.uv_workspace import around_folders
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
     from openvet_install.installers.commands import Index
@@ -111,7 +111,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
             return resolve()
         target, root, base = looked
         lock = read_lock(Path(root, "uv.lock"))
-        members = tuple(_members(lock, root))
+        members = tuple(folders_named(lock, root))
         led, indexes = _led(lock, root, members, around_folders(around, quiet), ignored_by(tokens))
         selection = selected(lock, tokens=tokens, child=child, member=probe.member, target=target)
         left_out = _left_out(lock, selection, tokens)
@@ -301,13 +301,6 @@ def steering(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:
 
         found.append(Token(flag_table("uv", ("sync",))["--python"], "UV_PYTHON", judged["UV_PYTHON"]))
     return found
-
-
-def _members(lock: Lock, root: str) -> Iterator[Member]:
-    for package in lock.packages:
-        if package.is_local:
-            path = os.path.abspath(os.path.join(root, package.source.location))
-            yield Member(path, package.source.kind == "editable", "", lock.where(package))
 
 
 def _led(
