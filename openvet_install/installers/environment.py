@@ -43,6 +43,9 @@ TOLD_TO_BUILDS = (
     *("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH"),
 )
 
+_LISTED = frozenset({*KEPT, *TOLD_TO_BUILDS})
+_PREFIXES = tuple(one[:-1] for one in _LISTED if one.endswith("*"))
+
 PIP: dict[str, str] = {
     **dict.fromkeys(
         (
@@ -177,8 +180,7 @@ def column(name: str) -> str | None:
 
 def is_kept(name: str) -> bool:
     """Whether a variable that belongs to neither tool goes over to the child."""
-    listed = (*KEPT, *TOLD_TO_BUILDS)
-    return name in listed or any(name.startswith(kept[:-1]) for kept in listed if kept.endswith("*"))
+    return name in _LISTED or name.startswith(_PREFIXES)
 
 
 def sort_environment(tool: str, environ: Mapping[str, str]) -> Sorted:

@@ -94,7 +94,8 @@ class Overlay:
         asked: dict[str, list[Requirement]] = defaultdict(list)
         for word in fresh.separated(values_of(self._tokens, "--with")):
             with suppress(UsageError):
-                asked[canonicalize_name(by_name(word).name)].append(by_name(word))
+                wanted = by_name(word)
+                asked[canonicalize_name(wanted.name)].append(wanted)
         versions = defaultdict(set)
         with suppress(InstallError):
             for one in read_lock(lock).packages:
