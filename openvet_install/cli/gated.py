@@ -97,7 +97,7 @@ def carry_out(plan: Plan, chosen: Setting, options: WrapperOptions, terminal: Te
     from openvet_install.report import text  # noqa: PLC0415 - imported meanwhile
 
     result = project.run(plan, chosen, os.environ, every=bool(options.reports))
-    if plan.tentative and came_to_nothing(result):
+    if came_to_nothing(plan, result):
         return result
     text.run(terminal, result, {one.scope: one.policy for one in chosen.policies})
     reports.tell_around(result)
@@ -106,10 +106,10 @@ def carry_out(plan: Plan, chosen: Setting, options: WrapperOptions, terminal: Te
     return result
 
 
-def came_to_nothing(result: Run) -> bool:
-    """Tell whether the tool found no way, and has changed nothing."""
+def came_to_nothing(plan: Plan, result: Run) -> bool:
+    """Tell whether the plan was tentative, and the tool found no way and has changed nothing."""
     found_none = result.outcome.value in ("blocked", "failed") and result.signal is None
-    return found_none and result.nothing_changed and not result.strays
+    return plan.tentative and found_none and result.nothing_changed and not result.strays
 
 
 def ended(result: Run) -> int:

@@ -100,9 +100,8 @@ def _install(running: Running, chosen: Setting, options: WrapperOptions, typed: 
             gated.tell_dropped(terminal, [name for name in plan.dropped if name not in told])
             told.update(plan.dropped)
             done = gated.carry_out(plan, chosen, options, terminal)
-            if plan.tentative and gated.came_to_nothing(done):
-                continue
-            runs.append(done)
+            if not gated.came_to_nothing(plan, done):
+                runs.append(done)
         except InstallError as error:
             if not running.goes_on:
                 raise
