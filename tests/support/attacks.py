@@ -61,6 +61,15 @@ def evil_sdist(stage: Stage, folder: Path | None = None) -> Path:
     return path
 
 
+def direct_source(stage: Stage, kind: str) -> str:
+    """A source of `evil` that no index lists, as `tool.uv.sources` says it: of the kind path, url or git."""
+    return {
+        "path": f'path = "{evil_sdist(stage)}"',
+        "url": f'url = "{stage.index.simple_url}evil-1.0.tar.gz"',
+        "git": 'git = "https://example.invalid/evil"',
+    }[kind]
+
+
 def plain(stage: Stage, tool: tuple[str, ...], *words: str, env: Mapping[str, str] | None = None) -> int:
     """Run the same command without the gate, to see that the attack is one; return its exit code."""
     python = str(stage.environment / "bin/python")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.attacks import evil_sdist
+from tests.support.attacks import direct_source, evil_sdist
 from tests.support.projects import HEAD, in_project, plain_uv, state, write
 from tests.support.stage import WARN, YES
 
@@ -22,12 +22,7 @@ def stage(stage):
 
 def naming(stage, kind, place):
     """Write a project that needs `good`, and in an extra or group `evil`, which no index lists; and its lock."""
-    path = evil_sdist(stage)
-    where = {
-        "path": f'path = "{path}"',
-        "url": f'url = "{stage.index.simple_url}/evil-1.0.tar.gz"',
-        "git": 'git = "https://example.invalid/evil"',
-    }[kind]
+    where = direct_source(stage, kind)
     write(stage, "good")
     plain_uv(stage, "lock")
     write(stage, "good", more=f"{place[0]}[tool.uv.sources]\nevil = {{ {where} }}\n")

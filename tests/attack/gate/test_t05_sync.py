@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from openvet_install.openvet.subject import Subject
-from tests.support.attacks import backend, evil_sdist
+from tests.support.attacks import backend, direct_source, evil_sdist
 from tests.support.projects import EDITABLE
 from tests.support.stage import BENIGN, NO, PROGRAMS, WARN, YES
 from tests.support.wheels import make_sdist, make_wheel
@@ -140,22 +140,14 @@ def test_a_host_that_only_the_lock_names_gets_nothing_in(stage):
 @pytest.mark.parametrize("kind", ["git", "url", "path"])
 @pytest.mark.parametrize("group", [False, True], ids=["needed", "default group"])
 def test_direct_entries_are_refused_in_every_mode(stage, kind, group):
-    place = evil_sdist(stage)
-    source = {
-        "path": f'path = "{place}"',
-        "url": f'url = "{stage.index.simple_url}evil-1.0.tar.gz"',
-        "git": 'git = "https://example.invalid/evil"',
-    }[kind]
+    source = direct_source(stage, kind)
     lists = '[dependency-groups]\ndev = ["evil"]\n' if group else ""
     needs = [] if group else ["evil"]
     stage.policy(WARN)
     listed = ", ".join(f'"{one}"' for one in needs)
     text = f"{HEAD}dependencies = [{listed}]\n{lists}[tool.uv.sources]\nevil = {{ {source} }}\n"
     (stage.project / "pyproject.toml").write_text(text)
-    entry = {
-        "path": f'path = "{place}"', "url": f'url = "{stage.index.simple_url}evil-1.0.tar.gz"',
-        "git": 'git = "https://example.invalid/evil#0123456789012345678901234567890123456789"',
-    }[kind]  # fmt: skip
+    entry = f'{source[:-1]}#0123456789012345678901234567890123456789"' if kind == "git" else source
     where = "[package.dev-dependencies]\ndev" if group else "dependencies"
     edges = f'{where} = [{{ name = "evil" }}]\n'
     (stage.project / "uv.lock").write_text(
