@@ -46,7 +46,9 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         result = session.run(plan, chosen, environ, every=every)
         if result.exit_code == EXIT_OK and resolution.then is not None:
             second = replace(resolution.then(), alone=plan.alone)
-            result = _joined(result, session.run(second, chosen, environ, every=every), chosen)
+            done = session.run(second, chosen, environ, every=every)
+            told = replace(result, held_back=done.held_back) if resolution.lock is None else result
+            result = _joined(told, done, chosen)
         if result.exit_code == EXIT_OK:
             if resolution.header is not None:
                 _head(resolution.files, resolution.header)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
@@ -14,7 +12,7 @@ from packaging.utils import canonicalize_name
 from openvet_install.errors import InstallError, UsageError
 from openvet_install.installers import disk, fresh
 from openvet_install.installers.locks import read_lock
-from openvet_install.installers.mirror import write_private
+from openvet_install.installers.preferring import preferring
 from openvet_install.installers.requirements import by_name
 from openvet_install.installers.target import ask, new_environment
 from openvet_install.installers.tokens import has, values_of
@@ -22,8 +20,6 @@ from openvet_install.installers.tokens import has, values_of
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
-
-    from packaging.requirements import Requirement
 
     from openvet_install.installers.commands import Plan
     from openvet_install.installers.requirements import FetchOutside
@@ -75,38 +71,17 @@ class Overlay:
     ) -> Iterator[Plan]:
         """Make the environment, empty, and yield the plan that fills it. Errors: `uv.plan`.
 
-        With the `lock` of a project its versions are taken if they can be: uv prefers them.
+        With the `lock` of a project its versions are preferred, as by uv: what must be another one is.
         """
         python = str(self._base.python)
         target = self._target = new_environment(self._uv, python, self._prefix, self._child, self._cwd)
-        fill = partial(fresh.fill, target, self._tokens, (), environ, self._cwd, typed=typed, fetch=fetch)
-        pins = self._pins(lock) if lock is not None else []
-        if pins:
-            place = self._prefix.with_name("versions.txt")
-            write_private(place, "".join(f"{one}\n" for one in pins))
-            still = () if has(self._tokens, "--verbose") else ("--quiet",)
-            yield replace(fill(more=(*still, f"--constraints={place}")), tentative=True)
-        if not pins or not any(target.purelib.glob("*.dist-info")):
-            yield fill()
-
-    def _pins(self, lock: Path) -> list[str]:
-        """Return the versions of a lock that nothing speaks against that is asked for; none if it cannot be read."""
-        asked: dict[str, list[Requirement]] = defaultdict(list)
-        for word in fresh.separated(values_of(self._tokens, "--with")):
-            with suppress(UsageError):
-                wanted = by_name(word)
-                asked[canonicalize_name(wanted.name)].append(wanted)
-        versions = defaultdict(set)
-        with suppress(InstallError):
-            for one in read_lock(lock).packages:
-                versions[canonicalize_name(one.name)].add(one.version if one.source.kind == "registry" else "")
-        return [
-            f"{name}=={version}"
-            for name, found in versions.items()
-            for version in found
-            if len(found) == 1 and version
-            if all(one.specifier.contains(version, prereleases=True) for one in asked[name])
-        ]
+        plan = fresh.fill(target, self._tokens, (), environ, self._cwd, typed=typed, fetch=fetch)
+        versions = _versions(lock, target) if lock is not None else {}
+        steps = preferring(plan, versions, self._prefix.with_name("versions.txt")) if versions else None
+        if steps is not None:
+            yield steps
+        if steps is None or not any(target.purelib.glob("*.dist-info")):
+            yield plan
 
     def finish(self) -> Target:
         """Lay it over the environment below, when what was installed has been checked, and return it."""
@@ -131,6 +106,17 @@ class Overlay:
             if raw is not None and raw.startswith(starts):
                 place.write_bytes(b"#!" + os.fsencode(target.python) + raw[raw.index(b"\n") :])
                 place.chmod(entry.stat().st_mode & 0o777)
+
+
+def _versions(lock: Path, target: Target) -> dict[str, str]:
+    """Return the versions of an index that a lock has for the target, by name; none if it cannot be read."""
+    found: dict[str, set[str]] = defaultdict(set)
+    with suppress(InstallError):
+        for one in read_lock(lock).packages:
+            if one.markers and not any(marker.evaluate({**target.environment, "extra": ""}) for marker in one.markers):
+                continue
+            found[canonicalize_name(one.name)].add(one.version if one.source.kind == "registry" else "")
+    return {name: versions.pop() for name, versions in found.items() if len(versions) == 1 and "" not in versions}
 
 
 def _by_name(word: str) -> bool:

@@ -150,7 +150,7 @@ def plan(
             f"--python={probe.python}",
             *lock.words,
             *links,
-            *(_in_a_file(projects) if files else projects),
+            *(in_a_file(projects) if files else projects),
             *lock.folders,
             *led,
             *inputs,
@@ -253,7 +253,7 @@ def _files(words: Sequence[str]) -> list[str]:
     return list(words)
 
 
-def _in_a_file(projects: Sequence[Project]) -> Iterator[Input | Member]:
+def in_a_file(projects: Sequence[Project]) -> Iterator[Input | Member]:
     """Give folders to `uv pip sync`, which has no option for them."""
     yield from (Member(*one) for one in projects)
     if projects:
