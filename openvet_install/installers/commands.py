@@ -17,7 +17,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from openvet_install.errors import ConfigError
 from openvet_install.installers.choice import Program  # noqa: TC001 - part of the public value
-from openvet_install.installers.mirror import STDOUT, Mirrored, Written, write_private
+from openvet_install.installers.mirror import STDOUT, Mirrored, PrivateCopy, Written, write_private
 from openvet_install.installers.projects import Project
 from openvet_install.installers.sources import Archive, Links, Source
 
@@ -114,22 +114,6 @@ class Requested(NamedTuple):
         return f"{wanted.name}{extras} @ {self.source.address(folder)}{marker}"
 
 
-class PrivateCopy(NamedTuple):
-    """A lock or script that was given: a copy of its `text` under its own `name`, between `flag` and `extras`."""
-
-    flag: str
-    name: str
-    text: str
-    extras: str
-
-    def word(self, folder: Path) -> str:
-        """Write the copy into a new folder, and return the word that names it."""
-        inside = folder / "given"
-        inside.mkdir(mode=0o700, exist_ok=True)
-        write_private(inside / self.name, self.text)
-        return f"{self.flag}{'=' if self.flag else ''}{inside / self.name}{self.extras}"
-
-
 class Nested(NamedTuple):
     """A line that names another file: its flag, what was written there, and which file that is."""
 
@@ -158,7 +142,7 @@ class Input:
 
     `lines` are its requirements and options in their order, flattened; options may hold logins: not in `repr()`.
     `indexes` are those that the options name, `links` what `--find-links` names, `projects` folders: words of
-    the whole command. `parts` are the same lines file by file, links left out.
+    the whole command. `parts` are the same lines file by file, links left out. `given`: what the tool gets instead.
     """
 
     path: str
@@ -168,6 +152,7 @@ class Input:
     links: tuple[Links, ...] = ()
     projects: tuple[Project, ...] = ()
     parts: tuple[Part, ...] = field(default=(), repr=False, compare=False)
+    given: PrivateCopy | None = field(default=None, repr=False)
 
     @property
     def requested(self) -> tuple[Requested, ...]:

@@ -10,6 +10,7 @@ read once, and what it writes lies there until it was judged.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -23,8 +24,9 @@ REQUIREMENTS, PYLOCK, LOCK, SHOWN, NOTHING = "requirements", "pylock", "lock", "
 """Kinds of what is written; SHOWN: a resolution that no file holds, NOTHING: it was judged before, or nothing was."""
 STDOUT = "stdout"
 _ROOT = "mirror"
+_PROJECT = "pyproject.toml"
 _END = b'[project]\nname = "nothing"\nversion = "0"\n\n[tool.uv]\nmanaged = false\n'
-"""A project above the mirror in which each search of uv ends: what lies further up, as in /tmp, may be anybody's."""
+"""A project above copies in which each search of uv ends: what lies further up, as in /tmp, may be anybody's."""
 ROOT_MARK = "\0"
 """Stands for the root of the mirror in files that are written there; no file that is understood has it."""
 
@@ -39,6 +41,28 @@ class Mirrored(NamedTuple):
         """Return the word; a relative path is what was typed, as the tool works in the mirrored folder."""
         named = self.path if not os.path.isabs(self.path) else root(folder) + self.path
         return f"{self.flag}={named}" if self.flag else named
+
+
+class PrivateCopy(NamedTuple):
+    """A lock, script or project that was given: a copy of its `text` called `name`, between `flag` and `extras`.
+
+    The name may be one in a folder.
+    """
+
+    flag: str
+    name: str
+    text: str
+    extras: str
+
+    def word(self, folder: Path) -> str:
+        """Write the copy below a new folder, and return the word that names it."""
+        place = folder / "given" / self.name
+        place.parent.mkdir(mode=0o700, exist_ok=True, parents=True)
+        write_private(place, self.text)
+        if place.name == _PROJECT:
+            with suppress(FileExistsError):
+                write_private(folder / _PROJECT, _END)
+        return f"{self.flag}{'=' if self.flag else ''}{place}{self.extras}"
 
 
 class Mirror(NamedTuple):
@@ -67,7 +91,8 @@ class Mirror(NamedTuple):
         for place in sorted(self.built, key=len, reverse=True):
             self._link(place, folder)
         write_private(folder / "stdin", _placed(self.stdin, folder))
-        write_private(folder / "pyproject.toml", _END)
+        with suppress(FileExistsError):
+            write_private(folder / _PROJECT, _END)
 
     def _link(self, place: str, folder: Path) -> None:
         """Link what lies in a folder and has no copy; no link leads to where something may be written."""

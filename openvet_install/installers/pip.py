@@ -17,7 +17,6 @@ from openvet_install.installers.commands import (
     REQUIREMENTS,
     Index,
     Plan,
-    PrivateCopy,
     choose_files,
     default_index,
     http_url,
@@ -33,6 +32,7 @@ from openvet_install.installers.commands import (
 from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.given_lock import given
 from openvet_install.installers.groups import read_groups
+from openvet_install.installers.mirror import PrivateCopy
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
 from openvet_install.installers.requirements import (
     MAX_FILE_BYTES,

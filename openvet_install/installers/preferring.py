@@ -18,11 +18,10 @@ from openvet_install.installers.commands import (
     REQUIREMENTS,
     Input,
     Plan,
-    PrivateCopy,
     Requested,
     projects_of,
 )
-from openvet_install.installers.mirror import write_private
+from openvet_install.installers.mirror import PrivateCopy, write_private
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.projects import Project
 from openvet_install.installers.requirements import pins_in

@@ -6,24 +6,23 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import ConfigError, UsageError
-from openvet_install.installers.commands import Input, Requested, private_folder
+from openvet_install.installers.commands import Input, Requested
 from openvet_install.installers.projects import pyproject, strings_of, table_of
 from openvet_install.installers.requirements import by_name
 from openvet_install.installers.sources import local_path, shown
 from openvet_install.installers.tokens import has, values_of
-from openvet_install.installers.uv_sources import Member, Sources, ignored_by
-from openvet_install.installers.uv_workspace import around_folders
+from openvet_install.installers.uv_given import NAMELESS, Given, led
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from openvet_install.installers.commands import Index
     from openvet_install.installers.tokens import Token
     from openvet_install.installers.uv_around import Around
 
@@ -36,10 +35,12 @@ def is_project(value: str) -> bool:
     return os.path.basename(value) == _FILE
 
 
-def read_projects(values: Sequence[str], tokens: Sequence[Token], around: Around) -> tuple[Input, ...]:
-    """Return what the projects need, with the extras that `tokens` ask for.
+def read_projects(
+    values: Sequence[str], tokens: Sequence[Token], around: Around
+) -> tuple[tuple[Input, ...], tuple[Index, ...]]:
+    """Return what the projects need, and the indexes that this comes from, with the extras that `tokens` ask for.
 
-    Raises `UsageError` for a project that would be built to know it, and for extras of none; else as `from_folders`.
+    Raises `UsageError` for a project that would be built to know it, and for extras of none; else as `led`.
     """
     extras = {str(canonicalize_name(one)): one for one in values_of(tokens, "--extra")}
     every = has(tokens, "--all-extras")
@@ -47,49 +48,18 @@ def read_projects(values: Sequence[str], tokens: Sequence[Token], around: Around
         raise UsageError("`--extra` needs a project", hint="-r pyproject.toml    or NAME[EXTRA]")
     if values and any(key in around.config.pip for key in ("extra", "all-extras")):
         raise ConfigError("extras in uv's configuration are refused: they are not gated here", hint="--extra NAME")
-    found: list[Input] = []
+    found: list[Given] = []
     known: set[str] = set()
-    for value in values:
+    for number, value in enumerate(values):
         one = _Declared(value, around.cwd)
         known |= one.extras.keys()
         lines = tuple(one.needs(set(one.extras) if every else set(extras)))
-        found.append(Input(value, lines))
+        folder = os.path.dirname(os.path.join(around.cwd, local_path(value)))
+        found.append(Given(Input(value, lines), folder, one.table(), "--requirements", f"project-{number}", ""))
     unknown = next((typed for name, typed in extras.items() if name not in known), None)
     if unknown is not None:
         raise UsageError(f"`--extra {shown(unknown)}`: no project here has it")
-    folders = [os.path.dirname(os.path.join(around.cwd, local_path(value))) for value in values]
-    return from_folders(found, folders, tokens, around)
-
-
-def from_folders(
-    found: Sequence[Input], folders: Sequence[str], tokens: Sequence[Token], around: Around
-) -> tuple[Input, ...]:
-    """Return what projects in `folders` ask for, with the folders that `tool.uv.sources` take packages from.
-
-    Raises as `Sources.place`.
-    """
-    if has(tokens, "--no-sources") or not found:
-        return tuple(found)
-    with private_folder() as folder:
-        sources = Sources(around_folders(around, around.quiet(folder)), ignored_by(tokens))
-        return tuple(_placed(one, place, sources) for one, place in zip(found, folders, strict=True))
-
-
-def _placed(found: Input, folder: str, sources: Sources) -> Input:
-    lines: list[Requested | str] = []
-    members: list[Member] = []
-    for one in found.lines:
-        wanted = one.requirement if isinstance(one, Requested) else None
-        member = sources.place(folder, canonicalize_name(wanted.name)) if wanted is not None else None
-        if wanted is None or member is None:
-            lines.append(one)
-            continue
-        extras = f"[{','.join(sorted(wanted.extras))}]" if wanted.extras else ""
-        members.append(member._replace(extras=extras))
-        marker = f" ; {wanted.marker}" if wanted.marker is not None else ""
-        named = f"-e {member.url}{extras}" if member.editable else f"{wanted.name}{extras} @ {member.url}"
-        lines.append(f"{named}{marker}")
-    return replace(found, lines=tuple(lines), projects=tuple(members))
+    return led(found, tokens, around)
 
 
 class _Declared:
@@ -110,6 +80,7 @@ class _Declared:
             )
         self._typed, self._name = typed, canonicalize_name(str(project["name"]))
         self._needed = strings_of(project.get("dependencies"))
+        self._read: set[str] = set()
         self.extras: Mapping[str, tuple[str, ...]] = {
             str(canonicalize_name(name)): strings_of(lines)
             for name, lines in table_of(project, "optional-dependencies").items()
@@ -120,7 +91,17 @@ class _Declared:
         yield from self._asked(self._needed, "", frozenset())
         for name, lines in self.extras.items():
             if name in extras:
+                self._read.add(name)
                 yield from self._asked(lines, "", frozenset({name}))
+
+    def table(self) -> dict[str, Any]:
+        """Return what was read of it, for uv."""
+        optional = {name: self._written(lines) for name, lines in self.extras.items() if name in self._read}
+        needed = {"dependencies": self._written(self._needed), "optional-dependencies": optional}
+        return {"project": {**NAMELESS, "name": self._name, **needed}}
+
+    def _written(self, lines: Sequence[str]) -> list[str]:
+        return [str(self._requirement(line)) for line in lines]
 
     def _asked(self, lines: Sequence[str], marker: str, inside: frozenset[str]) -> Iterator[Requested]:
         for line in lines:
@@ -130,6 +111,7 @@ class _Declared:
                 continue
             for extra in sorted(map(canonicalize_name, requirement.extras)):
                 if extra not in inside:
+                    self._read.add(extra)
                     both = str(_under(requirement, marker).marker or "")
                     yield from self._asked(self.extras.get(extra, ()), both, inside | {extra})
 

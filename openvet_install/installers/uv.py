@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import ConfigError, UsageError
-from openvet_install.installers import uv_elsewhere, uv_flags, uv_words
+from openvet_install.installers import uv_elsewhere, uv_flags, uv_given, uv_words
 from openvet_install.installers.choice import find_uv, prefix_of
 from openvet_install.installers.commands import (
     CONSTRAINTS,
@@ -30,9 +30,8 @@ from openvet_install.installers.commands import (
     words_of,
 )
 from openvet_install.installers.given_lock import given, names_lock
-from openvet_install.installers.groups import read_groups
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
-from openvet_install.installers.project_files import from_folders, is_project, read_projects
+from openvet_install.installers.project_files import is_project, read_projects
 from openvet_install.installers.requirements import (
     Reader,
     editable_projects,
@@ -43,13 +42,14 @@ from openvet_install.installers.requirements import (
 from openvet_install.installers.target import guess, inspect, probe_uv
 from openvet_install.installers.tokens import Token, Tokeniser, has, refuse, values_of
 from openvet_install.installers.uv_around import TRUE, UNISOLATED, handed_on, look_around
-from openvet_install.installers.uv_sources import FILE, Member, ignored_by, said_by_variables
+from openvet_install.installers.uv_sources import Member, ignored_by, said_by_variables
 from openvet_install.installers.uv_torch import with_torch
 from openvet_install.installers.uv_workspace import led_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from openvet_install.installers.commands import Index
     from openvet_install.installers.projects import Project
     from openvet_install.installers.requirements import FetchOutside
     from openvet_install.installers.target import Probe, Target
@@ -113,8 +113,9 @@ def plan(
         for part in read(listed if kind == REQUIREMENTS else values_of(tokens, flag), kind)
     )
     inputs += tuple(read([one for one in files if not names_lock(one)], REQUIREMENTS))
-    inputs += read_projects([value for value in named if is_project(value)], tokens, around)
-    inputs += _groups(tokens, around)
+    projects_read, of_projects = read_projects([value for value in named if is_project(value)], tokens, around)
+    groups, of_groups = _groups(tokens, around)
+    inputs += (*projects_read, *groups)
     links = around.links + tuple(one for source in inputs for one in source.links)
     helper = around.helper
     steering = [part for token in (*_steering(tokens, around.judged), *where) for part in token.canonical()]
@@ -153,7 +154,7 @@ def plan(
             *(in_a_file(projects) if files else projects),
             *lock.folders,
             *led,
-            *inputs,
+            *uv_given.handed(inputs, tokens),
             *words_of(typed),
         ),
         cwd=cwd,
@@ -161,7 +162,7 @@ def plan(
         requested=requested,
         limits=requested_of(inputs, CONSTRAINTS),
         inputs=inputs,
-        indexes=with_files(around.with_members(more), inputs),
+        indexes=with_files(around.with_members((*more, *of_projects, *of_groups)), inputs),
         environment=child,
         upstream=around.upstream,
         dropped=around.dropped,
@@ -292,13 +293,11 @@ _STEERING = (
 )
 
 
-def _groups(tokens: Sequence[Token], around: Around) -> tuple[Input, ...]:
+def _groups(tokens: Sequence[Token], around: Around) -> tuple[tuple[Input, ...], tuple[Index, ...]]:
     """Read the groups that are named; not those of the configuration, which uv would read by itself once more."""
     if around.config.pip.get("group"):
         raise ConfigError("`pip.group` of uv's configuration is refused: it is not gated here", hint="--group NAME")
-    named = values_of(tokens, "--group")
-    folders = [str(Path(around.cwd, value.rpartition(":")[0] or FILE).parent) for value in named]
-    return from_folders(read_groups(named, around.cwd), folders, tokens, around)
+    return uv_given.of_groups(values_of(tokens, "--group"), tokens, around)
 
 
 def _steering(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:

@@ -223,10 +223,13 @@ class Inputs:
         """
         path = os.path.join(folder, _PROJECT)
         uv = table_of(table_of(text, "tool"), "uv")
+        own = table_of(uv, "sources")
+        listed = [one for entries in own.values() for one in (entries if isinstance(entries, list) else [entries])]
+        self._around(folder, asked=any(isinstance(one, dict) and "workspace" in one for one in listed))
         self.indexes += uv_config.of_project(folder).indexes
         members = self._members(uv, folder)
         copied: dict[str, Any] = {}
-        for name, entries in table_of(uv, "sources").items():
+        for name, entries in own.items():
             listed = entries if isinstance(entries, list) else [entries]
             copied[name] = list(map(_in_mirror, listed))
             for entry in listed:
@@ -240,7 +243,6 @@ class Inputs:
                     self.spelled.add(str(entry.get("path", "")))
                 elif ways or entry.get("workspace"):
                     raise UsageError(f"`tool.uv.sources`: `{name}` is not gated here", where=path, hint="--no-sources")
-        self._refuse_around(folder)
         return {**text, "tool": {"uv": {**uv, "sources": copied}}} if copied else text
 
     def _members(self, uv: Mapping[str, Any], folder: str) -> Mapping[str, str]:
@@ -263,16 +265,19 @@ class Inputs:
         self._workspaces[folder] = found
         return found
 
-    def _refuse_around(self, folder: str) -> None:
-        """Raise `UsageError` for sources of a workspace around a folder, but for those of its own that were read."""
-        for start in dict.fromkeys((folder, os.path.realpath(folder))):
-            for above in Path(start).parents:
-                if folder in self._workspaces.get(str(above), {}).values():
-                    continue
-                path = str(above / _PROJECT)
-                around = pyproject(path, os.path.join(folder, _PROJECT))
-                if "workspace" in table_of(table_of(around, "tool"), "uv"):
-                    refuse_sources(around, path)
+    def _around(self, folder: str, *, asked: bool) -> None:
+        """Follow the sources of workspaces around a folder, one that is `asked` for its members without any, too."""
+        as_named = list(Path(folder).parents)
+        for above in dict.fromkeys((*as_named, *Path(os.path.realpath(folder)).parents)):
+            path = str(above / _PROJECT)
+            around = pyproject(path, os.path.join(folder, _PROJECT))
+            uv = table_of(table_of(around, "tool"), "uv")
+            if "workspace" not in uv or str(above) in self._workspaces:
+                continue
+            if above not in as_named:
+                refuse_sources(around, path)  # the mirror has nothing of where a link leads
+            elif asked or "sources" in uv:
+                self._files[path] = without_build(self._lead(self._toml(path), str(above)))
 
     def _bytes(self, path: str) -> bytes:
         """Read a file once; what is read again is the same copy."""

@@ -59,6 +59,29 @@ class Ignored(NamedTuple):
 
 NONE_IGNORED = Ignored()
 _PLAIN = frozenset({"path", "editable", "package"})
+_SAID = _PLAIN | {"workspace", "index", "marker", "extra", "group"}
+
+
+class Said(NamedTuple):
+    """What `tool.uv.sources` of a `file` say of one package, `entries` by absolute paths."""
+
+    file: str
+    entries: list[dict[str, Any]]
+
+    @property
+    def folders(self) -> list[Member]:
+        """The folders that it may come from."""
+        return [
+            Member(one["path"], editable=one.get("editable") is True, extras="", origin=self.file)
+            for one in self.entries
+            if "path" in one
+        ]
+
+    @property
+    def whole(self) -> Member | None:
+        """The one folder that it comes from in any case."""
+        plain = len(self.entries) == 1 and not self.entries[0].keys() - _PLAIN
+        return self.folders[0] if plain else None
 
 
 def ignored_by(tokens: Sequence[Token]) -> Ignored:
@@ -140,43 +163,65 @@ class Sources:
             for folder in around:
                 self.indexes += uv_config.of_project(folder).indexes
 
-    def place(self, path: str, name: str) -> Member | None:
-        """Return the folder from which a package comes that the project in a folder asks for; None: from an index.
+    def said(self, path: str, name: str) -> Said | None:
+        """Return what is said of a package that the project in a folder asks for; None: it comes from an index.
 
-        Raises as `leads`, and `UsageError` for what else an entry says: it would be lost.
+        Raises as `leads`, and `UsageError` for what leads elsewhere than to folders and indexes.
         """
         if self._ignored.covers(name):
             return None
-        found = {self._place(start, name) for start in (os.path.abspath(path), os.path.realpath(path))}
-        if len(found) > 1:
+        found = [self._said(start, name) for start in (os.path.abspath(path), os.path.realpath(path))]
+        if found[0] != found[1]:
             raise UsageError(f"`{name}`: its source is another one behind a link", where=path)
-        return found.pop()
+        return found[0]
 
-    def _place(self, start: str, name: str) -> Member | None:
+    def tables_of(self, path: str) -> list[Mapping[str, Any]]:
+        """Return the indexes that the project in a folder and the workspace around it name, which are then asked.
+
+        Raises `ConfigError` for those that are none of the web's.
+        """
+        found: list[Mapping[str, Any]] = []
+        for folder in self._around(os.path.abspath(path))[0]:
+            uv_config.of_project(folder)  # it tells lines; what is handed on is what was read first, and judged as that
+            listed = self._table(folder).get("index", [])
+            self.indexes += uv_config.read_table(os.path.join(folder, FILE), "", {"index": listed}).indexes
+            found += listed if isinstance(listed, list) else [listed]
+        return found
+
+    def _around(self, start: str) -> tuple[list[str], str | None]:
+        """Return whose files speak for a folder, and the workspace it lies in."""
         top = start if "workspace" in self._table(start) else self._above(start)
-        for folder in dict.fromkeys((start, *([top] if top is not None else []))):
-            named = {
-                str(canonicalize_name(key)): value for key, value in table_of(self._table(folder), "sources").items()
-            }
-            if name not in named:
-                continue
-            file = os.path.join(folder, FILE)
-            entry = named[name][0] if isinstance(named[name], list) and len(named[name]) == 1 else named[name]
-            ways = ways_out(entry)
-            if isinstance(entry, dict) and ways == {"path"} and entry.keys() <= _PLAIN:
-                place, editable = place_of(folder, entry), entry.get("editable") is True
-            elif isinstance(entry, dict) and not ways and entry.keys() == {"workspace"} and top is not None:
-                place, editable = next((one for one, called in self._in(top) if called == name), ""), True
-            else:
-                place, editable = "", False
-            if not os.path.isdir(place):
-                raise UsageError(
-                    f"`tool.uv.sources`: `{name}` is not gated for a file or group of a project",
-                    where=file,
-                    hint="--no-sources    or name its folder: openvet-uv pip install .",
-                )
-            return Member(place, editable=editable, extras="", origin=file)
+        return list(dict.fromkeys((start, *([top] if top is not None else [])))), top
+
+    def _said(self, start: str, name: str) -> Said | None:
+        folders, top = self._around(start)
+        for folder in folders:
+            for key, value in table_of(self._table(folder), "sources").items():
+                if canonicalize_name(key) == name:
+                    listed = value if isinstance(value, list) else [value]
+                    file = os.path.join(folder, FILE)
+                    return Said(os.path.realpath(file), [self._placed(one, name, folder, top) for one in listed])
         return None
+
+    def _placed(self, entry: object, name: str, folder: str, top: str | None) -> dict[str, Any]:
+        """Return an entry as any file may say it: folders by where they lie."""
+        ways, file = ways_out(entry), os.path.join(folder, FILE)
+        if isinstance(entry, dict) and not entry.keys() - _SAID:
+            rest = {key: value for key, value in entry.items() if key != "workspace"}
+            if ways == {"path"} and entry.keys().isdisjoint({"index", "workspace"}):
+                rest["path"] = place_of(folder, entry)
+            elif not ways and entry.get("workspace") is True and "index" not in entry and top is not None:
+                rest["path"] = next((one for one, called in self._in(top) if called == name), "")
+                rest["editable"] = True
+            elif not ways and isinstance(entry.get("index"), str) and "workspace" not in entry:
+                return rest
+            if os.path.isdir(rest.get("path", "")):
+                return rest
+        raise UsageError(
+            f"`tool.uv.sources`: `{name}` is not gated for a file or group of a project",
+            where=file,
+            hint="--no-sources    or name its folder: openvet-uv pip install .",
+        )
 
     def _of(self, folder: str, top: str | None) -> Iterator[tuple[str, str]]:
         file = os.path.join(folder, FILE)

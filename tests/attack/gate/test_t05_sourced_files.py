@@ -1,10 +1,14 @@
 """T03, T05, T60: `tool.uv.sources` of a project whose file or group is read are no way around the gate."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.attack.gate.test_t05_led_folders import LOCAL, evil, refused
 from tests.support.folders import folder, sources, workspace
-from tests.support.stage import NO, YES
+from tests.support.indexsim import IndexSimulator
+from tests.support.stage import BENIGN, NO, YES
+from tests.support.wheels import make_sdist
 
 FORMS = {
     "group": ["pip", "install", "--group", "packages/app/pyproject.toml:dev"],
@@ -87,3 +91,81 @@ def test_a_path_with_a_zero_byte(stage, byte):
         ended = stage.run("openvet-uv", *words)
         assert ended.code in (64, 77), ended.err
     assert not stage.marker.exists()
+
+
+INDEX = '[[tool.uv.index]]\nname = "x"\nurl = "{url}"\nexplicit = true\n'
+WAYS = {
+    "another place": 'index = "x", path = "{path}"',
+    "a repository elsewhere": 'git = "file:///d", marker = "python_version < \'3\'"',
+    "an archive elsewhere": 'path = "{path}", marker = "python_version < \'3\'"',
+    "an unknown key": 'index = "x", registry = "{path}"',
+    "a member": 'index = "x", workspace = true',
+}
+
+
+@EACH
+@pytest.mark.parametrize("way", WAYS)
+def test_entries_that_say_more_than_one_thing(stage, words, way):
+    app(stage, "evil", WAYS[way].format(path=evil(stage)))
+    path = stage.project / "packages/app/pyproject.toml"
+    path.write_text(path.read_text() + INDEX.format(url=stage.index.simple_url))
+    refused(stage, words, 64, 77, 2, attacks=False)
+
+
+@EACH
+@pytest.mark.parametrize(
+    "what",
+    ['url = "{folder}"\nformat = "flat"', 'url = "{folder}"', 'url = "{url}"\ncache-control = {{ api = "max-age=9" }}'],
+)
+@pytest.mark.parametrize("root", [True, False])
+def test_an_index_that_is_none_of_the_gate(stage, words, what, root):
+    path = evil(stage)
+    app(stage, "evil", 'index = "x"')
+    told = what.format(folder=path.parent.as_uri(), url=stage.index.simple_url)
+    place = stage.project / ("pyproject.toml" if root else "packages/app/pyproject.toml")
+    place.write_text(f'{place.read_text()}[[tool.uv.index]]\nname = "x"\nexplicit = true\n{told}\n')
+    refused(stage, words, 64, 78, attacks=False)
+
+
+@EACH
+def test_what_an_index_of_a_project_has_is_judged(stage, words):
+    """A file of the same name on another index is approved; this one nobody has read."""
+    stage.wheel("evil", "1.0", YES)
+    stage.policy(BENIGN + 'local-projects = ["."]\n')
+    with IndexSimulator() as other:
+        raw = make_sdist("evil", "1.0", marker=stage.marker, more_pyproject='dynamic = ["dependencies"]\n')
+        other.add(raw, filename="evil-1.0.tar.gz")
+        app(stage, "evil", 'index = "x"')
+        path = stage.project / "packages/app/pyproject.toml"
+        path.write_text(path.read_text() + INDEX.format(url=other.simple_url))
+        refused(stage, words, 77)
+
+
+@pytest.mark.parametrize("words", [FORMS["group"], FORMS["file"]], ids=["group", "file"])
+def test_a_project_around_the_copy_says_nothing(stage, words):
+    """The folder for temporary files may be anybody's."""
+    path = evil(stage)
+    stage.policy(LOCAL)
+    app(stage, "evil", 'index = "x", marker = "python_version < \'3\'"')
+    place = stage.project / "packages/app/pyproject.toml"
+    place.write_text(place.read_text() + INDEX.format(url=stage.index.simple_url))
+    temporary = Path(stage.variables["TMPDIR"])
+    said = f'[tool.uv.workspace]\nmembers = ["*/given/*"]\n[tool.uv.sources]\nevil = {{ path = "{path}" }}\n'
+    (temporary / "pyproject.toml").write_text(said)
+    ended = stage.run("openvet-uv", *words)
+    assert ended.code in (1, 77), ended.err
+    assert not stage.marker.exists()
+    assert stage.installed == {}
+
+
+def test_what_is_not_asked_for_is_not_handed_on(stage):
+    path = evil(stage)
+    workspace(stage)
+    line = f'no = ["evil @ {path.as_uri()}"]\n'
+    more = f"[project.optional-dependencies]\n{line}[dependency-groups]\n{line}"
+    more += sources("good", 'index = "x"') + INDEX.format(url=stage.index.simple_url)
+    folder(stage, "packages/app", requires=["good"], more=more)
+    ended = stage.run("openvet-uv", *FORMS["file"])
+    assert (ended.code, stage.installed) == (0, {"good": "1.0"}), ended.err
+    for more_words in (["--extra", "no"], ["--all-extras"], ["--group", "packages/app/pyproject.toml:no"]):
+        refused(stage, [*FORMS["file"], *more_words], 64, attacks=False)
