@@ -19,6 +19,7 @@ from openvet_install.installers.commands import (
     Input,
     Plan,
     Requested,
+    names_sdist,
     private_folder,
     requested_of,
     require_hashes,
@@ -28,6 +29,7 @@ from openvet_install.installers.commands import (
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.projects import Project, name_of, read_project
 from openvet_install.installers.requirements import Reader, by_name, check_names, requested_by
+from openvet_install.installers.sources import ARCHIVES, read_source
 from openvet_install.installers.target import ToolStops, ask, find_python, inspect, still_missing, uv_version
 from openvet_install.installers.tokens import Token, has, values_of
 from openvet_install.installers.uv import named_by_variables
@@ -58,7 +60,7 @@ def plan(
     tokens: list[Token],
     fetch: FetchOutside,
 ) -> Plan:
-    """Understand `uv tool install`: packages by name, and folders. Errors: `uv.plan`."""
+    """Understand `uv tool install`: packages by name, folders, and archives of this machine. Errors: `uv.plan`."""
     words = [token.spelled for token in tokens if token.flag is None]
     if len(words) != 1:
         raise UsageError("`uv tool install` takes one package", hint="openvet-uv tool install PACKAGE")
@@ -79,7 +81,7 @@ def plan(
         tool = _Asked(tokens, words, around.cwd)
         read = Reader(cwd, environ, partial(fetch, upstream=around.upstream), stdin=True).read
         inputs = tuple(part for kind, flag in INPUT_FLAGS["uv"].items() for part in read(values_of(tokens, flag), kind))
-        beside = [_folder_or_name(one, around.cwd, "--with") for one in added]
+        beside = [_folder_or_name(one, around.cwd, "--with") for one in sorted(added, key=_has_no_name)]
         folders = (*tool.folders, *_folders(beside), *_editable(tokens, around.cwd), *_listed(inputs))
         led, indexes = led_by(folders, around, ignored_by(tokens))
         quiet = around.quiet(folder)
@@ -90,6 +92,13 @@ def plan(
     judged = [token for token in tokens if token.flag is not None and token.flag.name in _JUDGED]
     if not has(tokens, "--python") and around.judged.get("UV_PYTHON"):
         judged.append(Token(flag_table("uv", command.words)["--python"], "UV_PYTHON", around.judged["UV_PYTHON"]))
+    requested = (
+        *tool.named,
+        *(one for one in beside if isinstance(one, Requested)),
+        *map(_named, more),
+        *requested_of(inputs, WITH_REQUIREMENTS),
+        *requested_by((*folders, *led), around.cwd),
+    )
     return Plan(
         tool="uv",
         version=version,
@@ -100,7 +109,7 @@ def plan(
         argv=(
             *command.words,
             *(part for token in (*passed, *where, *judged) for part in token.canonical()),
-            *(f"--with={one.requirement}" for one in beside if isinstance(one, Requested)),
+            *(part for one in beside if isinstance(one, Requested) for part in _behind("--with", one)),
             *folders[len(tool.folders) :],
             *led,
             *inputs,
@@ -109,20 +118,14 @@ def plan(
         ),
         cwd=around.cwd,
         target=target,
-        requested=(
-            *tool.named,
-            *(one for one in beside if isinstance(one, Requested)),
-            *map(_named, more),
-            *requested_of(inputs, WITH_REQUIREMENTS),
-            *requested_by((*folders, *led), around.cwd),
-        ),
+        requested=requested,
         limits=requested_of(inputs, CONSTRAINTS),
         inputs=inputs,
         indexes=with_files(around.with_members(indexes), inputs),
         environment=around.child,
         upstream=around.upstream,
         dropped=around.dropped,
-        selects=around.config.selects,
+        selects=around.config.selects or names_sdist(requested),
         requires_hashes=require_hashes(inputs, listed=False),
         remade=remade,
     )
@@ -131,7 +134,7 @@ def plan(
 class _Asked:
     """What a tool is installed from: `named` or one of `folders`. `name` is that of its environment.
 
-    Raises `UsageError` for an archive, and for a folder whose name is not known before a build.
+    Raises `UsageError` for a folder whose name is not known before a build.
     """
 
     def __init__(self, tokens: list[Token], words: list[str], cwd: str) -> None:
@@ -154,17 +157,31 @@ class _Asked:
         if name.lower() == "python":
             raise UsageError("`uv tool install`: an interpreter is no tool", hint="openvet-uv tool run python")
         self.name = canonicalize_name(name)
-        self.words: tuple[str | Project, ...] = (
-            (*self._source(text), "--", *words) if told else ("--", *(self.folders or words))
+        archives = tuple(one for one in self.named if one.source is not None)
+        source = self.folders or (_behind("--from", archives[0]) if archives else (f"--from={text}",))
+        self.words: tuple[str | Project | Requested, ...] = (
+            (*source, "--", *words) if told else ("--", *(self.folders or archives or words))
         )
-
-    def _source(self, text: str) -> tuple[str | Project, ...]:
-        return self.folders or (f"--from={text}",)
 
 
 def _folder_or_name(text: str, cwd: str, flag: str) -> Requested | Project:
     found = read_project(text, cwd, COMMAND_LINE)
-    return _named(text) if found is None else found._replace(flag=flag)
+    if found is not None:
+        return found._replace(flag=flag)
+    archive = read_source(text, cwd)
+    if archive is None or archive[1].path is None:
+        return _named(text)
+    return Requested(archive[0], COMMAND_LINE, source=archive[1])
+
+
+def _has_no_name(text: str) -> bool:
+    """Tell whether a word is that of an archive alone: uv notes down those last."""
+    return "@" not in text and text.partition("[")[0].lower().endswith(ARCHIVES)
+
+
+def _behind(flag: str, one: Requested) -> tuple[str | Requested, ...]:
+    """Return an option with a package; an archive gets its word when there is a copy of it."""
+    return (f"{flag}={one.requirement}",) if one.source is None else (flag, one)
 
 
 def _folders(found: list[Requested | Project]) -> Iterator[Project]:
@@ -203,10 +220,14 @@ def _target(name: str, tokens: list[Token], around: Around, quiet: Mapping[str, 
     prefix = folder_of_tools(around, quiet) / name
     there = prefix / "bin" / "python"
     flags = ["--system", *starting.request(tokens, around)]
-    if there.exists() and "--" not in flags:
+    forced = has(tokens, "--force")  # then uv asks nothing of what is there
+    if there.exists() and "--" not in flags and not forced:
         return inspect(str(there), quiet), False
     base = find_python(uv, flags, quiet, cwd)
-    return replaced(there, base, quiet) if there.exists() else (still_missing(inspect(base, quiet), prefix), True)
+    if not there.exists():
+        return still_missing(inspect(base, quiet), prefix), True
+    target, anew = replaced(there, base, quiet)
+    return target, anew or forced
 
 
 def replaced(there: Path, base: str, quiet: Mapping[str, str]) -> tuple[Target, bool]:

@@ -82,10 +82,16 @@ def test_a_folder_that_no_policy_allows(stage, form):
 
 def test_an_archive_is_no_folder(stage):
     path = evil(stage)
-    for words in ([str(path)], ["evil", "--from", str(path)], ["good", "--with", str(path)], ["-e", str(path)]):
+    stage.policy()
+    for words in (
+        [str(path)], ["evil", "--from", str(path)], ["good", "--with", str(path)], ["good", "--with", f"evil @ {path}"],
+        ["good", "--from", path.as_uri()],
+    ):  # fmt: skip
         ended = stage.run("openvet-uv", *INSTALL, *words)
-        assert ended.code == 64, (words, ended.err)
+        assert ended.code in (64, 77), (words, ended.err)
+    assert stage.run("openvet-uv", *INSTALL, "-e", str(path)).code == 64
     assert not stage.marker.exists()
+    assert not (stage.folder / "UV_TOOL_DIR" / "evil").exists()
 
 
 @pytest.mark.parametrize("key", ["directory", "editable"])
