@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.keeper import Keeper
     from openvet_install.gate.model import Run
     from openvet_install.installers.commands import Plan
+    from openvet_install.installers.locks import LockedPackage
     from openvet_install.installers.mirror import Compiled, Written
 
 _CLASSES = list(ReasonClass)
@@ -147,7 +149,8 @@ def _judge_lock(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
     lock = parse_lock(text, path, "uv" if compiled.kind == mirror.LOCK else "pylock")
     selection = select_for(lock, plan.target)
     folders = folders_in(plan.argv)
-    good = locked.admit(Locked(lock=lock, selection=selection), keeper, folders=folders)
+    judged = tuple(one for one in lock.packages if not _is_judged(one, path, compiled, keeper))
+    good = locked.admit(Locked(lock=replace(lock, packages=judged), selection=selection), keeper, folders=folders)
     for package in lock.packages:
         if package.is_local and os.path.abspath(path.parent / package.source.location) not in compiled.folders:  # noqa: PTH100 - as it was named
             locked.refuse_direct(package, keeper)
@@ -156,6 +159,16 @@ def _judge_lock(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
     result.lock, result.locked = _name(compiled), len({one.package.name for one in selection.files})
     result.not_judged_here = tuple(f"{one.name} ({one.why})" for one in selection.not_here)
     return keeper.ledger.of_content({one.file.sha256 for one in selection.files})
+
+
+def _is_judged(package: LockedPackage, path: Path, compiled: Compiled, keeper: Resolver) -> bool:
+    """Tell whether an entry is an archive that was asked for, and has the bytes that were judged before."""
+    place = os.path.abspath(path.parent / package.source.location)  # noqa: PTH100 - as it was named
+    if package.source.kind != "archive" or place not in compiled.archives:
+        return False
+    url = Path(place).as_uri()
+    known = next((one for one in keeper.ledger.about(package.name) if one.file.url == url and one.shown), None)
+    return known is not None and all(one.sha256 == known.file.sha256 for one in package.files) and bool(package.files)
 
 
 def _is_folder(line: str, cwd: str, compiled: Compiled) -> bool:

@@ -101,8 +101,6 @@ def plan(
         spelled=frozenset(found.spelled),
         archives=frozenset(found.archives),
     )
-    if found.archives and compiled.kind == PYLOCK:
-        raise UsageError("an archive of this machine is not compiled into a pylock.toml", hint="-o requirements.txt")
     _check_links(links, compiled, tokens, config)
     asked_of = with_files(around.indexes, inputs)
     version = _version(tokens, around, config)

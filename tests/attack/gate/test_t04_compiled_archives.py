@@ -6,8 +6,9 @@ import pytest
 
 from tests.attack.gate.test_t05_uv_folders import DYNAMIC
 from tests.e2e.test_uv_pip_compile import COMPILE, same
+from tests.support.attacks import backend
 from tests.support.folders import folder
-from tests.support.projects import state, unchanged
+from tests.support.projects import state
 from tests.support.stage import BENIGN, NO, WARN, YES
 from tests.support.wheels import make_sdist, make_wheel, sdist_name, wheel_name
 
@@ -55,6 +56,10 @@ def test_as_plain_uv(stage, kind, line):
         said, _written = same(stage, "r.in", *more)
         assert path.name in said
         assert "dep==1.0" in said
+    said, written = same(stage, "r.in", "-o", "pylock.toml", output="pylock.toml")
+    assert path.name in written
+    assert sha256 in written
+    same(stage, "r.in", "--format", "pylock.toml")
 
 
 @pytest.mark.parametrize("line", LINES)
@@ -71,7 +76,7 @@ def test_what_nobody_audited(stage, kind, line):
     sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     write(stage, line.format(name=path.name, path=path, uri=path.as_uri(), sha256=sha256) + "\n")
     before = state(stage)
-    for more in ([], ["-o", "out.txt"]):
+    for more in ([], ["-o", "out.txt"], ["-o", "pylock.toml"]):
         ended = stage.run(*COMPILE, "r.in", *more)
         assert (ended.code, ended.out) == (77, ""), ended.err
         if kind in ("sdist", "build"):
@@ -84,13 +89,41 @@ def test_an_archive_has_no_place_elsewhere(stage):
     path = wheel(stage)
     stage.policy()
     write(stage, f"./w/{path.name}\n")
-    before = state(stage)
-    unchanged(stage, stage.run(*COMPILE, "r.in", "-o", "pylock.toml"), before, 64)
-    unchanged(stage, stage.run(*COMPILE, "r.in", "--format", "pylock.toml"), before, 64)
     (stage.project / "none.in").write_text("")
     for flag in ("-c", "-b", "--overrides"):
         ended = stage.run(*COMPILE, "none.in", flag, "r.in")
         assert ended.code in (64, 77), ended.err
+
+
+@pytest.mark.parametrize("what", ["another archive", "other bytes"])
+def test_a_build_that_changes_what_is_locked(stage, what):
+    """An approved build has the hands of the user: what it brings into the lock is not what was judged."""
+    if what == "other bytes":
+        evil = stage.folder / "evil.whl"
+        evil.write_bytes(make_wheel("thing", "1.0", files={"evil.py": ""}))
+        code = (
+            "import glob, shutil\n"
+            "for place in glob.glob(FOLDER + '/tmp/openvet-*/mirror/**/thing-*.whl', recursive=True):\n"
+            f"    shutil.copy({str(evil)!r}, place)\n"
+        )
+        needs = ()
+    else:
+        evil = put(stage, make_wheel("evil", "1.0"), wheel_name("evil", "1.0", "py3-none-any"))
+        code, needs = "", (f"evil @ {evil.as_uri()}",)
+    wheel(stage)
+    raw = make_sdist(
+        "builds", "1.0", backend=backend(stage, "builds", "1.0", code, requires=needs), more_pyproject=DYNAMIC
+    )
+    put(stage, raw, sdist_name("builds", "1.0"), YES)
+    stage.policy()
+    write(stage, "./w/builds-1.0.tar.gz\n./w/thing-1.0-py3-none-any.whl\n")
+    ended = stage.run(*COMPILE, "r.in", "-o", "pylock.toml")
+    written = stage.project / "pylock.toml"
+    assert "evil" not in (written.read_text() if written.exists() else "")
+    if written.exists():
+        assert hashlib.sha256(evil.read_bytes()).hexdigest() not in written.read_text()
+    assert (ended.code == 0) == written.exists(), ended.err
+    assert what == "other bytes" or ended.code == 77, ended.err
 
 
 def test_another_hash_than_the_written_one(stage):
