@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.errors import UsageError
-from openvet_install.installers import fresh, starting, uv_flags_make
+from openvet_install.installers import fresh, starting, uv_building, uv_flags_make
 from openvet_install.installers.choice import is_inside_own, own_environment
 from openvet_install.installers.commands import (
     BUILD_CONSTRAINTS,
@@ -20,27 +20,26 @@ from openvet_install.installers.commands import (
     Plan,
     Requested,
     choose_files,
-    private_folder,
     without_login,
 )
-from openvet_install.installers.projects import Project, build_requirements
-from openvet_install.installers.requirements import Reader, no_way_out, requested_by
+from openvet_install.installers.requirements import Reader, no_way_out
 from openvet_install.installers.sources import Archive, read_source
 from openvet_install.installers.target import ToolStops, ask, find_python, inspect, still_missing, uv_version
 from openvet_install.installers.tokens import has, last_of, values_of
 from openvet_install.installers.uv_around import UNISOLATED, handed_on
 from openvet_install.installers.uv_sources import ignored_by
-from openvet_install.installers.uv_workspace import led_by, read_workspace
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from openvet_install.installers.commands import Index, Input
+    from openvet_install.installers.projects import Project
     from openvet_install.installers.requirements import FetchOutside
     from openvet_install.installers.sources import Links
     from openvet_install.installers.target import Target
     from openvet_install.installers.tokens import Token
     from openvet_install.installers.uv_around import Around
+    from openvet_install.installers.uv_building import Led
 
 ENVIRONMENT = ".venv"
 _WITHOUT_SETUPTOOLS = (3, 12)
@@ -62,7 +61,11 @@ def plan_build(
     typed = _word(tokens, "build")
     place = os.path.abspath(os.path.join(around.cwd, typed or ""))
     folder = place if os.path.isdir(place) else around.cwd
-    what = _members(tokens, around, typed) or (_folder(place, tokens, around) if folder == place else _sdist(place))
+    what = _members(tokens, around, typed) or (
+        _built(uv_building.of_folder(place, COMMAND_LINE, around, ignored_by(tokens)))
+        if folder == place
+        else _sdist(place)
+    )
     read = Reader(around.cwd, environ, partial(fetch, upstream=around.upstream)).read
     inputs = tuple(read(values_of(tokens, "--build-constraints"), BUILD_CONSTRAINTS))
     target = inspect(_python(tokens, around, folder), around.child)
@@ -99,13 +102,6 @@ class _Built(NamedTuple):
     indexes: tuple[Index, ...] = ()
 
 
-def _folder(place: str, tokens: Sequence[Token], around: Around) -> _Built:
-    project = Project(place, False, "", COMMAND_LINE)
-    led, indexes = led_by((project,), around, ignored_by(tokens))
-    asked = (*build_requirements(project, around.cwd), *requested_by(led, around.cwd))
-    return _Built((project, *led), asked, indexes=indexes)
-
-
 def _sdist(place: str) -> _Built:
     """Understand an sdist on this machine: it is judged like one that is downloaded, and uv gets the copy."""
     found = read_source(place, os.path.dirname(place))
@@ -122,16 +118,11 @@ def _members(tokens: Sequence[Token], around: Around, typed: str | None) -> _Bui
         return None
     if typed is not None or has(around.where, "--project"):
         raise UsageError("`--package` and `--all-packages` of another folder are not gated yet", hint="--directory DIR")
-    with private_folder() as folder:
-        found = read_workspace(around, around.quiet(folder), package=name, ignored=ignored_by(tokens))
-    if not every and found.here is None:
-        raise UsageError(f"`--package {name}`: the workspace has no such member")
-    built = found.members if every or found.here is None else (found.here,)
-    return _Built(
-        tuple(one.member for one in found.folders),
-        tuple(one for each in built for one in build_requirements(each.member, around.cwd)),
-        indexes=found.indexes,
-    )
+    return _built(uv_building.of_members(None if every else name, around, ignored_by(tokens)))
+
+
+def _built(led: Led) -> _Built:
+    return _Built(led.words, led.requested, indexes=led.indexes)
 
 
 def plan_venv(argv: Sequence[str], environ: Mapping[str, str], cwd: str, tokens: list[Token], around: Around) -> Plan:

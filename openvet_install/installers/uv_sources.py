@@ -135,12 +135,14 @@ class Sources:
         *,
         own: str | None = None,
         told: frozenset[str] = frozenset(),
+        only: frozenset[str] | None = None,
     ) -> None:
         """`members` lists the folders of the workspace of a folder; `own` is the root of one that is read anyway.
 
-        `told` are names whose sources are refused elsewhere.
+        `told` are names whose sources are refused elsewhere; `only` those that are followed, the others are `passed`.
         """
-        self._members, self._ignored, self._told = members, ignored, told
+        self._members, self._ignored, self._told, self._only = members, ignored, told, only
+        self.passed: set[str] = set()
         self._own = {os.path.abspath(own), os.path.realpath(own)} if own is not None else set()
         self._tables: dict[str, dict[str, Any]] = {}
         self._named: dict[str, list[tuple[str, str]]] = {}
@@ -227,6 +229,9 @@ class Sources:
         file = os.path.join(folder, FILE)
         for name, entries in table_of(self._table(folder), "sources").items():
             if self._ignored.covers(name):
+                continue
+            if self._only is not None and canonicalize_name(name) not in self._only:
+                self.passed.add(canonicalize_name(name))
                 continue
             for entry in entries if isinstance(entries, list) else [entries]:
                 ways = ways_out(entry)

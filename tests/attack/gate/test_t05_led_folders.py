@@ -6,7 +6,7 @@ from tests.attack.gate.test_t05_uv_folders import DYNAMIC, flat, plain
 from tests.support.attacks import everything, evil_sdist, stopped
 from tests.support.folders import folder, sources, workspace
 from tests.support.projects import in_project
-from tests.support.stage import WARN, YES
+from tests.support.stage import NO, WARN, YES
 from tests.support.wheels import make_sdist
 
 LOCAL = WARN + 'local-projects = ["."]\n'
@@ -137,3 +137,38 @@ def test_folders_that_only_a_build_needs(stage, words, way):
         assert ended.code in (64, 77), ended.err
     plain(stage, ["sync"])
     assert "evil" in stage.marker.read_text()
+
+
+HOOK = "\ndef get_requires_for_build_wheel(config_settings=None):\n    return ['evil']\n"
+
+
+@pytest.mark.parametrize("words", [["build", "--wheel", "--package", "app"], BUILD], ids=["package", "folder"])
+@pytest.mark.parametrize("where", ["root", "own"])
+@pytest.mark.parametrize("way", ["archive", "repository", "folder"])
+def test_what_only_a_backend_asks_for(stage, words, where, way):
+    """No list names it, so no source of it counts: it comes from an index, where somebody has said no."""
+    path = evil(stage)
+    stage.sdist("evil", "1.0", NO)
+    stage.policy(LOCAL)
+    outside = folder(stage, "../evil")
+    what = {"archive": f'path = "{path}"', "repository": f'git = "{outside.as_uri()}"', "folder": f'path = "{outside}"'}
+    said = sources("evil", what[way]) + 'other = { git = "file:///nowhere" }\n'
+    workspace(stage, said if where == "root" else "")
+    place = folder(stage, "packages/app", build=["good"], more=said if where == "own" else "")
+    (place / "local_backend.py").write_text((place / "local_backend.py").read_text() + HOOK)
+    ended = stage.run("openvet-uv", *words, "-o", "out")
+    assert ended.code in (64, 77), ended.err
+    assert "evil" not in (stage.marker.read_text() if stage.marker.exists() else "")
+    assert not (stage.project / "out").exists() or not list((stage.project / "out").glob("*.whl"))
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("how", ["build", "led", "led extra"])
+def test_what_a_build_needs_by_the_way(stage, way, how):
+    path = evil(stage)
+    said = sources("evil", WAYS[way].format(path=path, uri=path.as_uri())) + 'lib = { path = "packages/lib" }\n'
+    workspace(stage, said)
+    folder(stage, "packages/app", build=["evil"] if how == "build" else ["lib[x]"])
+    more = "[project.optional-dependencies]\nx = ['evil']\n" if how == "led extra" else ""
+    folder(stage, "packages/lib", requires=["evil"] if how == "led" else [], more=more)
+    refused(stage, ["build", "--wheel", "--package", "app"], 64, 77, attacks=False)
