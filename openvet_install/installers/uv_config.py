@@ -267,35 +267,8 @@ def _judged(
             reader.table, reader.folders = table, required is None
             judge(reader, table)
             readers.append(reader)
-    _check_folders(readers, faults, user)
+    uv_config_copy.settle(readers, faults, user)
     return _told(readers, faults)._replace(texts=texts)
-
-
-def _check_folders(readers: Sequence[_Reader], faults: list[InstallError], user: str) -> None:
-    """Add a fault for folders in one of several files: in place of it and the others there could be no single one.
-
-    For the user's own there can: uv is told where it lies.
-    """
-    masked = {os.path.join(os.path.dirname(one.path), "pyproject.toml") for one in readers if not one.top}
-    named = {one.path: [each for each in (*one.links, *one.pip_links) if each.path is not None] for one in readers}
-    steering = [
-        one for one in readers if uv_config_copy.steers(one.table) and (one.path not in masked or named[one.path])
-    ]
-    for reader in steering if len(steering) > 1 else ():
-        if reader.path == user:
-            home = os.path.dirname(os.path.dirname(user))
-            for listed in (reader.links, reader.pip_links):
-                listed[:] = [one if one.path is None else replace(one, home=home) for one in listed]
-            continue
-        others = ", ".join(other.path for other in steering if other is not reader)
-        faults += [
-            ConfigError(
-                f"`find-links` with a folder is not gated beside other configuration of uv: {others}",
-                where=one.origin,
-                hint=f"--find-links {one.typed}",
-            )
-            for one in named[reader.path]
-        ]
 
 
 def read_table(path: str, text: str, table: Mapping[str, Any], *, top: str = "tool.uv") -> UvConfig:

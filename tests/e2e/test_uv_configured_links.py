@@ -98,11 +98,18 @@ def test_one_run(stage):
 
 def test_what_stays_refused_is_told(stage):
     configured(stage, 'find-links = ["w"]\n')
-    (stage.project / "uv.toml").write_text("no-index = true\n")
-    ended = stage.run(UV, "lock")
+    for name in ("one", "two"):
+        place = stage.folder / name / "uv" / "uv.toml"
+        place.parent.mkdir(parents=True)
+        place.write_text("no-index = true\n")
+    both = f"{stage.folder / 'one'}:{stage.folder / 'two'}"
+    ended = stage.run(UV, "lock", env={"XDG_CONFIG_DIRS": both})
     assert ended.code == 78
     assert "beside other configuration of uv" in ended.err
-    (stage.project / "uv.toml").unlink()
+    configured(stage, 'resolution = "lowest"\n')
+    write(stage, folder="sub", more='[tool.uv]\nfind-links = ["../w"]\n')
+    ended = stage.run(UV, "--directory", "sub", "lock")
+    assert (ended.code, "beside other configuration of uv" in ended.err) == (78, True), ended.err
     configured(stage, 'find-links = ["nowhere"]\n')
     ended = stage.run(UV, "lock")
     assert (ended.code, "neither a folder" in ended.err) == (78, True)
@@ -143,6 +150,61 @@ def test_the_user_s_file_beside_that_of_a_project(stage, where):
         assert ended.code == 77, (words, ended.err)
     assert stage.installed == {"good": "0.5"}
     assert stage.leftovers == []
+
+
+def said(stage, **texts):
+    """What the files of the project, the user and the machine say."""
+    stage.variables["XDG_CONFIG_DIRS"] = str(stage.folder / "machine")
+    places = {"user": stage.folder / "config/uv/uv.toml", "machine": stage.folder / "machine/uv/uv.toml"}
+    for where, text in texts.items():
+        if where == "project":
+            configured(stage, text)
+        else:
+            places[where].parent.mkdir(parents=True, exist_ok=True)
+            places[where].write_text(text.replace("[tool.uv.", "["))
+
+
+NEAR, FAR = 'resolution = "lowest"\n', 'resolution = "highest"\nno-index = true\n'
+FOLDER = 'find-links = ["{w}"]\n'
+FILES = {
+    "the project's": {"project": FOLDER, "user": NEAR + FAR.partition("\n")[2]},
+    "the project's, and what it says": {"project": FOLDER + NEAR, "user": FAR},
+    "the project's for pip": {
+        "project": f"[tool.uv.pip]\n{FOLDER}",
+        "user": f"{NEAR}no-index = true\n[pip]\nno-deps = true\n",
+    },
+    "the machine's": {"machine": FOLDER + FAR, "project": NEAR},
+    "the machine's below the user's": {"machine": FOLDER + FAR, "user": NEAR},
+    "several": {"machine": FAR, "user": FOLDER.replace("{w}", "{v}"), "project": FOLDER + NEAR},
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_folders_of_one_of_several_files(stage, kind):
+    shelf(stage, "good", "0.5", YES)
+    shelf(stage, "bad", "1.0")
+    stage.policy()
+    (stage.folder / "v").mkdir()
+    (stage.project / "w" / "good-0.5-py3-none-any.whl").rename(stage.folder / "v" / "good-0.5-py3-none-any.whl")
+    if kind != "several":
+        (stage.folder / "v" / "good-0.5-py3-none-any.whl").rename(stage.project / "w" / "good-0.5-py3-none-any.whl")
+    write(stage, "good<2")
+    texts = {where: text.format(w=stage.project / "w", v=stage.folder / "v") for where, text in FILES[kind].items()}
+    said(stage, **texts)
+    plain_uv(stage, "venv", "-q")
+    plain_uv(stage, "pip", "install", "good<2")
+    expected = stage.installed
+    plain_uv(stage, "pip", "uninstall", "good")
+    ended = stage.run(UV, "pip", "install", "good<2")
+    assert (ended.code, stage.installed) == (0, expected), ended.err
+    assert stage.run(UV, "pip", "install", "bad").code == 77
+    if "pip" not in kind:
+        plain_uv(stage, "lock")
+        lock = lock_of(stage)
+        (stage.project / "uv.lock").unlink()
+        for words in (["lock"], ["sync"], ["lock", "--locked"]):
+            ended = stage.run(UV, *words)
+            assert (ended.code, lock_of(stage)) == (0, lock), ended.err
 
 
 def test_add_beside_the_user_s_folder(stage):
