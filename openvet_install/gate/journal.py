@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from openvet_install.gate.rollback import Kept
-from openvet_install.gate.sealed import opened, seal, sealed
+from openvet_install.gate.seals import opened, seal, sealed
 from openvet_install.installers.disk import Snapshot, Stamp
 
 if TYPE_CHECKING:

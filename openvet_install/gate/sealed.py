@@ -1,20 +1,15 @@
 """Notes for later runs, although nothing that is kept is believed (threat T32).
 
 A note says something that stays true of exactly what it is about, by hash, as long as the rules are the same. It holds
-a seal over all it says, made with a key of this machine; a note without the right seal is none. The key lies outside of
-the cache, and counts only as the very file that was made here: a copy that was restored from somewhere has another
-inode and another time of its last change. The device has no say: a container that starts again has another one.
+a seal over all it says, made with a key of this machine (`seals`); a note without the right seal is none.
 """
 
 from __future__ import annotations
 
 import fcntl
 import hashlib
-import hmac
-import json
 import os
 import secrets
-import stat
 import sys
 import tempfile
 from contextlib import suppress
@@ -25,14 +20,12 @@ import packaging
 
 from openvet_install import archive, files
 from openvet_install.gate.once import Once
+from openvet_install.gate.seals import KEY, KEY_BYTES, SEAL_BYTES, for_purpose, opened, own_key, sealed
 from openvet_install.installers.disk import read
 
 if TYPE_CHECKING:
     from openvet_install.gate.state import Folders
 
-KEY = "seal"
-KEY_BYTES = 32
-_SEAL_BYTES = 32
 _ONLY: Once[str] = Once()
 
 
@@ -56,10 +49,10 @@ class Sealed:
 
     def put(self, about: bytes, said: bytes) -> None:
         """Remember something; where that cannot be written, the next run has to find it again."""
-        if self._key and len(said) <= self._most - _SEAL_BYTES:
+        if self._key and len(said) <= self._most - SEAL_BYTES:
             with suppress(OSError):
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                _write(self.place(about), sealed(self._key, about, said))
+                write(self.place(about), sealed(self._key, about, said))
 
     def place(self, about: bytes) -> Path:
         """Return where the note about something lies."""
@@ -74,30 +67,12 @@ class Sealed:
 def key_of(state: Path, purpose: str) -> bytes:
     """Return this machine's key for one purpose; empty if it has none that is its own. Nothing is raised."""
     with suppress(OSError):
-        key = _own_key(state / KEY) or _made_key(state)
-        return hmac.digest(key, purpose.encode(), "sha256") if key else b""
+        key = own_key(str(state / KEY)) or _made_key(state)
+        return for_purpose(key, purpose)
     return b""
 
 
-def seal(key: bytes, about: bytes, said: bytes = b"") -> bytes:
-    """Return the seal (32 bytes) over what is said of something."""
-    return hmac.digest(hmac.digest(key, about, "sha256"), said, "sha256")
-
-
-def sealed(key: bytes, about: bytes, said: bytes) -> bytes:
-    """Return what is said of something, with a seal in front that `opened` knows."""
-    return seal(key, about, said) + said
-
-
-def opened(key: bytes, about: bytes, raw: bytes) -> bytes:
-    """Return what was said of something. Raises `ValueError` if the seal is not the right one, or there is no key."""
-    said = raw[_SEAL_BYTES:]
-    if not key or not hmac.compare_digest(seal(key, about, said), raw[:_SEAL_BYTES]):
-        raise ValueError("not sealed here")
-    return said
-
-
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
     """Replace a note as a whole; one that a power cut has torn has no seal."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")
     try:
@@ -110,27 +85,13 @@ def _write(path: Path, content: bytes) -> None:
         raise
 
 
-def _own_key(path: Path) -> bytes:
-    """Return the key of a file that only this user has, bound to this very file; else nothing."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    with open(handle, "rb") as stream:  # noqa: PTH123 - a handle
-        raw, at = stream.read(KEY_BYTES + 1), os.fstat(handle)
-    private = stat.S_ISREG(at.st_mode) and at.st_uid == os.getuid() and not at.st_mode & 0o077 and at.st_nlink == 1
-    if len(raw) != KEY_BYTES or not private:
-        return b""
-    return hashlib.sha256(json.dumps([raw.hex(), at.st_ino, at.st_ctime_ns]).encode()).digest()
-
-
 def _made_key(state: Path) -> bytes:
     """Return a new key, or the one that another run has made meanwhile: it has sealed something already."""
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder = os.open(state, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        return _own_key(state / KEY) or _new_key(state / KEY)
+        return own_key(str(state / KEY)) or _new_key(state / KEY)
     finally:
         os.close(folder)
 
@@ -140,7 +101,7 @@ def _new_key(path: Path) -> bytes:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(handle, "wb") as stream:  # noqa: PTH123 - a handle
         stream.write(secrets.token_bytes(KEY_BYTES))
-    return _own_key(path)
+    return own_key(str(path))
 
 
 def _rules() -> str:

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.gate.journal import MAX_BYTES, SLACK_NS, pulse, write
 from openvet_install.gate.places import lock
-from openvet_install.gate.sealed import key_of, opened, sealed
+from openvet_install.gate.sealed import key_of
+from openvet_install.gate.seals import opened, sealed
 from openvet_install.gate.state import PROJECTS
 from openvet_install.installers import disk
 

@@ -8,7 +8,7 @@ from dataclasses import fields
 import pytest
 
 from openvet_install.archive import ArchiveError, Contents, open_archive
-from openvet_install.gate import remembered, sealed
+from openvet_install.gate import remembered, seals
 from openvet_install.gate.remembered import Archives
 from openvet_install.gate.state import Folders
 from openvet_install.gate.stores import OPENED
@@ -81,7 +81,7 @@ def test_a_note_that_somebody_planted(folders, tmp_path, monkeypatch):
     plant(folders, blob, NAME, open_archive(tmp_path / NAME, NAME))
     with pytest.raises(ArchiveError):
         archives.open(blob, NAME)
-    monkeypatch.setattr(sealed.hmac, "compare_digest", lambda *_: True)
+    monkeypatch.setattr(seals.hmac, "compare_digest", lambda *_: True)
     assert Archives(folders).open(blob, NAME).name == "acme"  # it is the seal that keeps it out
 
 

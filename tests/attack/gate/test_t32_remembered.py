@@ -14,7 +14,7 @@ from openvet_install.archive.same import Comparison
 from openvet_install.files import File
 from openvet_install.gate import remembered, sealed
 from openvet_install.gate.remembered import Remembered
-from openvet_install.gate.sealed import KEY
+from openvet_install.gate.seals import KEY
 from openvet_install.gate.state import Folders
 from openvet_install.gate.stores import COMPARED
 from openvet_install.openvet.subject import Subject
