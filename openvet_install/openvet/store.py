@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _LAYOUT = 3
+_INCREMENTAL = 2
 _BUSY_SECONDS = 10.0
 _PENDING_ROWS = 512
 _PENDING_NOTES = 8192
@@ -291,7 +292,8 @@ class Store:
         # Statements hold the lock, so one connection may serve all threads.
         database = sqlite3.connect(place, timeout=_BUSY_SECONDS, check_same_thread=False)
         try:
-            database.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            if database.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:  # saying it again is a write
+                database.execute("PRAGMA auto_vacuum = INCREMENTAL")
             database.execute("PRAGMA journal_mode = WAL")
             database.execute("PRAGMA synchronous = NORMAL")
             database.execute("BEGIN IMMEDIATE")
