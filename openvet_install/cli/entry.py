@@ -41,6 +41,9 @@ def pip() -> None:
 def uv() -> None:
     """Run as `openvet-uv`."""
     _stand_alone("uv")
+    from openvet_install.gate import again  # noqa: PLC0415 - see above
+
+    again.resume(sys.argv[1:])
     from openvet_install.cli import wrap  # noqa: PLC0415 - see above
 
     wrap.uv()

@@ -12,6 +12,7 @@ from openvet_install.cli import reports
 from openvet_install.cli.ending import die_of
 from openvet_install.cli.meanwhile import Meanwhile
 from openvet_install.errors import InstallError
+from openvet_install.gate import again
 from openvet_install.installers.commands import without_login
 from openvet_install.installers.target import ToolStops
 from openvet_install.report.terminal import Terminal
@@ -59,6 +60,10 @@ def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str
         sys.stdout.buffer.write(result.said)
         sys.stdout.buffer.flush()
     reports.write(result, options.reports, github=sys.stderr)
+    if again.listening() is not None:
+        from openvet_install.gate import standing  # noqa: PLC0415 - imported by now
+
+        standing.leave()
     return ended(result)
 
 

@@ -14,6 +14,7 @@ from openvet_install.cli import gated, reports
 from openvet_install.cli.meanwhile import Meanwhile
 from openvet_install.cli.policy import introduce
 from openvet_install.errors import InstallError
+from openvet_install.gate import again
 from openvet_install.gate.rooms import room
 from openvet_install.gate.several import joined
 from openvet_install.gate.state import Folders
@@ -78,6 +79,10 @@ def run(command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:
             program = running.program()
             if program is None:
                 return 0
+            if again.listening() is not None:
+                from openvet_install.gate import standing  # noqa: PLC0415 - imported by now
+
+                standing.leave(program, getattr(running, "hangs_on", None))
             if mine.is_used:
                 program.start(mine.path, mine.lock)
         program.start()

@@ -118,7 +118,12 @@ class Knowledge:
     @property
     def newest_commit(self) -> int | None:
         """When the newest commit of all logs was made, say their signers (Unix seconds); None without logs."""
-        return max((source.log.commit(source.newest).timestamp for source in self._sources), default=None)
+        return max((timestamp for _, timestamp in self.newest), default=None)
+
+    @property
+    def newest(self) -> tuple[tuple[Source, int], ...]:
+        """The logs that took part, each with the time of its newest commit, as its signer says (Unix seconds)."""
+        return tuple((source, source.log.commit(source.newest).timestamp) for source in self._sources)
 
     @property
     def heads(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import EXIT_INVALID
-from openvet_install.gate import locked, still
+from openvet_install.gate import again, locked, standing, still
 from openvet_install.gate.child import start, variables_of
 from openvet_install.gate.foresight import Foresight
 from openvet_install.gate.keepers import keeper_of, wanted_of
@@ -96,6 +96,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         idle = plan.locked is not None and plan.locked.idle is not None
         looker = stack.enter_context(closing(Looker()))
         if not idle:
+            again.stop()
             looker.start()  # before the sandbox, which ends what its tool leaves behind
         sandbox = stack.enter_context(Sandbox(chosen.isolation))
         folders = stack.enter_context(usable_folders(environ, result.warnings))
@@ -126,6 +127,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         if idle:
             still.run(plan, chosen, result, keeper=keeper, sandbox=sandbox, every=every)
             result.logs = knowledge.logs
+            standing.consider(plan, chosen, result, knowledge)
             return result
         _behind_the_gate(
             plan,

@@ -12,7 +12,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from openvet_install.gate import locked
+from openvet_install.gate import again, locked
 from openvet_install.gate.child import start, variables_of
 from openvet_install.gate.keepers import wanted_of
 from openvet_install.gate.model import Stray
@@ -75,6 +75,8 @@ def _start(result: Run, plan: Plan, noted: Mapping[str, bytes], sandbox: Sandbox
     variables = variables_of(plan, folder, url=NOWHERE, bundle=folder / "none.pem", cache=cache) | {"UV_OFFLINE": "1"}
     for name in _TRUST:  # uv would warn of certificates that are not there
         del variables[name]
+    if (listening := again.listening()) is not None:
+        listening.started(str(folder), plan.command(folder), variables)
     return start(result, plan, sandbox, variables, folder)
 
 

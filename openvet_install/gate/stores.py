@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from openvet_install.gate import places
+from openvet_install.gate import again, places
 from openvet_install.gate.deciding import FOLDER
 from openvet_install.gateway import blobs
 from openvet_install.openvet.store import MAX_BYTES, Store
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 FILES_MAX = 10 << 30  # bytes of package files
 DOCUMENTS_MAX = 64 << 20  # bytes of provenance documents
 COMPARED_MAX = 4 << 20  # bytes of notes about compared files, some 200 each
+AGAIN_MAX = 4 << 20  # bytes of notes about runs that had nothing to do, some 8,000 each
 OPENED_MAX = 128 << 20  # bytes of notes about opened archives, about 100 for each of their members
 COMPARED = "compared"
 """Of the notes about what was compared, in the cache folder."""
@@ -77,6 +78,7 @@ def trim(cache: Path) -> None:
     _forget(cache / FOLDER, DOCUMENTS_MAX)
     _forget(cache / COMPARED, COMPARED_MAX)
     _forget(cache / OPENED, OPENED_MAX)
+    _forget(cache / again.FOLDER, AGAIN_MAX)
 
 
 def _forget(folder: Path, most: int) -> int:
@@ -106,5 +108,5 @@ def empty(cache: Path) -> Cleaned:
     if (cache / "files").is_dir():
         pruned = blobs.prune(cache / "files", 0)
         freed, busy = freed + (pruned or 0), pruned is None
-    freed += sum(_forget(cache / one, 0) for one in (FOLDER, COMPARED, OPENED))
+    freed += sum(_forget(cache / one, 0) for one in (FOLDER, COMPARED, OPENED, again.FOLDER))
     return Cleaned(freed + places.prune(cache / "uv", 0), busy)

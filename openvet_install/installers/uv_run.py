@@ -125,6 +125,15 @@ class UvRun:
         return program.Program(words, variables, self._cwd)
 
     @property
+    def hangs_on(self) -> tuple[str, ...] | None:
+        """The paths that say what the words start, beside all that was read; None if more than paths does."""
+        place = os.path.join(self._cwd, self._words[0])
+        named = any(one.flag is not None and one.flag.name.startswith("--with") for one in self._tokens)
+        more = self._script is not None or named or self._words[0] == "-" or Path(place).is_dir()
+        files = starting.environment_files(self._tokens, self._around)
+        return None if more or files or Path(self._cwd) != Path.cwd() else (place,)
+
+    @property
     def _uv(self) -> str:
         return self._around.helper.path
 

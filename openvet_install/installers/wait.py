@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EXIT_UV = 2
 _TERMINALS = (signal.SIGINT, signal.SIGQUIT)
-_FORWARDED = (*_TERMINALS, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+FORWARDED = (*_TERMINALS, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def own_environment() -> dict[bytes, bytes]:
@@ -46,10 +46,14 @@ def become(command: tuple[str, ...] | list[str], environment: Mapping[bytes, byt
 
 
 def main() -> None:
-    """Start the program, hand signals on, wait, remove the folder, and end with the program's code."""
+    """Start the program and stand beside it, with its environment's folder."""
     folder, lock, command = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
     os.set_inheritable(lock, False)
-    environment = own_environment()
+    stand_beside(folder, command, own_environment())
+
+
+def stand_beside(folder: str, command: list[str], environment: Mapping[bytes, bytes]) -> NoReturn:
+    """Start the program, hand signals on, wait, remove the folder, and end with the program's code."""
     program = 0
 
     def hand_on(number: int, _frame: FrameType | None) -> None:
@@ -57,16 +61,16 @@ def main() -> None:
             with suppress(ProcessLookupError):
                 os.kill(program, number)
 
-    signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED)
+    signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
     program = os.fork()
     if program == 0:
         signal.signal(signal.SIGINT, signal.SIG_DFL if signal.getsignal(signal.SIGINT) else signal.SIG_IGN)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
         become(command, environment)
-    for number in _FORWARDED:
+    for number in FORWARDED:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, hand_on)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
     _, status = os.waitpid(program, 0)
     shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
