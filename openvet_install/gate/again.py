@@ -29,13 +29,18 @@ if TYPE_CHECKING:
 APP = "openvet-install"
 FOLDER = "again"
 MAX_BYTES = 4_000_000
+MAX_SCRIPT_BYTES = 16_000_000
+MARK = b"# ///"
+"""Without it no reader finds metadata in a script."""
 NAMES = (
     *("openvet.toml", "openvet-install.toml", "openvet.baseline.toml", "openvet.lock", "openvet-install.lock"),
     *("openvet.bundle", ".git", "pyproject.toml", "uv.toml", "uv.lock", ".python-version", ".python-versions"),
 )
 """What changes a run by being there, in the folder that it starts in or above."""
-AT, IN, ALL = "at", "in", "all"
-"""What a note hangs on: a file, the mode of a folder; the names in a folder; all files in a folder."""
+AT, IN, ALL, BARE = "at", "in", "all", "bare"
+"""What a note hangs on: a file, the mode of a folder; the names in a folder; all files in a folder; that a script,
+whatever else is in it, has no metadata.
+"""
 CHANGED = 4
 """Which of a file's stamps is its last change; nothing else has so many."""
 _ELSEWHERE = ("--openvet-", "--project", "--directory")
@@ -116,11 +121,19 @@ def look(kind: str, path: str) -> Any:
             return sorted(os.listdir(path))
         if kind == ALL:
             return [(name, look(AT, os.path.join(path, name))) for name in ["", *sorted(os.listdir(path))]]
+        if kind == BARE:
+            return _is_bare(path)
         at = os.stat(path)
     except OSError as error:
         return error.errno
     who = at.st_mode, at.st_uid, at.st_gid
     return (*who, at.st_size, at.st_ctime_ns, at.st_mtime_ns, at.st_ino) if S_ISREG(at.st_mode) else who
+
+
+def _is_bare(path: str) -> bool:
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
+        raw = stream.read(MAX_SCRIPT_BYTES + 1) if S_ISREG(os.fstat(stream.fileno()).st_mode) else MARK
+    return len(raw) <= MAX_SCRIPT_BYTES and MARK not in raw
 
 
 def difference(wanted: Mapping[bytes, bytes], mine: Mapping[bytes, bytes]) -> tuple[list[bytes], dict[bytes, bytes]]:

@@ -46,10 +46,11 @@ def consider(plan: Plan, chosen: Setting, result: Run, knowledge: Knowledge) -> 
         one.read(str(plan.target.prefix / "pyvenv.cfg"))
 
 
-def leave(program: Program | None = None, extra: tuple[str, ...] | None = ()) -> None:
+def leave(program: Program | None = None, extra: tuple[tuple[str, str], ...] | None = ()) -> None:
     """Write the note, if there is to be one.
 
-    `program`: what starts in place of uv. `extra`: paths that it hangs on beside all that was read; None: no note.
+    `program`: what starts in place of uv. `extra`: what it hangs on beside all that was read, as `again.look` takes it;
+    a bare script in place of the script as it is. None: no note.
     """
     one = again.listening()
     again.stop()
@@ -61,9 +62,12 @@ def leave(program: Program | None = None, extra: tuple[str, ...] | None = ()) ->
 
         note["program"] = (list(program.command), *again.difference(program.environment, own_environment()))
     note["answer"] = _answer(note)
-    seen = one.seen | {(again.AT, path): again.look(again.AT, path) for path in extra}
-    note["seen"] = {key: before for key, before in seen.items() if not _is_temporary(*key)}
-    if note["answer"] and all(_is_still(one.began_ns, key, before) for key, before in note["seen"].items()):
+    bare = {path for kind, path in extra if kind == again.BARE}
+    seen = one.seen | {key: again.look(*key) for key in extra}
+    gone = {(again.AT, path) for path in bare}
+    note["seen"] = {key: before for key, before in seen.items() if key not in gone and not _is_temporary(*key)}
+    good = note["answer"] and all(seen[again.BARE, path] is True for path in bare)
+    if good and all(_is_still(one.began_ns, key, before) for key, before in note["seen"].items()):
         said = marshal.dumps(note)
         if len(said) < again.MAX_BYTES - seals.SEAL_BYTES:
             with suppress(OSError):

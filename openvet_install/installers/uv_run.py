@@ -125,13 +125,18 @@ class UvRun:
         return program.Program(words, variables, self._cwd)
 
     @property
-    def hangs_on(self) -> tuple[str, ...] | None:
-        """The paths that say what the words start, beside all that was read; None if more than paths does."""
-        place = os.path.join(self._cwd, self._words[0])
+    def hangs_on(self) -> tuple[tuple[str, str], ...] | None:
+        """What says what the words start, beside all that was read: a bare script, or what lies at a path.
+
+        None if more than that does.
+        """
+        place = os.path.abspath(os.path.join(self._cwd, self._words[0]))
         named = any(one.flag is not None and one.flag.name.startswith("--with") for one in self._tokens)
         more = self._script is not None or named or self._words[0] == "-" or Path(place).is_dir()
-        files = starting.environment_files(self._tokens, self._around)
-        return None if more or files or Path(self._cwd) != Path.cwd() else (place,)
+        if more or starting.environment_files(self._tokens, self._around) or Path(self._cwd) != Path.cwd():
+            return None
+        script = self._kind == "--script" or (not self._kind and program.is_script(place))
+        return (("bare" if script else "at", place),)
 
     @property
     def _uv(self) -> str:

@@ -245,6 +245,19 @@ def test_a_file_of_the_name_of_a_command(stage):
     assert ran(stage, *words)[1]
 
 
+def test_a_script_may_change_as_long_as_it_asks_for_nothing(stage):
+    script = stage.project / "script.py"
+    for text, expected in (("1", True), ("2", False), ("3", False)):
+        script.write_text(f"print({text})\n")
+        ended, whole = ran(stage, "run", "script.py")
+        assert (ended.code, ended.out, whole) == (0, f"{text}\n", expected), ended.err
+    script.write_text('# /// script\n# dependencies = ["absent"]\n# ///\nprint(4)\n')
+    ended, whole = ran(stage, "run", "script.py")
+    assert (ended.code, ended.out, whole) == (1, "", True)
+    script.unlink()
+    assert ran(stage, "run", "script.py")[1]
+
+
 def test_until_the_logs_are_asked_again(stage):
     stage.policy(BENIGN + 'check-every = "6s"\n')
     time.sleep(0.1)
