@@ -23,7 +23,7 @@ from openvet_install.gate import seals
 
 TYPE_CHECKING = False  # that of `typing` takes as long
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
 APP = "openvet-install"
@@ -57,11 +57,11 @@ class Listening:
     None as long as there is to be none.
     """
 
-    def __init__(self, about: bytes, place: str, key: bytes, state: str) -> None:
+    def __init__(self, about: bytes, place: str, key: bytes, looked_for: Iterable[tuple[str, str]]) -> None:
         """Look at what a run may look for."""
         self.about, self.place, self.key = about, place, key
         self.began_ns = time.time_ns()
-        self.seen = {one: look(*one) for one in _looked_for(state)}
+        self.seen = {one: look(*one) for one in looked_for}
         self.child: dict[str, Any] | None = None
         self.until: float | None = None
 
@@ -100,8 +100,11 @@ def resume(argv: Sequence[str]) -> None:
     folders = _folders()
     if folders is None or not _may(argv):
         return
-    cache, state = folders
-    about = _about(argv)
+    cache, state, config = folders
+    try:
+        about = _about(argv)
+    except OSError:  # there is no such folder any more
+        return
     place = os.path.join(cache, FOLDER, hashlib.sha256(about).hexdigest())
     key = seals.for_purpose(seals.own_key(os.path.join(state, seals.KEY)), FOLDER)
     note = _found(place, key, about)
@@ -110,7 +113,7 @@ def resume(argv: Sequence[str]) -> None:
 
         resumed.go_on(note)
     if key:
-        _listening.append(Listening(about, place, key, state))
+        _listening.append(Listening(about, place, key, _looked_for(state, config)))
         sys.addaudithook(_hear)
 
 
@@ -153,16 +156,20 @@ def _may(argv: Sequence[str]) -> bool:
     return not any(name.startswith(_LEADING) and name != _MODE for name in os.environb)
 
 
-def _folders() -> tuple[str, str] | None:
-    """Return our folders for cache and state; None where only `platformdirs` knows them."""
+def _folders() -> tuple[str, str, str] | None:
+    """Return our folders for cache and state, and that of configurations; None where only `platformdirs` knows them."""
     home = os.environ.get("HOME") if sys.platform == "linux" else None
     found = []
-    for variable, habit in (("XDG_CACHE_HOME", ".cache"), ("XDG_STATE_HOME", ".local/state")):
+    for variable, habit in (
+        ("XDG_CACHE_HOME", ".cache"),
+        ("XDG_STATE_HOME", ".local/state"),
+        ("XDG_CONFIG_HOME", ".config"),
+    ):
         base = os.environ.get(variable) or (home and os.path.join(home, habit))
         if not base or not os.path.isabs(base):
             return None
-        found.append(os.path.join(base, APP))
-    return found[0], found[1]
+        found.append(base)
+    return os.path.join(found[0], APP), os.path.join(found[1], APP), found[2]
 
 
 def _about(argv: Sequence[str]) -> bytes:
@@ -189,16 +196,15 @@ def _holds(note: Mapping[str, Any]) -> bool:
     )
 
 
-def _looked_for(state: str) -> Iterator[tuple[str, str]]:
+def _looked_for(state: str, config: str) -> Iterator[tuple[str, str]]:
     folder = os.getcwd()
     while True:
         yield from ((AT, os.path.join(folder, name)) for name in ("", *NAMES))
         if folder == os.path.dirname(folder):
             break
         folder = os.path.dirname(folder)
-    user = os.environ.get("XDG_CONFIG_HOME") or os.path.join(os.environ.get("HOME", "/"), ".config")
     system = (os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
-    for base in (user, "/etc", *system):
+    for base in (config, "/etc", *system):
         yield from ((ALL, os.path.join(base, name)) for name in ("openvet", "uv"))
     yield from ((IN, os.path.join(state, name)) for name in ("projects", "targets"))
 

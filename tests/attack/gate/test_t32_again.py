@@ -301,6 +301,24 @@ def test_what_is_never_noted(stage, more, words, env):
     assert notes(stage) == []
 
 
+def test_without_a_home_nothing_is_noted(stage):
+    for name in ("HOME", "XDG_CONFIG_HOME"):
+        del stage.variables[name]
+    for _ in range(2):
+        ended, whole = ran(stage, *SYNC)
+        assert (ended.code, whole) == (0, True), ended.err
+    assert notes(stage) == []
+
+
+def test_in_a_folder_that_is_gone(noted, tmp_path):
+    place = tmp_path / "gone"
+    place.mkdir()
+    command = ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", str(PROGRAMS / "openvet-uv"), *SYNC]
+    ended = subprocess.run(command, cwd=place, env=noted.variables, capture_output=True, text=True, check=False)
+    assert ended.returncode != 0
+    assert "Traceback" not in ended.stderr
+
+
 def test_what_people_were_told_is_told_again(stage):
     (stage.project / "openvet.toml").chmod(0o666)
     time.sleep(0.1)
