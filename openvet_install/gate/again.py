@@ -207,6 +207,8 @@ def _looked_for(state: str, config: str) -> Iterator[tuple[str, str]]:
     for base in (config, "/etc", *system):
         yield from ((ALL, os.path.join(base, name)) for name in ("openvet", "uv"))
     yield from ((IN, os.path.join(state, name)) for name in ("projects", "targets"))
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):  # whose uv it is, and who may write to it
+        yield from ((AT, os.path.join(folder, name)) for name in ("", "uv"))
 
 
 _IMPORTED = (os.path.dirname(os.__file__) + os.sep, os.path.dirname(os.path.dirname(__file__)) + os.sep)

@@ -4,6 +4,9 @@ None where anything was said to people, where files were decided by more than au
 that end do so at midnight, UTC), and where time could turn an answer before the logs are asked again.
 """
 
+# Paths stay strings, as in `again`.
+# ruff: noqa: PTH118, PTH119, PTH120, PTH123
+
 from __future__ import annotations
 
 import json
@@ -40,10 +43,11 @@ _TEMPORARY = ("openvet-", "tmp")
 def consider(plan: Plan, chosen: Setting, result: Run, knowledge: Knowledge) -> None:
     """Say of a run with nothing to do that is over until when its note will hold, if there is to be one."""
     one = again.listening()
-    if one is not None and _is_plain(plan, chosen) and _is_silent(plan, result):
+    uv = os.path.realpath(plan.program[0])
+    if one is not None and _is_plain(plan, chosen) and _is_silent(plan, result) and _is_itself(uv):
         one.until = _until(chosen, knowledge)
-        one.read(plan.program[0])
-        one.read(str(plan.target.prefix / "pyvenv.cfg"))
+        for path in (plan.program[0], uv, os.path.dirname(uv), str(plan.target.prefix / "pyvenv.cfg")):
+            one.read(path)
 
 
 def leave(program: Program | None = None, extra: tuple[tuple[str, str], ...] | None = ()) -> None:
@@ -65,7 +69,7 @@ def leave(program: Program | None = None, extra: tuple[tuple[str, str], ...] | N
     bare = {path for kind, path in extra if kind == again.BARE}
     seen = one.seen | {key: again.look(*key) for key in extra}
     gone = {(again.AT, path) for path in bare}
-    note["seen"] = {key: before for key, before in seen.items() if key not in gone and not _is_temporary(*key)}
+    note["seen"] = {key: before for key, before in seen.items() if key not in gone and not _is_temporary(*key, before)}
     good = note["answer"] and all(seen[again.BARE, path] is True for path in bare)
     if good and all(_is_still(one.began_ns, key, before) for key, before in note["seen"].items()):
         said = marshal.dumps(note)
@@ -89,6 +93,12 @@ def _is_plain(plan: Plan, chosen: Setting) -> bool:
         and Mode.RECORD not in chosen.modes.values()
         and not any(one.publishers or one.carry != "off" or one.heads != "locked" for one in settings)
     )
+
+
+def _is_itself(uv: str) -> bool:
+    """Tell whether a program, links resolved, is uv: what stands in for it may start another one each time."""
+    with open(uv, "rb") as stream:
+        return os.path.basename(uv) == "uv" and stream.read(2) != b"#!"
 
 
 def _is_silent(plan: Plan, result: Run) -> bool:
@@ -128,10 +138,11 @@ def _answer(note: Mapping[str, Any]) -> bytes:
     return b""
 
 
-def _is_temporary(kind: str, path: str) -> bool:
-    """Tell whether a file was one of the run's own, that is gone with it."""
-    inside = os.path.relpath(path, tempfile.gettempdir())
-    return kind == again.AT and inside.startswith(_TEMPORARY) and not os.path.lexists(path)
+def _is_temporary(kind: str, path: str, before: Any) -> bool:
+    """Tell whether a file was one of the run's own: it was there, in a folder that is gone with it."""
+    top = os.path.relpath(path, tempfile.gettempdir()).partition(os.sep)[0]
+    own = kind == again.AT and isinstance(before, tuple) and top.startswith(_TEMPORARY)
+    return own and not os.path.lexists(os.path.join(tempfile.gettempdir(), top))
 
 
 def _is_still(began_ns: int, key: tuple[str, str], before: Any) -> bool:

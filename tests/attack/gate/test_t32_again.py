@@ -258,6 +258,59 @@ def test_a_script_may_change_as_long_as_it_asks_for_nothing(stage):
     assert ran(stage, "run", "script.py")[1]
 
 
+def test_a_project_in_a_temporary_folder(stage):
+    folder = stage.folder / "tmp" / "tmp.abc"
+    folder.mkdir()
+    stage.project = stage.project.rename(folder / "project")
+    shutil.rmtree(stage.project / ".venv")
+    for expected in (True, True, False):
+        assert ran(stage, *SYNC)[1] is expected
+    (stage.project / "openvet.baseline.toml").write_text("nonsense")
+    ended, whole = ran(stage, *SYNC)
+    assert (ended.code, whole) == (78, True)
+
+
+def wrapper(path, more=""):
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f'#!/bin/sh\n{more}exec {PROGRAMS / "uv"} "$@"\n')
+    path.chmod(0o755)
+
+
+def test_another_uv(stage):
+    before, own = stage.folder / "before", stage.folder / "own"
+    for folder in (before, own):
+        folder.mkdir()
+    shutil.copy(PROGRAMS / "uv", own / "uv")
+    stage.variables["PATH"] = f"{before}:{own}:{stage.variables['PATH']}"
+    time.sleep(0.1)
+    for change in (
+        lambda: wrapper(before / "uv", '[ "$1" = --version ] && exec echo uv 0.1.0\n'),
+        lambda: own.chmod(0o777),
+        lambda: (own / "uv").chmod(0o777),
+    ):
+        for expected in (True, False):
+            ended, whole = ran(stage, *SYNC)
+            assert (ended.code, whole) == (0, expected), ended.err
+        change()
+        ended, whole = ran(stage, *SYNC)
+        assert whole
+        assert ended.code == (78 if (before / "uv").exists() else 0), ended.err
+        (before / "uv").unlink(missing_ok=True)
+        own.chmod(0o755)
+        for path in notes(stage):
+            path.unlink()
+        time.sleep(0.1)
+
+
+def test_a_uv_that_may_be_another_one_each_time(stage):
+    wrapper(stage.folder / "shims" / "uv")
+    stage.variables["PATH"] = f"{stage.folder / 'shims'}:{stage.variables['PATH']}"
+    time.sleep(0.1)
+    for _ in range(2):
+        assert ran(stage, *SYNC)[1]
+    assert notes(stage) == []
+
+
 def test_until_the_logs_are_asked_again(stage):
     stage.policy(BENIGN + 'check-every = "6s"\n')
     time.sleep(0.1)
