@@ -71,18 +71,23 @@ def remove(folder: str) -> None:
 
 
 def answer(note: Mapping[str, Any], folder: str) -> bytes:
-    """Return what uv says that it would do, as it says it; empty where it would rather not."""
+    """Return what uv says that it would do, as it says it; empty where it would rather not, or cannot be asked."""
     command, variables = _uv(note, folder)
     command = [one for one in command if one not in _NOT_ASKED]
     command[2:2] = _ASKING  # behind `uv sync`
+    try:
+        return _told(command, variables)
+    except OSError:
+        return b""
+
+
+def _told(command: list[str], variables: Mapping[bytes, bytes]) -> bytes:
     out, into = os.pipe()
     try:
         null = os.open(os.devnull, os.O_RDWR)
         streams = [(os.POSIX_SPAWN_DUP2, null, 0), (os.POSIX_SPAWN_DUP2, into, 1), (os.POSIX_SPAWN_DUP2, null, 2)]
         try:
             process = os.posix_spawn(command[0], command, variables, file_actions=streams, setsigmask=[])
-        except OSError:
-            return b""
         finally:
             os.close(into)
             os.close(null)

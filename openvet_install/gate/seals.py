@@ -20,11 +20,10 @@ SEAL_BYTES = 32
 def own_key(path: str) -> bytes:
     """Return the key of a file that only this user has, bound to this very file; else nothing."""
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as stream:  # noqa: PTH123 - a handle
+            raw, at = stream.read(KEY_BYTES + 1), os.fstat(stream.fileno())
     except OSError:
         return b""
-    with open(handle, "rb") as stream:  # noqa: PTH123 - a handle
-        raw, at = stream.read(KEY_BYTES + 1), os.fstat(handle)
     private = S_ISREG(at.st_mode) and at.st_uid == os.getuid() and not at.st_mode & 0o077 and at.st_nlink == 1
     if len(raw) != KEY_BYTES or not private:
         return b""

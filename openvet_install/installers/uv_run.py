@@ -132,6 +132,7 @@ class UvRun:
         """
         place = os.path.abspath(os.path.join(self._cwd, self._words[0]))
         named = any(one.flag is not None and one.flag.name.startswith("--with") for one in self._tokens)
+        named = named or has(self._tokens, "--verbose")  # then uv's own words are asked for
         more = self._script is not None or named or self._words[0] == "-" or Path(place).is_dir()
         if more or starting.environment_files(self._tokens, self._around) or Path(self._cwd) != Path.cwd():
             return None

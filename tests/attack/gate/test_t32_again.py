@@ -311,6 +311,20 @@ def test_a_uv_that_may_be_another_one_each_time(stage):
     assert notes(stage) == []
 
 
+def test_a_key_that_is_a_folder(noted):
+    path = noted.folder / "state" / "openvet-install" / "seal"
+    path.unlink()
+    path.mkdir()
+    ended, whole = ran(noted, *SYNC)
+    assert (ended.code, whole) == (0, True), ended.err
+
+
+def test_a_parent_that_waits_for_nobody(noted):
+    command = ["bash", "-c", 'trap "" CHLD; exec "$0" sync', PROGRAMS / "openvet-uv"]
+    ended = subprocess.run(command, env=noted.variables, cwd=noted.project, capture_output=True, text=True, check=False)
+    assert "Traceback" not in ended.stderr  # uv itself does not work so
+
+
 def test_until_the_logs_are_asked_again(stage):
     stage.policy(BENIGN + 'check-every = "6s"\n')
     time.sleep(0.1)
@@ -335,6 +349,7 @@ MORE = [
     ("", SYNC, {"UV_PROJECT": "."}),
     ("", ("run", "--isolated", "true"), {}),
     ("", ("run", "--no-sync", "true"), {}),
+    ("", ("run", "--verbose", "true"), {}),
     ("", ("run", "--with", "good", "true"), {}),
     ("", ("run", "--env-file", "variables", "true"), {}),
     ("", ("run", "script.py"), {}),
