@@ -64,7 +64,8 @@ def stand_beside(folder: str, command: list[str], environment: Mapping[bytes, by
     signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
     program = os.fork()
     if program == 0:
-        signal.signal(signal.SIGINT, signal.SIG_DFL if signal.getsignal(signal.SIGINT) else signal.SIG_IGN)
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
         become(command, environment)
     for number in FORWARDED:
