@@ -211,21 +211,23 @@ def _looked_for(state: str, config: str) -> Iterator[tuple[str, str]]:
         yield from ((AT, os.path.join(folder, name)) for name in ("", "uv"))
 
 
-_IMPORTED = (os.path.dirname(os.__file__) + os.sep, os.path.dirname(os.path.dirname(__file__)) + os.sep)
-_NOT_FILES = (*_IMPORTED, "/proc/", "/sys/")
+_IMPORTED = (os.path.dirname(os.__file__), os.path.dirname(os.path.dirname(__file__)))
+_PACKAGES = (one for one in sys.path if one.endswith("-packages"))
+_NOT_FILES = (*(one + os.sep for one in (*_IMPORTED, *_PACKAGES)), "/proc/", "/sys/")
+_NOT_READ = os.O_WRONLY | os.O_RDWR | os.O_DIRECTORY
 
 
 def _hear(event: str, args: tuple[Any, ...]) -> None:
     """Note a file before it is read; what is imported belongs to `_about`."""
     if not _listening or event not in ("open", "sqlite3.connect"):
         return
-    if event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR):
+    if event == "open" and isinstance(args[2], int) and args[2] & _NOT_READ:
         return
     try:
         path = os.path.abspath(os.fsdecode(args[0]))
     except (TypeError, ValueError, OSError):  # a handle, a name that is none
         return
-    if not path.startswith(_NOT_FILES) and "/site-packages/" not in path:
+    if not path.startswith(_NOT_FILES):
         _listening[-1].read(path)
         if event != "open":
             _listening[-1].read(f"{path}-wal")

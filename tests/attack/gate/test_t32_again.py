@@ -13,7 +13,7 @@ from openvet_install.config import baseline, places
 from openvet_install.gate import again
 from openvet_install.openvet.subject import Subject, TaggedHash
 from tests.support.logsim import PYPI, write_project
-from tests.support.projects import HEAD, in_project
+from tests.support.projects import HEAD, in_project, write
 from tests.support.stage import BENIGN, PROGRAMS, YES, Ended
 
 REVIEWED = BENIGN.replace('"is-benign"', '"is-reviewed"')
@@ -323,6 +323,23 @@ def test_a_parent_that_waits_for_nobody(noted):
     command = ["bash", "-c", 'trap "" CHLD; exec "$0" sync', PROGRAMS / "openvet-uv"]
     ended = subprocess.run(command, env=noted.variables, cwd=noted.project, capture_output=True, text=True, check=False)
     assert "Traceback" not in ended.stderr  # uv itself does not work so
+
+
+@pytest.mark.parametrize("folder", ["member", "site-packages/member"])
+def test_what_members_need_for_builds(stage, folder):
+    write(stage, name="member", folder=folder, more="[tool.uv]\npackage = false\n")
+    led = f'[tool.uv]\nworkspace.members = ["{folder}"]\nsources.member.workspace = true\n'
+    write(stage, "good", "member", more=led)
+    for words in (["lock"], ["sync"]):
+        assert stage.run("openvet-uv", *words).code == 0
+    time.sleep(0.1)
+    for expected in (True, False):
+        ended, whole = ran(stage, *SYNC)
+        assert (ended.code, whole) == (0, expected), ended.err
+    build = '[build-system]\nrequires = ["more @ https://index.example/more-1.tar.gz"]\n'
+    write(stage, name="member", folder=folder, more=f"[tool.uv]\npackage = false\n{build}")
+    ended, whole = ran(stage, *SYNC)
+    assert (ended.code, whole) == (64, True)
 
 
 def test_until_the_logs_are_asked_again(stage):
