@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 RACY_NS = 50_000_000
 """What was changed so shortly before the run began may be changed once more without another stamp."""
+SECOND_NS = 1_000_000_000
+"""Some file systems stamp with whole seconds."""
 _TEMPORARY = ("openvet-", "tmp")
 
 
@@ -148,5 +150,9 @@ def _is_temporary(kind: str, path: str, before: Any) -> bool:
 def _is_still(began_ns: int, key: tuple[str, str], before: Any) -> bool:
     """Tell whether something is as it was before it was read, and had been for a while."""
     stamps = [one for _, one in before] if key[0] == again.ALL and isinstance(before, list) else [before]
-    fresh = any(isinstance(one, tuple) and one[again.CHANGED :][:1] > (began_ns - RACY_NS,) for one in stamps)
-    return not fresh and again.look(*key) == before
+    changed = (at for one in stamps if isinstance(one, tuple) for at in one[again.CHANGED :][:1])
+    return not any(at > began_ns - _racy_ns(at) for at in changed) and again.look(*key) == before
+
+
+def _racy_ns(changed_ns: int) -> int:
+    return RACY_NS if changed_ns % SECOND_NS else 2 * SECOND_NS

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from openvet_install.config import baseline, places
-from openvet_install.gate import again
+from openvet_install.gate import again, standing
 from openvet_install.openvet.subject import Subject, TaggedHash
 from tests.support.logsim import PYPI, write_project
 from tests.support.projects import HEAD, in_project, write
@@ -340,6 +340,14 @@ def test_what_members_need_for_builds(stage, folder):
     write(stage, name="member", folder=folder, more=f"[tool.uv]\npackage = false\n{build}")
     ended, whole = ran(stage, *SYNC)
     assert (ended.code, whole) == (64, True)
+
+
+@pytest.mark.parametrize(("ago", "kept"), [(0.3, True), (0.01, False), (1, False), (3, True)])
+def test_file_systems_that_stamp_seldom(monkeypatch, ago, kept):
+    began = 1_700_000_000_000_000_000
+    before = (0o100644, 0, 0, 5, began - int(ago * 1e9), 0, 1)
+    monkeypatch.setattr(again, "look", lambda *_: before)
+    assert standing._is_still(began, (again.AT, "/policy"), before) is kept
 
 
 def test_until_the_logs_are_asked_again(stage):
