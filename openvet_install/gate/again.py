@@ -87,7 +87,7 @@ _listening: list[Listening] = []
 
 def listening() -> Listening | None:
     """Return what listens in this process, if a note may come of it."""
-    return _listening[-1] if _listening else None
+    return next(iter(_listening), None)
 
 
 def stop() -> None:
@@ -218,8 +218,11 @@ _NOT_READ = os.O_WRONLY | os.O_RDWR | os.O_DIRECTORY
 
 
 def _hear(event: str, args: tuple[Any, ...]) -> None:
-    """Note a file before it is read; what is imported belongs to `_about`."""
-    if not _listening or event not in ("open", "sqlite3.connect"):
+    """Note a file before it is read; what is imported belongs to `_about`, and what is asked of others has no stamp."""
+    one = listening()
+    if one is not None and event == "socket.connect":
+        stop()
+    if one is None or event not in ("open", "sqlite3.connect"):
         return
     if event == "open" and isinstance(args[2], int) and args[2] & _NOT_READ:
         return
@@ -228,9 +231,9 @@ def _hear(event: str, args: tuple[Any, ...]) -> None:
     except (TypeError, ValueError, OSError):  # a handle, a name that is none
         return
     if not path.startswith(_NOT_FILES):
-        _listening[-1].read(path)
+        one.read(path)
         if event != "open":
-            _listening[-1].read(f"{path}-wal")
+            one.read(f"{path}-wal")
 
 
 def _tree(folder: str) -> Iterator[tuple[str, str, bytes]]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -348,6 +349,23 @@ def test_file_systems_that_stamp_seldom(monkeypatch, ago, kept):
     before = (0o100644, 0, 0, 5, began - int(ago * 1e9), 0, 1)
     monkeypatch.setattr(again, "look", lambda *_: before)
     assert standing._is_still(began, (again.AT, "/policy"), before) is kept
+
+
+def test_what_an_index_says_is_asked_again(stage):
+    stage.wheel("quiet", "1.0")
+    (stage.project / "pyproject.toml").write_text(f'{HEAD}dependencies = ["good", "quiet"]\n')
+    until = (datetime.now(timezone.utc) + timedelta(days=9)).date()
+    lines = ['package = "quiet"', 'version = "1.0"', f'index = "{stage.index.simple_url}"', 'reason = "read"']
+    lines += ['owner = "o@example.org"', f"until = {until}"]
+    stage.policy("\n".join([BENIGN, "[[install.exempt]]", *lines, ""]))
+    for words in (["lock"], ["sync"]):
+        assert stage.run("openvet-uv", *words).code == 0
+    time.sleep(0.1)
+    for _ in range(2):
+        ended, whole = ran(stage, *SYNC)
+        assert (ended.code, whole) == (0, True), ended.err
+    del stage.index.entries["quiet-1.0-py3-none-any.whl"]
+    assert ran(stage, *SYNC)[0].code == 77
 
 
 def test_until_the_logs_are_asked_again(stage):
