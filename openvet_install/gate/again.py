@@ -227,9 +227,11 @@ def _hear(event: str, args: tuple[Any, ...]) -> None:
     if event == "open" and isinstance(args[2], int) and args[2] & _NOT_READ:
         return
     try:
-        path = os.path.abspath(os.fsdecode(args[0]))
+        path = os.path.join(os.getcwd(), os.fsdecode(args[0]))
     except (TypeError, ValueError, OSError):  # a handle, a name that is none
         return
+    if "/../" not in path:  # the way up from where a link leads is another one
+        path = os.path.normpath(path)
     if not path.startswith(_NOT_FILES):
         one.read(path)
         if event != "open":

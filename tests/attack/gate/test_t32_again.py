@@ -368,6 +368,21 @@ def test_what_an_index_says_is_asked_again(stage):
     assert ran(stage, *SYNC)[0].code == 77
 
 
+def test_a_file_that_is_named_through_a_link(stage):
+    (stage.folder / "away" / "inside").mkdir(parents=True)
+    (stage.project / "link").symlink_to(stage.folder / "away" / "inside")
+    configuration = stage.folder / "away" / "uv.toml"
+    configuration.write_text("offline = false\n")
+    time.sleep(0.1)
+    words = ("--config-file=link/../uv.toml", "sync")
+    for expected in (True, False):
+        ended, whole = ran(stage, *words)
+        assert (ended.code, whole) == (0, expected), ended.err
+    configuration.write_text('allow-insecure-host = ["files.example"]\n')
+    ended, whole = ran(stage, *words)
+    assert (ended.code, whole) == (78, True)
+
+
 def test_until_the_logs_are_asked_again(stage):
     stage.policy(BENIGN + 'check-every = "6s"\n')
     time.sleep(0.1)
