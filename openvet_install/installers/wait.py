@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EXIT_UV = 2
 _TERMINALS = (signal.SIGINT, signal.SIGQUIT)
-FORWARDED = (*_TERMINALS, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_FORWARDED = (*_TERMINALS, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def own_environment() -> dict[bytes, bytes]:
@@ -61,17 +61,17 @@ def stand_beside(folder: str, command: list[str], environment: Mapping[bytes, by
             with suppress(ProcessLookupError):
                 os.kill(program, number)
 
-    signal.pthread_sigmask(signal.SIG_BLOCK, FORWARDED)
+    signal.pthread_sigmask(signal.SIG_BLOCK, _FORWARDED)
     program = os.fork()
     if program == 0:
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
         become(command, environment)
-    for number in FORWARDED:
+    for number in _FORWARDED:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, hand_on)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, FORWARDED)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED)
     _, status = os.waitpid(program, 0)
     shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):
