@@ -38,7 +38,7 @@ NAMES = (
 )
 """What changes a run by being there, in the folder that it starts in or above."""
 AT, IN, ALL, BARE = "at", "in", "all", "bare"
-"""What a note hangs on: a file, the mode of a folder; the names in a folder; all files in a folder; that a script,
+"""What a note hangs on: a file, which folder and its mode; the names in a folder; all files in a folder; that a script,
 whatever else is in it, has no metadata.
 """
 CHANGED = 4
@@ -129,8 +129,8 @@ def look(kind: str, path: str) -> Any:
         at = os.stat(path)
     except OSError as error:
         return error.errno
-    who = at.st_mode, at.st_uid, at.st_gid
-    return (*who, at.st_size, at.st_ctime_ns, at.st_mtime_ns, at.st_ino) if S_ISREG(at.st_mode) else who
+    who = at.st_mode, at.st_uid, at.st_gid, at.st_ino
+    return (*who, at.st_ctime_ns, at.st_mtime_ns, at.st_size) if S_ISREG(at.st_mode) else who
 
 
 def _is_bare(path: str) -> bool:

@@ -48,8 +48,9 @@ def consider(plan: Plan, chosen: Setting, result: Run, knowledge: Knowledge) -> 
     uv = os.path.realpath(plan.program[0])
     if one is not None and _is_plain(plan, chosen) and _is_silent(plan, result) and _is_itself(uv):
         one.until = _until(chosen, knowledge)
-        for path in (plan.program[0], uv, os.path.dirname(uv), str(plan.target.prefix / "pyvenv.cfg")):
-            one.read(path)
+        led = [policy.folder / folder for policy in chosen.policies for folder in policy.settings.local_projects]
+        for path in (plan.program[0], uv, os.path.dirname(uv), plan.target.prefix / "pyvenv.cfg", *led):
+            one.read(str(path))
 
 
 def leave(program: Program | None = None, extra: tuple[tuple[str, str], ...] | None = ()) -> None:

@@ -346,7 +346,7 @@ def test_what_members_need_for_builds(stage, folder):
 @pytest.mark.parametrize(("ago", "kept"), [(0.3, True), (0.01, False), (1, False), (3, True)])
 def test_file_systems_that_stamp_seldom(monkeypatch, ago, kept):
     began = 1_700_000_000_000_000_000
-    before = (0o100644, 0, 0, 5, began - int(ago * 1e9), 0, 1)
+    before = (0o100644, 0, 0, 1, began - int(ago * 1e9), 0, 5)
     monkeypatch.setattr(again, "look", lambda *_: before)
     assert standing._is_still(began, (again.AT, "/policy"), before) is kept
 
@@ -381,6 +381,25 @@ def test_a_file_that_is_named_through_a_link(stage):
     configuration.write_text('allow-insecure-host = ["files.example"]\n')
     ended, whole = ran(stage, *words)
     assert (ended.code, whole) == (78, True)
+
+
+def test_where_a_folder_of_local_projects_leads(stage):
+    write(stage, name="member", folder="inside/member", more="[tool.uv]\npackage = false\n")
+    led = '[tool.uv]\nworkspace.members = ["inside/member"]\nsources.member.workspace = true\n'
+    write(stage, "good", "member", more=led)
+    stage.policy(BENIGN + 'local-projects = ["link"]\n')
+    (stage.project / "link").symlink_to(".")
+    for words in (["lock"], ["sync"]):
+        assert stage.run("openvet-uv", *words).code == 0
+    time.sleep(0.1)
+    for expected in (True, False):
+        ended, whole = ran(stage, *SYNC)
+        assert (ended.code, whole) == (0, expected), ended.err
+    (stage.project / "link").unlink()
+    (stage.project / "another").mkdir()
+    (stage.project / "link").symlink_to("another")
+    ended, whole = ran(stage, *SYNC)
+    assert (ended.code, whole) == (64, True)
 
 
 def test_until_the_logs_are_asked_again(stage):
