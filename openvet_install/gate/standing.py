@@ -100,8 +100,11 @@ def _is_plain(plan: Plan, chosen: Setting) -> bool:
 
 def _is_itself(uv: str) -> bool:
     """Tell whether a program, links resolved, is uv: what stands in for it may start another one each time."""
-    with open(uv, "rb") as stream:
-        return os.path.basename(uv) == "uv" and stream.read(2) != b"#!"
+    try:
+        with open(uv, "rb") as stream:
+            return os.path.basename(uv) == "uv" and stream.read(2) != b"#!"
+    except OSError:  # it may be run, and not read
+        return False
 
 
 def _is_silent(plan: Plan, result: Run) -> bool:
