@@ -8,15 +8,20 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found]  # `signal` takes as long to import as uv to answer
 import os
 
-from openvet_install.gate.again import applied
+from openvet_install.gate.again import applied, look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any
+    from typing import Any, NoReturn
 
 PREFIX = "openvet-"
 _HELD_OFF = (_signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM, _signal.SIGHUP)
+EXIT_INVALID = 65
+_CHANGED = (
+    b"openvet: invalid, `uv.lock` was changed while uv read it: nobody judged what is installed now\n"
+    b"hint: openvet-install check --environment\n"
+)
 _NOT_ASKED = ("--quiet", "--verbose", "--no-progress")
 _ASKING = ("--dry-run", "--offline", "--no-build", "--color=never", "--output-format=json")
 
@@ -33,7 +38,7 @@ def go_on(note: Mapping[str, Any]) -> None:
         from openvet_install.installers import wait  # noqa: PLC0415 - imported while uv worked
 
         if folder is not None and holds and note["program"] is None:
-            wait.stand_beside(folder, *_uv(note, folder))
+            _end(note, wait.stand_beside(folder, *_uv(note, folder)))
     finally:
         if folder is not None:
             remove(folder)
@@ -41,6 +46,14 @@ def go_on(note: Mapping[str, Any]) -> None:
     if holds:
         words, removed, added = note["program"]
         wait.become(words, applied(removed, added, wait.own_environment()))
+
+
+def _end(note: Mapping[str, Any], code: int) -> NoReturn:
+    """End as uv did, unless its lock has changed meanwhile: then it has read what nobody judged."""
+    kept = all(look(*one) == before for one, before in note["seen"].items() if one[1].endswith("/uv.lock"))
+    if not kept:
+        os.write(2, _CHANGED)
+    os._exit(code if kept else EXIT_INVALID)
 
 
 def made(note: Mapping[str, Any]) -> str | None:

@@ -49,11 +49,11 @@ def main() -> None:
     """Start the program and stand beside it, with its environment's folder."""
     folder, lock, command = sys.argv[1], int(sys.argv[2]), sys.argv[3:]
     os.set_inheritable(lock, False)
-    stand_beside(folder, command, own_environment())
+    os._exit(stand_beside(folder, command, own_environment()))
 
 
-def stand_beside(folder: str, command: list[str], environment: Mapping[bytes, bytes]) -> NoReturn:
-    """Start the program, hand signals on, wait, remove the folder, and end with the program's code."""
+def stand_beside(folder: str, command: list[str], environment: Mapping[bytes, bytes]) -> int:
+    """Start the program, hand signals on, wait, remove the folder, and return the code to end with."""
     program = 0
 
     def hand_on(number: int, _frame: FrameType | None) -> None:
@@ -77,7 +77,7 @@ def stand_beside(folder: str, command: list[str], environment: Mapping[bytes, by
     with suppress(OSError):
         os.unlink(f"{folder}.lock")  # noqa: PTH108 - no imports
     code = os.waitstatus_to_exitcode(status)
-    os._exit(code if code >= 0 else 128 - code)
+    return code if code >= 0 else 128 - code
 
 
 def _in_front() -> bool:

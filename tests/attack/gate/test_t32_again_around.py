@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 import time
 from datetime import datetime, timedelta, timezone
 
@@ -164,3 +165,28 @@ def test_where_a_folder_of_local_projects_leads(stage):
     (stage.project / "link").symlink_to("another")
     ended, whole = ran(stage, *SYNC)
     assert (ended.code, whole) == (64, True)
+
+
+SWAPPED = """
+import sys
+from pathlib import Path
+from openvet_install.cli import entry
+from openvet_install.installers import wait
+before = wait.stand_beside
+def stand_beside(*what):
+    Path("uv.lock").write_bytes(Path("uv.lock").read_bytes() + b"\\n")
+    return before(*what)
+wait.stand_beside = stand_beside
+sys.argv = ["openvet-uv", "sync"]
+entry.uv()
+"""
+
+
+def test_a_lock_that_is_swapped_while_uv_reads_it(stage):
+    for expected in (True, False):
+        assert ran(stage, *SYNC)[1] is expected
+    command = [sys.executable, "-c", SWAPPED]
+    ended = subprocess.run(command, cwd=stage.project, env=stage.variables, capture_output=True, text=True, check=False)
+    assert ended.returncode == 65, ended.stderr
+    assert "`uv.lock` was changed while uv read it" in ended.stderr
+    assert stage.leftovers == []

@@ -9,7 +9,7 @@ SCRIPT = """
 import os, signal, sys
 from openvet_install.installers.wait import stand_beside
 signal.signal(signal.SIGINT, getattr(signal, sys.argv[1]))
-stand_beside("/nowhere", ["grep", "^SigIgn", "/proc/self/status"], os.environb)
+os._exit(stand_beside("/nowhere", ["grep", "^SigIgn", "/proc/self/status"], os.environb))
 """
 
 
