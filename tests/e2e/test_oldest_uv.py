@@ -64,3 +64,21 @@ def test_another_one_is_refused_with_the_reason(stage, version):
     ended = stage.run(UV, "lock", env={"PATH": f"{folder}{os.pathsep}{stage.variables['PATH']}"})
     assert ended.code == 78
     assert "openvet-uv knows 0.13.0 up to, not including, 0.14.0" in ended.err
+
+
+def test_what_a_lock_prefers_and_sources_name(stage):
+    """Both lean on options and tables that uv has had for long, and an archive of a tool on words alone."""
+    for name in ("left", "right"):
+        stage.wheel(name, "1.0", YES)
+        stage.wheel(name, "2.0", YES)
+    stage.wheel("both", "1.0", YES, requires=["left>1", "right"])
+    stage.policy()
+    index = f'[[tool.uv.index]]\nname = "x"\nurl = "{stage.index.simple_url}"\nexplicit = true\n'
+    said = '[tool.uv.sources]\ntool = { index = "x", marker = "python_version > \'3\'" }\n'
+    write(stage, "left==1.0", "right==1.0", more=said + index)
+    write(stage, "tool", folder="beside", more=said + index)
+    code = "import importlib.metadata as m; print(m.version('left'), m.version('right'))"
+    ended = stage.run(UV, "run", "--with", "both", "python", "-c", code)
+    assert (ended.code, ended.out) == (0, "2.0 1.0\n"), ended.err
+    ended = stage.run(UV, "pip", "install", "-r", "beside/pyproject.toml")
+    assert (ended.code, "tool" in stage.installed) == (0, True), ended.err
