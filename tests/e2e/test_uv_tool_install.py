@@ -69,16 +69,17 @@ def test_what_is_not_approved_is_not_installed(stage, mode):
     assert stage.marker.exists()
 
 
-def test_only_packages_of_an_index_and_folders_of_ours_are_tools(stage):
+def test_what_is_no_tool_or_was_approved_by_nobody(stage):
+    stage.wheel("good", "1.0", YES)
     stage.policy()
     path = evil_sdist(stage)
-    for words in (
-        [str(path)], ["--from", f"evil @ {path.as_uri()}", "evil"], ["--with", str(path), "good"], ["-e", "."],
-        ["--from", "git+file:///d", "evil"], ["--with-editable", "..", "good"], ["--find-links", "d", "good"], [],
-        ["python"], ["a", "b"],
+    for code, words in (
+        (77, [str(path)]), (77, ["--from", f"evil @ {path.as_uri()}", "evil"]), (77, ["--with", str(path), "good"]),
+        (64, ["-e", "."]), (77, ["--from", "git+file:///d", "evil"]), (64, ["--with-editable", "..", "good"]),
+        (64, ["--find-links", "d", "good"]), (64, []), (64, ["python"]), (64, ["a", "b"]),
     ):  # fmt: skip
         ended = stage.run(*INSTALL, *words)
-        assert ended.code == 64, (words, ended.code, ended.err)
+        assert ended.code == code, (words, ended.code, ended.err)
     assert not stage.marker.exists()
     assert not stage.environment.parent.exists() or not list(stage.environment.parent.glob("*/"))
 
