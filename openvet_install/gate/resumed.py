@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 PREFIX = "openvet-"
 _HELD_OFF = (_signal.SIGINT, _signal.SIGQUIT, _signal.SIGTERM, _signal.SIGHUP)
-EXIT_INVALID = 65
 _CHANGED = (
     b"openvet: invalid, `uv.lock` was changed while uv read it: nobody judged what is installed now\n"
     b"hint: openvet-install check --environment\n"
@@ -52,8 +51,11 @@ def _end(note: Mapping[str, Any], code: int) -> NoReturn:
     """End as uv did, unless its lock has changed meanwhile: then it has read what nobody judged."""
     kept = all(look(*one) == before for one, before in note["seen"].items() if one[1].endswith("/uv.lock"))
     if not kept:
+        from openvet_install.errors import EXIT_INVALID  # noqa: PLC0415 - only then
+
         os.write(2, _CHANGED)
-    os._exit(code if kept else EXIT_INVALID)
+        os._exit(EXIT_INVALID)
+    os._exit(code)
 
 
 def made(note: Mapping[str, Any]) -> str | None:

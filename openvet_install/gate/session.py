@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import EXIT_INVALID
-from openvet_install.gate import again, locked, standing, still
+from openvet_install.gate import again, locked, still
 from openvet_install.gate.child import start, variables_of
 from openvet_install.gate.foresight import Foresight
 from openvet_install.gate.keepers import keeper_of, wanted_of
@@ -127,6 +127,8 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         if idle:
             still.run(plan, chosen, result, keeper=keeper, sandbox=sandbox, every=every)
             result.logs = knowledge.logs
+            from openvet_install.gate import standing  # noqa: PLC0415 - only where a note may come of it
+
             standing.consider(plan, chosen, result, knowledge)
             return result
         _behind_the_gate(
