@@ -91,17 +91,22 @@ def test_a_parent_that_waits_for_nobody(stage):
     assert "Traceback" not in ended.stderr  # uv itself does not work so
 
 
-@pytest.mark.parametrize("folder", ["member", "site-packages/member"])
-def test_what_members_need_for_builds(stage, folder):
-    write(stage, name="member", folder=folder, more="[tool.uv]\npackage = false\n")
-    led = f'[tool.uv]\nworkspace.members = ["{folder}"]\nsources.member.workspace = true\n'
-    write(stage, "good", "member", more=led)
+def leave_a_note(stage):
+    """Lock and sync a project that was written anew, until nothing is to be done."""
     for words in (["lock"], ["sync"]):
         assert stage.run("openvet-uv", *words).code == 0
     time.sleep(0.1)
     for expected in (True, False):
         ended, whole = ran(stage, *SYNC)
         assert (ended.code, whole) == (0, expected), ended.err
+
+
+@pytest.mark.parametrize("folder", ["member", "site-packages/member"])
+def test_what_members_need_for_builds(stage, folder):
+    write(stage, name="member", folder=folder, more="[tool.uv]\npackage = false\n")
+    led = f'[tool.uv]\nworkspace.members = ["{folder}"]\nsources.member.workspace = true\n'
+    write(stage, "good", "member", more=led)
+    leave_a_note(stage)
     build = '[build-system]\nrequires = ["more @ https://index.example/more-1.tar.gz"]\n'
     write(stage, name="member", folder=folder, more=f"[tool.uv]\npackage = false\n{build}")
     ended, whole = ran(stage, *SYNC)
@@ -154,12 +159,7 @@ def test_where_a_folder_of_local_projects_leads(stage):
     write(stage, "good", "member", more=led)
     stage.policy(BENIGN + 'local-projects = ["link"]\n')
     (stage.project / "link").symlink_to(".")
-    for words in (["lock"], ["sync"]):
-        assert stage.run("openvet-uv", *words).code == 0
-    time.sleep(0.1)
-    for expected in (True, False):
-        ended, whole = ran(stage, *SYNC)
-        assert (ended.code, whole) == (0, expected), ended.err
+    leave_a_note(stage)
     (stage.project / "link").unlink()
     (stage.project / "another").mkdir()
     (stage.project / "link").symlink_to("another")
