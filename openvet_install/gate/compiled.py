@@ -57,7 +57,8 @@ def tell(result: Run, plan: Plan, keeper: Keeper, written: Written | None) -> di
 def deliver(result: Run, plan: Plan, written: Written) -> None:
     """Give the user what was written, if all went well. Raises `ConfigError` for a file that cannot be written."""
     compiled = plan.compiled
-    if result.exit_code != EXIT_OK:
+    failed = result.tool is not None and result.tool.exit != EXIT_OK
+    if result.exit_code != EXIT_OK and not (failed and compiled is None):
         return
     if compiled is None:
         result.said = headed(written.said, plan.resolution.header if plan.resolution is not None else None)

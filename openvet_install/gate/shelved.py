@@ -44,9 +44,10 @@ def handed(plan: Plan, folder: Path) -> Handed | None:
 
 
 def _named_for_people(plan: Plan, folder: Path) -> None:
-    """Let the files of an export name folders as people do, where uv was given our copies in `folder`."""
+    """Let an export or a lock name folders and archives as people do, where a tool was given our copies in `folder`."""
     exported = plan.resolution is not None and plan.resolution.header is not None and plan.compiled is None
-    for path in plan.resolution.files if exported and plan.resolution is not None and folders_in(plan.argv) else ():
+    files = plan.resolution.files if exported and plan.resolution is not None and folders_in(plan.argv) else ()
+    for path in (*files, *([plan.names_sources] if plan.names_sources not in (None, "-") else [])):
         place = Path(os.path.realpath(path))
         raw = place.read_bytes() if place.is_file() else b""
         if (named := plan.for_people(raw, folder)) != raw:

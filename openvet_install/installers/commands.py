@@ -191,7 +191,8 @@ class Plan:
     in it is removed first; `remade`: the tool makes it anew, of the Python that `target` says, if it comes to that.
     `make`: how it is made before the tool starts, None where it stays. `compiled`: the tool works in a mirror of the
     user's folders. `houses`: folders with files of the lock, absolute. `warnings`: what a person should know about what
-    was asked. `tentative`: where it comes to nothing another plan follows, and only that is told of. `argv` and
+    was asked. `tentative`: where it comes to nothing another plan follows, and only that is told of. `names_sources`:
+    the file, absolute, that says where archives of this machine lie, `-` for the standard output. `argv` and
     `environment` may hold logins: not in `repr()`.
     """
 
@@ -229,6 +230,7 @@ class Plan:
     houses: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     tentative: bool = False
+    names_sources: str | None = None
 
     def command(self, folder: Path) -> tuple[str, ...]:
         """Write the private copies into `folder` (of this run, 0700) and return the whole command."""
@@ -265,11 +267,13 @@ class Plan:
         return shown if self.compiled is None else self.compiled.mirror.read(folder)
 
     def for_people(self, raw: bytes, folder: Path) -> bytes:
-        """Return what an export says, with the names that people gave folders in place of our copies."""
-        for one in links_of(self.argv):
-            if one.path is not None:
-                copy = f"--find-links {one.copy(folder)}\n"
-                raw = raw.replace(os.fsencode(copy), os.fsencode(f"--find-links {one.typed}\n"))
+        """Return what a tool has written, with the names that people gave in place of those of our copies."""
+        named: tuple[Links | Source, ...] = (
+            *links_of(self.argv),
+            *(one.source for one in self.requested if one.source is not None),
+        )
+        for copy, own in (pair for one in named if one.path is not None for pair in one.names(folder)):
+            raw = raw.replace(os.fsencode(copy), os.fsencode(own))
         return raw
 
     def streams(self, folder: Path) -> dict[str, str]:
@@ -279,8 +283,8 @@ class Plan:
 
     @property
     def _shows(self) -> bool:
-        """Whether the tool says on its standard output how it was asked."""
-        return self.resolution is not None and self.resolution.header is not None
+        """Whether the tool says on its standard output how it was asked, or what it was given."""
+        return self.names_sources == "-" or (self.resolution is not None and self.resolution.header is not None)
 
 
 @contextmanager

@@ -133,10 +133,7 @@ def plan(
         *(one for source in inputs for one in source.projects),
     )
     requested = (*typed, *requested_of(inputs, REQUIREMENTS), *asked, *requested_by(projects, cwd))
-    if words == ("lock",) and (
-        any(one.path for one in links) or any(one.source and one.source.path for one in requested)
-    ):
-        raise UsageError("`pip lock` with archives on this machine is not gated: the lock would name our copies")
+    here = any(one.path for one in links) or any(one.source and one.source.path for one in requested)
     return Plan(
         tool="pip",
         version=pip_flags.VERSION,
@@ -173,6 +170,7 @@ def plan(
         written=tuple(os.path.realpath(Path(cwd, value)) for name in _WRITTEN for value in values_of(tokens, name)),
         selects=choose_files(inputs) or names_sdist(requested),
         warnings=tuple(dict.fromkeys(files.passed_over)),
+        names_sources=_lock(tokens, child, cwd) if here and words == ("lock",) else None,
     )
 
 
@@ -242,6 +240,15 @@ def _output(words: tuple[str, ...], tokens: Sequence[Token], cwd: str) -> str | 
     if is_inside_own(folder):
         raise own_environment(folder)
     return folder
+
+
+def _lock(tokens: Sequence[Token], child: Mapping[str, str], cwd: str) -> str:
+    """Return the file that `pip lock` writes. Raises `UsageError` for what is none: we write names into it."""
+    named = os.path.expanduser(last_of(tokens, "--output") or child.get("PIP_OUTPUT") or "pylock.toml")  # noqa: PTH111 - as pip does
+    place = os.path.realpath(Path(cwd, named))
+    if named != "-" and os.path.exists(place) and not os.path.isfile(place):  # noqa: PTH110, PTH113 - as named
+        raise UsageError(f"`--output`: `{named}` is no file", hint="write the lock to a file, or with `-o -`")
+    return named if named == "-" else place
 
 
 def _argv(words: tuple[str, ...], tokens: Sequence[Token], output: str | None) -> tuple[str, ...]:

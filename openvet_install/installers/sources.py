@@ -42,7 +42,7 @@ class Source:
     """An archive that a person named: `path` (absolute) on this machine, or else the http(s) `url` as typed.
 
     `sha256` is what the person said that it has, lower-case hex. `mirrored`: the tool works in a mirror, and finds the
-    copy of a file there. A URL may hold a login: not in `repr()`.
+    copy of a file there. `meant`: how pip writes the place of a file down. A URL may hold a login: not in `repr()`.
     """
 
     filename: str
@@ -50,6 +50,12 @@ class Source:
     url: str = field(default="", repr=False)
     sha256: str | None = None
     mirrored: bool = False
+    meant: str = field(default="", compare=False)
+
+    def names(self, folder: Path) -> tuple[tuple[str, str], ...]:
+        """Return the names of the private copy, each with that of the file of this machine."""
+        copy = self.copy(folder)
+        return ((copy.as_uri(), self.meant), (str(copy), self.path or ""))
 
     def copy(self, folder: Path) -> Path:
         """Say where the private copy lies in a run's folder."""
@@ -116,6 +122,12 @@ class Links:
         scheme = "file://" if self.typed[:5].lower() == "file:" else ""
         return f"{scheme}{self.copy(folder)}" if self.absolute else self.typed
 
+    def names(self, folder: Path) -> tuple[tuple[str, str], ...]:
+        """Return the names of the folder of copies, each with the one that people or the tool have for their own."""
+        copy, own = self.copy(folder), self.path or ""
+        exported = (f"--find-links {copy}\n", f"--find-links {self.typed}\n")
+        return (exported, (f"{copy.as_uri()}/", f"{Path(own).as_uri()}/"), (str(copy), own))
+
     def words(self, folder: Path) -> tuple[str, ...]:
         """Return the words of the command; the first that files of configuration name bring these with them."""
         if self.told:
@@ -164,6 +176,8 @@ def read_source(text: str, cwd: str) -> tuple[Requirement, Source] | None:
         place, extras = match.groups()
     place, _, fragment = place.partition("#") if url else (place, "", "")
     source = _from_url(place, text, fragment) if url else _from_path(place, text, cwd)
+    if named is None and "../" in source.meant:
+        source = replace(source, meant=Path(source.path or "").as_uri())  # so pip reads it, unless it has a name
     try:
         own, version, _tags = parse_filename(source.filename)
         found = Requirement(f"{name or own}{extras or ''}=={version}{f'; {marker}' if marker else ''}")
@@ -232,7 +246,7 @@ def _from_url(url: str, text: str, fragment: str) -> Source:
         sha256 = match[1].lower()
     scheme = url.partition(":")[0].lower()
     if scheme == "file":
-        return _on_disk(local_path(url), text, sha256)
+        return replace(_on_disk(local_path(url), text, sha256), meant=urlunsplit(urlsplit(url)))
     if scheme not in ("http", "https") or not _is_web(url):
         raise UsageError(f"`{shown(text)}` is not an http, https or file URL")
     if names_folder(url):
@@ -260,7 +274,7 @@ def _on_disk(path: str, text: str, sha256: str | None) -> Source:
         raise UsageError(f"`{shown(text)}`: a folder has no place here")
     if not os.path.isfile(path):
         raise UsageError(f"`{shown(text)}`: no such file")
-    return Source(os.path.basename(path), path=path, sha256=sha256)
+    return Source(os.path.basename(path), path=path, sha256=sha256, meant=Path(path).as_uri())
 
 
 def refused_vcs(text: str, where: str | None = None) -> DirectReferenceError:

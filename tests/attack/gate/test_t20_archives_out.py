@@ -128,10 +128,22 @@ def test_a_lock_names_the_index_and_what_is_approved(stage, out):
     assert digest in text
     assert stage.index.origin in text
     assert 'version = "2.0"' not in text
+
+
+@pytest.mark.parametrize("sdist", [False, True], ids=["wheel", "sdist"])
+def test_a_lock_takes_no_unapproved_archive(stage, out, sdist):
+    path = out / (sdist_name("evil", "1.0") if sdist else wheel_name("evil", "1.0"))
+    path.write_bytes(make_sdist("evil", "1.0", marker=stage.marker) if sdist else make_wheel("evil", "1.0"))
+    (stage.project / "r.txt").write_text(f"{path}\n")
+    (stage.project / "pylock.toml").write_text("as it was\n")
+    stage.policy()
     before = everything(stage)
-    path = out / wheel_name("good", "1.0")
-    path.write_bytes(make_wheel("good", "1.0"))
-    stopped(stage, stage.run("openvet-pip", "lock", str(path), "-o", "-"), 64, before=before)
+    for words in ([str(path)], ["-r", "r.txt"], [f"evil @ {path.as_uri()}", "-o", "-"]):
+        ended = stage.run("openvet-pip", "lock", *words)
+        stopped(stage, ended, 77, before=before)
+        assert "pypi:evil@1.0" in ended.err
+    stopped(stage, stage.run("openvet-pip", "lock", str(path), "-o", "/dev/null"), 64, before=before)
+    assert (stage.project / "pylock.toml").read_text() == "as it was\n"
 
 
 def test_no_setting_for_backends_from_the_target(stage):
