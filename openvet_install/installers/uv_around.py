@@ -27,6 +27,7 @@ from openvet_install.installers.passing import flag_table
 from openvet_install.installers.requirements import check_names
 from openvet_install.installers.sources import local_path, read_links
 from openvet_install.installers.tokens import CARRY, Token, has, last_of, values_of
+from openvet_install.installers.uv_probe import configurations
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -98,7 +99,7 @@ class Around:
 
 
 def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, words: tuple[str, ...]) -> Around:
-    """Read all that is not the command itself; nothing is started.
+    """Read all that is not the command itself; nothing is started, but uv where only it knows which files it reads.
 
     Raises `UsageError` for folders that are not there or are named as an index, and for what is to be upgraded unless
     it is a requirement by name: it limits what is installed; `ConfigError` for files and variables.
@@ -114,6 +115,7 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
         environ,
         config_file=os.path.join(cwd, config_file) if config_file else None,
         no_config=has(where, "--no-config"),
+        told=lambda: configurations(find_uv(environ, cwd).path, words, where, found.child, cwd),
     )
     child, unusable = _usable(found.child, tokens, silent=has(tokens, "--no-index") or config.no_index)
     system_certs = config.system_certs or has(tokens, "--system-certs") or has(tokens, "--native-tls")

@@ -218,15 +218,20 @@ class _Reader:
 
 
 def read(
-    start: str, environ: Mapping[str, str], *, config_file: str | None = None, no_config: bool = False
+    start: str,
+    environ: Mapping[str, str],
+    *,
+    config_file: str | None = None,
+    no_config: bool = False,
+    told: Callable[[], frozenset[str]] = frozenset,
 ) -> UvConfig:
     """Judge every file that uv would read from the project folder `start`.
 
-    `config_file`: `--config-file` or UV_CONFIG_FILE, read instead of all others. Raises `ConfigError`, or `FaultsError`
-    of them: all faults of all files, each with file, line and key.
+    `config_file`: `--config-file` or UV_CONFIG_FILE, read instead of all others. `told` gets from uv which files it
+    reads. Raises `ConfigError`, or `FaultsError` of them: all faults of all files, each with file, line and key.
     """
     files = _files(start, environ, config_file=config_file, no_config=no_config)
-    return _judged(files, _Reader.judge, required=config_file, user=_of_user(environ))
+    return _judged(files, _Reader.judge, required=config_file, user=_of_user(environ), told=told)
 
 
 def of_project(folder: str) -> UvConfig:
@@ -251,6 +256,7 @@ def _judged(
     *,
     required: str | None,
     user: str,
+    told: Callable[[], frozenset[str]] = frozenset,
 ) -> UvConfig:
     faults: list[InstallError] = []
     readers: list[_Reader] = []
@@ -267,8 +273,8 @@ def _judged(
             reader.table, reader.folders = table, required is None
             judge(reader, table)
             readers.append(reader)
-    uv_config_copy.settle(readers, faults, user)
-    return _told(readers, faults)._replace(texts=texts)
+    counting = uv_config_copy.settle(readers, faults, user, told)
+    return _told([one for one in readers if one.path in counting], faults)._replace(texts=texts)
 
 
 def read_table(path: str, text: str, table: Mapping[str, Any], *, top: str = "tool.uv") -> UvConfig:

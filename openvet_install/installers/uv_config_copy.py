@@ -15,7 +15,7 @@ from openvet_install.installers.projects import table_of
 from openvet_install.installers.toml_copy import written
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
     from openvet_install.errors import InstallError
@@ -73,25 +73,35 @@ def _both(near: Mapping[str, Any], far: Mapping[str, Any]) -> Mapping[str, Any]:
     return found
 
 
-def settle(readers: Sequence[Read], faults: list[InstallError], user: str) -> None:
+def settle(
+    readers: Sequence[Read], faults: list[InstallError], user: str, told: Callable[[], frozenset[str]]
+) -> list[str]:
     """Say what takes the place of several files of which one names folders; add faults where that is not certain.
 
     It is one file if there is one of a project, of the user and of the machine each at most. Else the user's own can
-    be replaced alone: uv is told where it lies.
+    be replaced alone: uv is told where it lies. Where there are more of a kind, uv says which it reads (`told`, links
+    resolved). Returned are the paths of the files that count.
     """
+    every = [one.path for one in readers]
     masked = {os.path.join(os.path.dirname(one.path), "pyproject.toml") for one in readers if not one.top}
     named = {one.path: [each for each in (*one.links, *one.pip_links) if each.path is not None] for one in readers}
     steering = [one for one in readers if steers(one.table) and (one.path not in masked or named[one.path])]
-    if len(steering) < 2:
-        return
+    if len(steering) < 2 or not any(named.values()):
+        return every
     if [one.path for one in steering if named[one.path]] == [user]:
         home = os.path.dirname(os.path.dirname(user))
         _replace(steering, home=home)
-        return
-    kinds = [(one.project, one.path == user) for one in readers if one in steering or not one.project]
-    if len(kinds) == len(set(kinds)):
-        _replace(steering, config=without_links(merged([one.table for one in steering])))
-        return
+        return every
+    counting = list(readers)
+    if not _one_of_each([one for one in readers if one in steering or not one.project], user):
+        read = told()
+        counting = [one for one in readers if os.path.realpath(one.path) in read]
+        if len(counting) != len(read):  # what was not judged here must not be read
+            counting = []
+    both = [one for one in counting if one in steering]
+    if both and _one_of_each(both, user):
+        _replace(both, config=without_links(merged([one.table for one in both])))
+        return [one.path for one in counting]
     for reader in steering:
         others = ", ".join(other.path for other in steering if other is not reader)
         faults += [
@@ -102,6 +112,12 @@ def settle(readers: Sequence[Read], faults: list[InstallError], user: str) -> No
             )
             for one in named[reader.path]
         ]
+    return every
+
+
+def _one_of_each(readers: Sequence[Read], user: str) -> bool:
+    kinds = [(one.project, one.path == user) for one in readers]
+    return len(kinds) == len(set(kinds))
 
 
 def _replace(readers: Sequence[Read], *, home: str | None = None, config: str | None = None) -> None:

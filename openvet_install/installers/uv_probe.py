@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from openvet_install.installers.target import Target
+    from openvet_install.installers.tokens import Token
 
 _BASE = re.compile(r"^Using .* interpreter at: (.+)$", re.MULTILINE)
+_READ = re.compile(r"^DEBUG Found \w+ configuration (?:at|in:) `?(.+?)`?$", re.MULTILINE)
 _ENVIRONMENT = re.compile(r"^Would (use|create|replace) .*environment at: (.+)$", re.MULTILINE)
 
 
@@ -49,6 +52,17 @@ def look_script(
     if found is None:
         raise ToolStops(said, ended.returncode or 2)
     return found[1], Path(cwd, found[2].strip())
+
+
+def configurations(
+    uv: str, words: tuple[str, ...], where: Sequence[Token], environ: Mapping[str, str], cwd: str
+) -> frozenset[str]:
+    """Return the files of configuration that uv reads for a command, links resolved; it is asked for a folder."""
+    quiet = {**environ, "UV_PYTHON_DOWNLOADS": "never", "PYTHONHOME": os.devnull}
+    place = [part for token in where for part in token.canonical()]
+    kind = "tool" if words[:1] == ("tool",) else "workspace"
+    ended = ask([uv, kind, "dir", "--verbose", "--offline", "--color=never", *place], quiet, cwd)
+    return frozenset(os.path.realpath(Path(cwd, one)) for one in _READ.findall(os.fsdecode(ended.stderr)))
 
 
 def to_be_made(uv: str, said: str, prefix: Path, environ: Mapping[str, str], cwd: str) -> tuple[str, Target]:

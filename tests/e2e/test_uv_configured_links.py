@@ -97,19 +97,6 @@ def test_one_run(stage):
 
 
 def test_what_stays_refused_is_told(stage):
-    configured(stage, 'find-links = ["w"]\n')
-    for name in ("one", "two"):
-        place = stage.folder / name / "uv" / "uv.toml"
-        place.parent.mkdir(parents=True)
-        place.write_text("no-index = true\n")
-    both = f"{stage.folder / 'one'}:{stage.folder / 'two'}"
-    ended = stage.run(UV, "lock", env={"XDG_CONFIG_DIRS": both})
-    assert ended.code == 78
-    assert "beside other configuration of uv" in ended.err
-    configured(stage, 'resolution = "lowest"\n')
-    write(stage, folder="sub", more='[tool.uv]\nfind-links = ["../w"]\n')
-    ended = stage.run(UV, "--directory", "sub", "lock")
-    assert (ended.code, "beside other configuration of uv" in ended.err) == (78, True), ended.err
     configured(stage, 'find-links = ["nowhere"]\n')
     ended = stage.run(UV, "lock")
     assert (ended.code, "neither a folder" in ended.err) == (78, True)
@@ -205,6 +192,59 @@ def test_folders_of_one_of_several_files(stage, kind):
         for words in (["lock"], ["sync"], ["lock", "--locked"]):
             ended = stage.run(UV, *words)
             assert (ended.code, lock_of(stage)) == (0, lock), ended.err
+
+
+def locked_as_plainly(stage, *where):
+    """Lock plainly and gated, and return which version it came to."""
+    folder = stage.project / (where[-1] if where else "")
+    plain_uv(stage, *where, "lock")
+    expected = (folder / "uv.lock").read_text()
+    (folder / "uv.lock").unlink()
+    ended = stage.run(UV, *where, "lock")
+    assert ended.code == 0, ended.err
+    assert (folder / "uv.lock").read_text() == expected
+    (folder / "uv.lock").unlink()
+    return expected.partition('name = "good"\nversion = "')[2].partition('"')[0]
+
+
+def test_of_two_files_of_the_machine_uv_reads_one(stage):
+    for folder, version in (("one", "1.2"), ("two", "1.1")):
+        shelf(stage, "good", version, YES, folder=f"../{folder}/w")
+        place = stage.folder / folder / "uv" / "uv.toml"
+        place.parent.mkdir(parents=True)
+        place.write_text(f'no-index = true\nfind-links = ["{stage.folder}/{folder}/w"]\n')
+    stage.policy()
+    stage.variables["XDG_CONFIG_DIRS"] = f"{stage.folder / 'none'}:{stage.folder / 'two'}:{stage.folder / 'one'}"
+    configured(stage, "find-links = ['w']\n")
+    assert locked_as_plainly(stage) == "1.1"
+    ended = stage.run(UV, "tool", "run", "--from", "good<2", "python", "-c", "import good, sys; print(good.__file__)")
+    assert (ended.code, "good" in ended.out) == (0, True), ended.err
+
+
+def test_of_two_files_of_projects_uv_reads_one(stage):
+    """The nearest, unless that is a member of a workspace; `uv.toml` before what lies beside it."""
+    for folder, version in (("w", "1.5"), ("v", "1.2")):
+        shelf(stage, "good", version, YES, folder=folder)
+    stage.policy()
+    near = 'no-index = true\nfind-links = ["../v"]\n'
+    configured(stage, 'no-index = true\nresolution = "lowest"\nfind-links = ["w"]\n')
+    write(stage, "good<2", folder="sub", name="under", more=f"[tool.uv]\n{near}")
+    assert locked_as_plainly(stage, "--directory", "sub") == "1.2"
+    write(stage, "good<2", folder="sub", name="under", more="[tool.uv]\nno-index = true\n")
+    (stage.project / "sub" / "uv.toml").write_text(near)
+    assert locked_as_plainly(stage, "--directory", "sub") == "1.2"
+    shelf(stage, "good", "1.9", folder="v")
+    ended = stage.run(UV, "--directory", "sub", "add", "good==1.9")
+    assert ended.code == 77, ended.err
+    (stage.project / "sub" / "uv.toml").unlink()
+    write(stage, "good<2", folder="sub", name="under", more=f"[tool.uv]\n{near}")
+    configured(stage, 'no-index = true\nfind-links = ["w"]\n[tool.uv.workspace]\nmembers = ["sub"]\n')
+    ended = stage.run(UV, "--directory", "sub", "sync", "--all-packages")
+    assert (ended.code, stage.installed) == (0, {"good": "1.5"}), ended.err
+    (stage.project / "w" / "good-1.5-py3-none-any.whl").unlink()
+    (stage.project / "w" / "good-1.0-py3-none-any.whl").unlink()
+    ended = stage.run(UV, "--directory", "sub", "lock", "--upgrade")
+    assert ended.code == 1, ended.err
 
 
 def test_add_beside_the_user_s_folder(stage):
