@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from openvet_install.installers import receipts
 from openvet_install.installers.commands import folders_in
 from openvet_install.installers.disk import replace_file
 
@@ -61,10 +62,13 @@ def shelved_lock(plan: Plan, folder: Path) -> Iterator[None]:
     Raises what `handed` raises.
     """
     found = handed(plan, folder)
+    named = [one.source for one in plan.requested if one.source is not None and one.source.path is not None]
+    receipt = plan.words == ("tool", "upgrade") and named
     try:
         if found is not None and found.handed is not None:
             replace_file(found.place, found.handed.encode())
-        yield
+        with receipts.handed(plan.target.prefix, named, folder) if receipt else nullcontext():
+            yield
     finally:
         if found is not None:
             _put_back(found)

@@ -6,14 +6,20 @@ import hashlib
 import json
 import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
+import tomli
+
+from openvet_install.errors import UsageError
 from openvet_install.installers import direct, disk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from openvet_install.installers.sources import Source
 
 NAME = "uv-receipt.toml"
 MAX_BYTES = 1024 * 1024
@@ -28,12 +34,54 @@ def put_back(prefix: Path) -> None:
     raw = disk.read(str(prefix / NAME), MAX_BYTES)
     if raw is None:
         return
-    text = _EMPTY.sub(b"", _OURS.sub(b"", raw))
-    if _COPY.search(text):
-        places = dict(_archives(prefix))
-        text = _COPY.sub(lambda match: places.get((match[1], match[2]), match[0]), text)
+    text = of_people(_EMPTY.sub(b"", _OURS.sub(b"", raw)), prefix)
     if text != raw:
         disk.replace_file(prefix / NAME, text)
+
+
+def of_people(raw: bytes, prefix: Path) -> bytes:
+    """Return a receipt with the archives of people in place of copies of ours, as far as what is installed tells."""
+    if not _COPY.search(raw):
+        return raw
+    places = dict(_archives(prefix))
+    return _COPY.sub(lambda match: places.get((match[1], match[2]), match[0]), raw)
+
+
+@contextmanager
+def handed(prefix: Path, sources: Iterable[Source], folder: Path) -> Iterator[None]:
+    """Let the receipt name the copies of archives in `folder` for the time of the block; afterwards it names none.
+
+    Raises `UsageError` where it would still name one of the user's.
+    """
+    place = prefix / NAME
+    raw = disk.read(str(place), MAX_BYTES) or b""
+    names = [(_path(one.path or ""), _path(str(one.copy(folder)))) for one in sources]
+    copied = of_people(raw, prefix)
+    for own, copy in names:
+        copied = copied.replace(own, copy)
+    copies = {copy for _, copy in names}
+    if any(_path(path) not in copies for path in paths_in(copied)):
+        raise UsageError(f"cannot read `{place}`: it names archives in an unknown way", where=str(place))
+    disk.replace_file(place, copied)
+    try:
+        yield
+    finally:
+        after = disk.read(str(place), MAX_BYTES) or b""
+        named = raw if after == copied else after
+        for own, copy in names if named is after else ():
+            named = named.replace(copy, own)
+        if named != after:
+            disk.replace_file(place, named)
+
+
+def paths_in(raw: bytes) -> Iterator[str]:
+    """Give the archives that a receipt asks for."""
+    entries = tomli.loads(raw.decode()).get("tool", {}).get("requirements", [])
+    yield from (one["path"] for one in entries if isinstance(one, dict) and "path" in one)
+
+
+def _path(path: str) -> bytes:
+    return b" path = " + json.dumps(path, ensure_ascii=False).encode()
 
 
 def _archives(prefix: Path) -> Iterator[tuple[tuple[bytes, bytes], bytes]]:

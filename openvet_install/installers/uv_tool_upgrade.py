@@ -12,10 +12,18 @@ from packaging.utils import canonicalize_name
 
 from openvet_install.errors import DirectReferenceError, InstallError, UsageError
 from openvet_install.installers import disk, receipts, starting, uv_config
-from openvet_install.installers.commands import COMMAND_LINE, Plan, Requested, private_folder, without_login
+from openvet_install.installers.commands import (
+    COMMAND_LINE,
+    Plan,
+    Requested,
+    names_sdist,
+    private_folder,
+    without_login,
+)
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.projects import name_of, strings_of, table_of
 from openvet_install.installers.requirements import by_name, requested_by
+from openvet_install.installers.sources import read_source
 from openvet_install.installers.target import ToolStops, find_python, inspect, uv_version
 from openvet_install.installers.tokens import Token, Tokeniser, has, refuse
 from openvet_install.installers.uv_around import handed_on
@@ -36,6 +44,7 @@ if TYPE_CHECKING:
 
 _BY_NAME = frozenset({"name", "specifier", "extras", "marker", "index"})
 _FOLDER = frozenset({"directory", "editable"})
+_ARCHIVE = frozenset({"name", "path", "extras", "marker"})
 _DERIVED = "exclude-newer-span"
 """Of the options the one that stands in receipts only: from what `exclude-newer` was reckoned."""
 _LISTS = ("requirements", "constraints", "overrides", "build-constraint-dependencies")
@@ -94,7 +103,7 @@ class UvToolUpgrade:
         """Return nothing: when all are upgraded that is all."""
 
     def _plan(self, asked: Requested, prefix: Path, version: str) -> Plan:
-        name = asked.requirement.name
+        name, around = asked.requirement.name, self._around
         raw = disk.read(str(prefix / receipts.NAME), receipts.MAX_BYTES)
         python = prefix / "bin" / "python"
         if raw is None or not python.exists():
@@ -103,8 +112,8 @@ class UvToolUpgrade:
                 f"run `uv tool install {name}` to install\n",
                 1,
             )
-        said = _read(raw, str(prefix / receipts.NAME))
-        around, settings = self._around, said.settings
+        said = _read(receipts.of_people(raw, prefix), str(prefix / receipts.NAME), around.cwd)
+        settings = said.settings
         target, remade = self._target(python)
         led, indexes = led_by(said.folders, around, ignored_by([*self._given, *said.ignored]))
         folders = (*said.folders, *led)
@@ -135,7 +144,7 @@ class UvToolUpgrade:
             environment=around.child,
             upstream=around.upstream,
             dropped=around.dropped,
-            selects=around.config.selects or settings.selects,
+            selects=around.config.selects or settings.selects or names_sdist(said.requested),
             remade=remade,
         )
 
@@ -169,7 +178,10 @@ def _installed(place: Path) -> list[str]:
 
 
 class _Receipt(NamedTuple):
-    """What a tool asks for, by name or in `folders`, what limits that, its settings; `ignored`: as typed options."""
+    """What a tool asks for, by name, as archives or in `folders`; what limits that, and its settings.
+
+    `ignored` is what its options say of sources, as typed options.
+    """
 
     requested: tuple[Requested, ...]
     folders: tuple[Project, ...]
@@ -179,10 +191,11 @@ class _Receipt(NamedTuple):
 
     def by_name(self, name: str) -> bool:
         """Tell whether a package comes from an index, as far as the receipt says."""
-        return canonicalize_name(name) not in map(name_of, self.folders)
+        own = [one.requirement.name for one in self.requested if one.source is not None]
+        return canonicalize_name(name) not in {*map(name_of, self.folders), *map(canonicalize_name, own)}
 
 
-def _read(raw: bytes, path: str) -> _Receipt:
+def _read(raw: bytes, path: str, cwd: str) -> _Receipt:
     """Read a receipt.
 
     Raises `UsageError` for one that cannot be read, `DirectReferenceError` for what no index lists, `ConfigError` for
@@ -197,14 +210,16 @@ def _read(raw: bytes, path: str) -> _Receipt:
     settings = uv_config.read_table(path, text, options, top="tool.options")
     named = {key: _entries(tool.get(key)) for key in _LISTS}
     folders = [one for one in named["requirements"] if _names_folder(one)]
-    found = {key: tuple(_requested(one, path) for one in some if one not in folders) for key, some in named.items()}
+    archives = [one for one in named["requirements"] if _names_archive(one)]
+    others = {key: [one for one in some if one not in (*folders, *archives)] for key, some in named.items()}
+    found = {key: tuple(_requested(one, path) for one in some) for key, some in others.items()}
     table = flag_table("uv", ("tool", "upgrade"))
     ignored = [Token(table["--no-sources"], path, None)] if options.get("no-sources") is True else []
     ignored += [
         Token(table["--no-sources-package"], path, one) for one in strings_of(options.get("no-sources-package"))
     ]
     return _Receipt(
-        requested=found["requirements"],
+        requested=(*found["requirements"], *(_archive(one, path, cwd) for one in archives)),
         folders=tuple(_folder(one, path) for one in folders),
         limits=found["constraints"],
         settings=settings,
@@ -226,6 +241,26 @@ def _folder(entry: dict[str, Any], path: str) -> Project:
     if not os.path.isdir(place):  # noqa: PTH112 - a path as uv writes it
         raise UsageError(f"`{place}` is no folder", where=path, hint=f"uv tool uninstall {entry.get('name', 'NAME')}")
     return Member(place, editable="editable" in entry, extras=f"[{extras}]" if extras else "", origin=path)
+
+
+def _names_archive(entry: object) -> bool:
+    """Tell whether an entry is an archive of this machine, and nothing that we do not know."""
+    table = entry if isinstance(entry, dict) else {}
+    path = table.get("path")
+    return table.keys() <= _ARCHIVE and isinstance(path, str) and path.startswith("/")
+
+
+def _archive(entry: dict[str, Any], path: str, cwd: str) -> Requested:
+    extras = ",".join(map(str, _entries(entry.get("extras"))))
+    marker = f" ; {entry['marker']}" if entry.get("marker") else ""
+    named = f"{entry.get('name')}[{extras}] @ {entry['path']}{marker}"
+    try:
+        found = read_source(named, cwd)
+    except UsageError as fault:
+        raise UsageError(fault.what, where=path, hint=f"uv tool uninstall {entry.get('name', 'NAME')}") from fault
+    if found is None:
+        raise UsageError(f"`{named}` is no archive", where=path)
+    return Requested(found[0], path, source=found[1])
 
 
 def _entries(value: object) -> list[Any]:
