@@ -19,7 +19,7 @@
   nothing to do; `again`, `standing`, `resumed`: what that leaves noted, for the same command while nothing has changed;
   `after`, `outputs`: what lies on disk now against what was released; `rollback`: what does not belong goes; `journal`,
   `recovery`: a killed run is finished by the next one; `unfinished`: the files of a project that it left;
-- `wanted`, `outcome`: who asked for what, what was in the way, what the run came to;
+- `wanted`, `formats`, `outcome`: who asked for what, of which kinds of files, what was in the way, what it came to;
 - `judge`, `hashed`: locks, releases and hashed requirements without installing; `drift`: an environment later on;
 - `adopt`: what is silent and what to do about it; `browse`, `sbom`: what an index lists and a stored file says;
   `askers`: who asks for a package here.

@@ -12,6 +12,7 @@ from packaging.version import Version
 from openvet_install.decide import Action, Reason, ReasonClass
 from openvet_install.errors import EXIT_BLOCKED, EXIT_BUG, EXIT_INVALID, EXIT_OK, EXIT_UNDECIDED
 from openvet_install.files import tags_of
+from openvet_install.gate.formats import Formats
 from openvet_install.gate.model import HeldBack, Judged, Outcome
 from openvet_install.gate.wanted import satisfiable
 
@@ -23,16 +24,21 @@ if TYPE_CHECKING:
     from openvet_install.files import File
     from openvet_install.gate.model import Run, Trouble
     from openvet_install.gate.wanted import Wanted
+    from openvet_install.installers.commands import Plan
     from openvet_install.installers.target import Target
 
 _CLASSES = list(ReasonClass)
 
 
 class Fit(NamedTuple):
-    """Whether a target could take a file: by wheel tags and `requires-python`; sdists fit by their version."""
+    """Whether a target could take a file: by wheel tags and `requires-python`; sdists fit by their version.
+
+    `formats`: what people let the tool take, or all.
+    """
 
     tags: frozenset[str] | None
     python: str | None
+    formats: Formats = Formats()
 
     @classmethod
     def of(cls, target: Target) -> Fit:
@@ -40,8 +46,15 @@ class Fit(NamedTuple):
         tags = frozenset(target.tags)
         return cls(_tags_known.setdefault(tags, tags), ".".join(map(str, target.version)))
 
+    @classmethod
+    def of_run(cls, plan: Plan) -> Fit:
+        """Return what the tool could take in a run, from the kinds of files that people let it take."""
+        return cls.of(plan.target)._replace(formats=Formats.of(plan))
+
     def __call__(self, file: File) -> bool:
         """Tell it; a target that is not known takes everything."""
+        if not self.formats.takes(file):
+            return False
         if self.python and file.requires_python and _leaves_out(file.requires_python, self.python):
             return False
         return self.tags is None or not file.is_wheel or _has_tag(self.tags, file.variant)

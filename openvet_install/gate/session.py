@@ -228,7 +228,7 @@ def _behind_the_gate(
 
     note_end(result, plan, ended, digest=every)
     result.logs = knowledge.logs
-    fits = Fit.of(plan.target)
+    fits = Fit.of_run(plan)
     if cache is not None:
         cache.look()
     found = _look(

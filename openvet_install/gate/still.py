@@ -61,7 +61,7 @@ def run(plan: Plan, chosen: Setting, result: Run, *, keeper: Keeper, sandbox: Sa
     result.preinstalled = sum(1 for path in after if path.endswith(".dist-info"))
     if every or ended is None or ended.code:
         keeper.read_all()
-    conclude(result, seen_by(keeper, [], []), wanted_of(plan, keeper.read()), Fit.of(plan.target), {}, every=every)
+    conclude(result, seen_by(keeper, [], []), wanted_of(plan, keeper.read()), Fit.of_run(plan), {}, every=every)
     locked.tell_places(result, plan)
     account(result, chosen)
 

@@ -184,9 +184,10 @@ class Plan:
     `argv` stands for private copies. `environment` is the child's before `gateway_variables`. `requested` is what
     people want, `limits` what their constraints allow of it. `dropped`: names of variables, or places of keys, without
     effect here, to be named once. `trusted`: `host:port` of plain-http indexes that the user trusts (pip needs to be
-    told). `selects`: a file says which files of a release to take. `output`: the folder that gets archives instead of
-    the target, absolute. `bare_files`: requirement files stand without a flag. `written`: files that people told the
-    tool to write, without links. `locked`: the lock that is worked from, `resolution` what a command writes.
+    told). `selects`: a file says which files of a release to take. `formats`: what uv's files say of wheels and sdists,
+    as options and their values. `output`: the folder that gets archives instead of the target, absolute. `bare_files`:
+    requirement files stand without a flag. `written`: files that people told the tool to write, without links.
+    `locked`: the lock that is worked from, `resolution` what a command writes.
     `builds_in`: the environment whose packages builds use. `alone`: the target is of this run alone; `anew`: what lies
     in it is removed first; `remade`: the tool makes it anew, of the Python that `target` says, if it comes to that.
     `make`: how it is made before the tool starts, None where it stays. `compiled`: the tool works in a mirror of the
@@ -216,6 +217,7 @@ class Plan:
     dry_run: bool = False
     requires_hashes: bool = False
     selects: bool = False
+    formats: tuple[tuple[str, str], ...] = ()
     output: str | None = None
     bare_files: bool = False
     written: tuple[str, ...] = ()

@@ -169,6 +169,7 @@ def plan(
         trusted=(),
         dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
         selects=around.config.selects or choose_files(inputs) or names_sdist(requested),
+        formats=around.config.formats,
         requires_hashes=has(tokens, "--require-hashes")
         or child.get("UV_REQUIRE_HASHES", "").lower() in TRUE
         or require_hashes(inputs, listed=False),

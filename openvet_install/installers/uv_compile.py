@@ -137,6 +137,7 @@ def plan(
         upstream=around.upstream,
         dropped=around.dropped,
         selects=around.config.selects or choose_files(inputs),
+        formats=around.config.formats,
         builds_in=target if any(has(tokens, name) for name in UNISOLATED) else None,
         resolution=Resolution(files=compiled.replaced, pinned=pinned),
         compiled=compiled,

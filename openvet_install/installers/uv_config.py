@@ -33,6 +33,7 @@ MACHINE_FOLDER = "/etc"
 MAX_FILE_BYTES = 4 * 1024 * 1024
 _TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 _PLACES = ("index", "index-url", "extra-index-url", "find-links")
+_FORMATS = ("no-build", "no-build-package", "no-binary", "no-binary-package")
 _SELECTING = ("no-binary", "exclude-newer", "require-hashes")
 _LEADS = re.compile(r"[/\\`]|\$\(|LAUNCHER|_COMPILER|--eval", re.IGNORECASE)
 """In what a build is told: a place on this machine, a program, or commands."""
@@ -45,7 +46,8 @@ class UvConfig(NamedTuple):
     """What the files say: `files` that were read, `indexes` in their order, whether indexes are switched off.
 
     `system_certs`: the user's or the machine's file asks for the system's trust store (for the way out only).
-    `selects`: some key says which files of a release to take. `pip`: the table of that name, each key from the file
+    `selects`: some key says which files of a release to take, `formats` what the keys about wheels and sdists say, as
+    options and their values. `pip`: the table of that name, each key from the file
     that is nearest. `texts`: the files of the project by path, as they were judged, those too that say nothing.
     `links`: the pages and folders of `find-links`, `pip_links` those that count for `uv pip` alone. `torch`: a backend
     of PyTorch is named.
@@ -56,6 +58,7 @@ class UvConfig(NamedTuple):
     no_index: bool = False
     system_certs: bool = False
     selects: bool = False
+    formats: tuple[tuple[str, str], ...] = ()
     pip: Mapping[str, Any] = MappingProxyType({})
     texts: Mapping[str, str] = MappingProxyType({})
     links: tuple[Links, ...] = ()
@@ -74,6 +77,7 @@ class _Reader:
     no_index: bool = False
     system_certs: bool = False
     selects: bool = False
+    formats: list[tuple[str, str]] = field(default_factory=list)
     torch: bool = False
     pip: Mapping[str, Any] = field(default_factory=dict)
     links: list[Links] = field(default_factory=list)
@@ -96,6 +100,8 @@ class _Reader:
         for key, value in table.items():
             column = columns.get(key)
             self.selects = self.selects or key.startswith(_SELECTING)
+            if key in _FORMATS and not above:
+                self.formats.append((key, " ".join(map(str, value)) if isinstance(value, list) else str(value)))
             self.torch = self.torch or key == "torch-backend"
             if column is None:
                 from difflib import get_close_matches  # noqa: PLC0415 - for an error only
@@ -294,6 +300,7 @@ def _told(readers: Sequence[_Reader], faults: list[InstallError]) -> UvConfig:
         no_index=any(reader.no_index for reader in readers),
         system_certs=any(reader.system_certs for reader in readers),
         selects=any(reader.selects for reader in readers),
+        formats=tuple(one for reader in reversed(readers) for one in reader.formats),
         pip={key: value for reader in reversed(readers) for key, value in reader.pip.items()},
         links=tuple(one for reader in readers for one in reader.links),
         pip_links=tuple(one for reader in readers for one in reader.pip_links),

@@ -217,6 +217,7 @@ def _plan(
         upstream=around.upstream,
         dropped=around.dropped,
         selects=around.config.selects or chooses,
+        formats=around.config.formats,
         builds_in=builds_in,
         anew=anew,
     )

@@ -187,6 +187,7 @@ def plan(
         dropped=around.dropped,
         dry_run=has(tokens, "--dry-run") or (command.words == ("sync",) and has(tokens, "--check")),
         selects=around.config.selects or any(has(tokens, name) for name in ("--no-binary", "--no-binary-package")),
+        formats=around.config.formats,
         resolution=resolution,
     )
 

@@ -145,6 +145,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         dropped=around.dropped,
         dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
         selects=around.config.selects or any(has(tokens, name) for name in ("--no-binary", "--no-binary-package")),
+        formats=around.config.formats,
         make=Making(base, lock.project or lock.path.parent.name) if base is not None else None,
         locked=Locked(lock, selection, idle, left_out),
         houses=houses,

@@ -126,6 +126,7 @@ def plan(
         upstream=around.upstream,
         dropped=around.dropped,
         selects=around.config.selects or names_sdist(requested),
+        formats=around.config.formats,
         requires_hashes=require_hashes(inputs, listed=False),
         remade=remade,
     )

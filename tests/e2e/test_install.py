@@ -324,3 +324,34 @@ def test_a_variable_of_pip_is_that_flag(stage, variable, installed):
     assert ended.code == 0, ended.err
     assert "no effect" not in ended.err
     assert stage.installed == installed
+
+
+def test_what_is_approved_in_the_other_kind_alone_is_blocked_in_words(stage):
+    stage.wheel("half", "1.0")
+    stage.sdist("half", "1.0", YES)
+    stage.wheel("other", "1.0", YES)
+    stage.sdist("other", "1.0")
+    stage.policy()
+    wheel, sdist = "pypi:half@1.0?py3-none-any", "pypi:other@1.0?sdist"
+    for_sdists = stage.project / "r.txt"
+    for_sdists.write_text("--no-binary other\nother\n")
+    asked = [
+        (PIP, ("--only-binary=:all:", "half"), {}, wheel),
+        (PIP, ("half",), {"PIP_ONLY_BINARY": "half"}, wheel),
+        (PIP, ("-r", "r.txt"), {}, sdist),
+        (UV, ("--no-build", "half"), {}, wheel),
+        (UV, ("-r", "r.txt"), {}, sdist),
+    ]
+    for tool, words, variables, subject in asked:
+        ended = stage.run(*tool, *words, env=variables)
+        assert ended.code == 77, (tool, words, ended.err)
+        assert withheld(ended) == {(subject, "unaudited")}
+    assert not stage.marker.exists()
+    for tool in (PIP, UV):  # another reason to fail
+        assert stage.run(*tool, "half", "other", "nosuch").code == 1
+    (stage.project / "pyproject.toml").write_text(
+        '[project]\nname = "mine"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["half"]\n'
+        "[tool.uv]\nno-build = true\n"
+    )
+    assert stage.run("openvet-uv", "lock").code == 77
+    assert stage.installed == {}
