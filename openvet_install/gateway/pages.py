@@ -217,7 +217,7 @@ def _json_files(entries: list[Any], url: str, index: str, project: str) -> Itera
             sha256=sha256.lower() if type(sha256) is str and _SHA256.fullmatch(sha256) else None,
             size=size if type(size) is int and 0 <= size <= MAX_SIZE else None,
             uploaded=_time(entry.get("upload-time")),
-            yanked=_yanked(entry.get("yanked", False)),
+            yanked=_yanked(entry.get("yanked") or False),
             requires_python=requires,
             provenance=_provenance(url, provenance) if provenance else None,
         )

@@ -74,6 +74,16 @@ def test_an_html_page_is_for_its_project():
     assert [(file.filename, file.sha256) for file in page.files] == [("a-1.0.tar.gz", "a" * 64)]
 
 
+@pytest.mark.parametrize(
+    ("said", "yanked"), [(False, False), (None, False), ("", False), (True, True), ("broken", "broken")]
+)
+def test_a_yank_without_a_word_in_json_is_none_as_for_pip_and_uv(said, yanked):
+    entry = {"filename": "demo-1.0-py3-none-any.whl", "url": "/demo-1.0-py3-none-any.whl", "hashes": {}, "yanked": said}
+    body = json.dumps({"meta": {"api-version": "1.1"}, "name": "demo", "files": [entry]}).encode()
+    page = parse_page(body, JSON, "https://a.test/simple/demo/", index="https://a.test")
+    assert [file.yanked for file in page.files] == [yanked]
+
+
 def test_a_base_is_ours_to_resolve():
     body = b'<base href="https://b.test/f/"><a href="a-1.0.tar.gz">a</a>'
     page = parse_page(body, "text/html", "https://a.test/simple/a/", index="https://a.test")
