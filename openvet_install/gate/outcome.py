@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from openvet_install.decide import Action, Reason, ReasonClass
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from openvet_install.files import File
     from openvet_install.gate.model import Run, Trouble
     from openvet_install.gate.wanted import Wanted
-    from openvet_install.installers.commands import Plan
+    from openvet_install.installers.commands import Plan, Requested
     from openvet_install.installers.target import Target
 
 _CLASSES = list(ReasonClass)
@@ -33,12 +34,13 @@ _CLASSES = list(ReasonClass)
 class Fit(NamedTuple):
     """Whether a target could take a file: by wheel tags and `requires-python`; sdists fit by their version.
 
-    `formats`: what people let the tool take, or all.
+    `formats`: the kinds of files that people let the tool take; `hashes`: the sha256 that they listed, by package.
     """
 
     tags: frozenset[str] | None
     python: str | None
     formats: Formats = Formats()
+    hashes: Mapping[str, frozenset[str]] = MappingProxyType({})
 
     @classmethod
     def of(cls, target: Target) -> Fit:
@@ -48,16 +50,26 @@ class Fit(NamedTuple):
 
     @classmethod
     def of_run(cls, plan: Plan) -> Fit:
-        """Return what the tool could take in a run, from the kinds of files that people let it take."""
-        return cls.of(plan.target)._replace(formats=Formats.of(plan))
+        """Return what the tool could take in a run, of the files that people let it take."""
+        return cls.of(plan.target)._replace(formats=Formats.of(plan), hashes=_listed(plan.requested))
 
     def __call__(self, file: File) -> bool:
         """Tell it; a target that is not known takes everything."""
-        if not self.formats.takes(file):
+        listed = self.hashes.get(file.name)
+        if not self.formats.takes(file) or (listed and file.sha256 and file.sha256 not in listed):
             return False
         if self.python and file.requires_python and _leaves_out(file.requires_python, self.python):
             return False
         return self.tags is None or not file.is_wheel or _has_tag(self.tags, file.variant)
+
+
+def _listed(requested: Iterable[Requested]) -> dict[str, frozenset[str]]:
+    """Return the sha256 that people listed, by normalised name; not of packages with other hashes beside them."""
+    said: dict[str, list[str]] = {}
+    for one in requested:
+        said.setdefault(canonicalize_name(one.requirement.name), []).extend(one.hashes)
+    found = {name: frozenset(one.removeprefix("sha256:").lower() for one in some) for name, some in said.items()}
+    return {name: some for name, some in found.items() if not any(":" in one for one in some)}
 
 
 _tags_known: dict[frozenset[str], frozenset[str]] = {}

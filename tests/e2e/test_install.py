@@ -327,20 +327,22 @@ def test_a_variable_of_pip_is_that_flag(stage, variable, installed):
 
 
 def test_what_is_approved_in_the_other_kind_alone_is_blocked_in_words(stage):
-    stage.wheel("half", "1.0")
+    pinned = stage.wheel("half", "1.0")
     stage.sdist("half", "1.0", YES)
     stage.wheel("other", "1.0", YES)
     stage.sdist("other", "1.0")
     stage.policy()
     wheel, sdist = "pypi:half@1.0?py3-none-any", "pypi:other@1.0?sdist"
-    for_sdists = stage.project / "r.txt"
-    for_sdists.write_text("--no-binary other\nother\n")
+    (stage.project / "r.txt").write_text("--no-binary other\nother\n")
+    (stage.project / "pins.txt").write_text(f"half==1.0 --hash=sha256:{pinned}\n")
     asked = [
         (PIP, ("--only-binary=:all:", "half"), {}, wheel),
         (PIP, ("half",), {"PIP_ONLY_BINARY": "half"}, wheel),
         (PIP, ("-r", "r.txt"), {}, sdist),
+        (PIP, ("-r", "pins.txt"), {}, wheel),
         (UV, ("--no-build", "half"), {}, wheel),
         (UV, ("-r", "r.txt"), {}, sdist),
+        (UV, ("-r", "pins.txt"), {}, wheel),
     ]
     for tool, words, variables, subject in asked:
         ended = stage.run(*tool, *words, env=variables)
