@@ -135,6 +135,12 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
     )
 
 
+def of_project(around: Around) -> Around:
+    """Return it for a command about a project: there a variable says where its environment lies."""
+    named = around.judged.get("UV_PROJECT_ENVIRONMENT")
+    return replace(around, child={**around.child, "UV_PROJECT_ENVIRONMENT": named}) if named else around
+
+
 def _working_folder(tokens: Sequence[Token], judged: Mapping[str, str], cwd: str) -> str:
     if last_of(tokens, "--directory") == "":
         raise UsageError("`--directory` needs a folder")

@@ -36,7 +36,7 @@ from openvet_install.installers.passing import Command, flag_table
 from openvet_install.installers.requirements import Reader, by_name, check_names, no_way_out, read_words
 from openvet_install.installers.target import uv_version
 from openvet_install.installers.tokens import Token, has, last_of, values_of
-from openvet_install.installers.uv_around import handed_on, look_around
+from openvet_install.installers.uv_around import handed_on, look_around, of_project
 from openvet_install.installers.uv_probe import look
 from openvet_install.installers.uv_sources import Member, ignored_by
 from openvet_install.installers.uv_workspace import as_it_stands, read_workspace, requested_in
@@ -106,7 +106,7 @@ def plan(
         from openvet_install.installers import uv_script_lock  # noqa: PLC0415 - it looks at us
 
         return uv_script_lock.plan(argv, environ, cwd, command=command, tokens=tokens, fetch=fetch)
-    around = look_around(tokens, environ, cwd, command.words)
+    around = of_project(look_around(tokens, environ, cwd, command.words))
     tokens = [*from_variables(tokens, around, command.words), *tokens]
     frozen = any(has(tokens, name) for name in _FROZEN)
     typed, folders, words = words_of_command(command, tokens, around)

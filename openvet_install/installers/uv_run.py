@@ -86,7 +86,7 @@ class UvRun:
             lock = self._lock()
         else:
             self._base = self._as_it_is()
-            lock = self._lock() if self._in_project() else None
+            lock = self._lock() if self._in_project() and not self._alone else None
         if self._base is None:
             raise ValueError("nothing was planned")
         overlay = Overlay(
@@ -150,6 +150,10 @@ class UvRun:
     def _says(self, flag: str, variable: str) -> bool:
         return has(self._tokens, flag) or self._around.says(variable)
 
+    @property
+    def _alone(self) -> bool:
+        return self._says("--isolated", "UV_ISOLATED")
+
     def _check_words(self) -> None:
         """Refuse what must not run."""
         if not self._words:
@@ -209,7 +213,7 @@ class UvRun:
         if not has(tokens, "--exact") and not has(tokens, "--inexact"):
             tokens.append(Token(flag_table("uv", ("sync",))["--inexact"], "--inexact", None))
         isolated = {"UV_PROJECT_ENVIRONMENT": str(self._room / "project")}
-        alone = self._says("--isolated", "UV_ISOLATED")
+        alone = self._alone
         environ = {**self._environ, **isolated} if alone else self._environ
         plan = uv_sync.plan(self._typed, environ, self._from, command=Command(GATED, ("sync",), ()), tokens=tokens)
         plan = replace(plan, alone=alone)
@@ -221,7 +225,7 @@ class UvRun:
         project = [] if self._in_project() else ["--no-project"]
         flags = [*project, *starting.request(self._tokens, self._around)]
         path = find_python(self._uv, flags, self._around.child, self._cwd)
-        if not self._says("--isolated", "UV_ISOLATED"):
+        if not self._alone:
             return inspect(path, self._around.child)
         return new_environment(self._uv, path, self._room / "isolated", self._around.child, self._cwd)
 

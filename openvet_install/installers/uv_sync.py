@@ -25,7 +25,7 @@ from openvet_install.installers.requirements import requested_by
 from openvet_install.installers.sources import Links
 from openvet_install.installers.target import ToolStops, ask, guess, inspect, new_environment, uv_version
 from openvet_install.installers.tokens import Token, has, values_of
-from openvet_install.installers.uv_around import TRUE, handed_on, is_offline, look_around
+from openvet_install.installers.uv_around import TRUE, handed_on, is_offline, look_around, of_project
 from openvet_install.installers.uv_probe import to_be_made
 from openvet_install.installers.uv_sources import Ignored, Member, Sources, folders_named, follow, ignored_by
 from openvet_install.installers.uv_workspace import around_folders
@@ -89,10 +89,8 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
     if word is not None:
         raise UsageError(f"`uv sync` takes no word: `{without_login(word)}`")
     start = cwd
-    around = look_around(tokens, environ, cwd, command.words)
+    around = of_project(look_around(tokens, environ, cwd, command.words))
     cwd, child, where, helper = around.cwd, around.child, around.where, around.helper
-    if around.judged.get("UV_PROJECT_ENVIRONMENT"):
-        child["UV_PROJECT_ENVIRONMENT"] = around.judged["UV_PROJECT_ENVIRONMENT"]
     steered = [part for token in (*steering(tokens, around.judged), *where) for part in token.canonical()]
     frozen = has(tokens, "--frozen") or around.says("UV_FROZEN")
     resolve = partial(_resolve, argv, environ, start, command=command, tokens=tokens)

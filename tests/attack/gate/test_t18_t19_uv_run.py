@@ -401,3 +401,18 @@ def test_a_file_of_variables_loads_nothing_before_all_is_approved(stage, words):
     ended = stage.run("openvet-uv", *words, "--env-file=.env", "python", "-c", "import os; print(os.environ['A'])")
     assert (ended.code, ended.out) == (0, "b\n")
     assert stage.marker.exists()
+
+
+@pytest.mark.parametrize("locked", [False, True], ids=["unlocked", "locked"])
+def test_alone_it_does_not_start_in_an_environment_that_nobody_checked(stage, locked):
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    project(stage, "good")
+    if not locked:
+        (stage.project / "uv.lock").unlink()
+    assert plain(stage, "venv").returncode == 0
+    (site,) = stage.environment.glob("lib/python*/site-packages")
+    (site / "evil.pth").write_text(f"import pathlib; pathlib.Path({str(stage.marker)!r}).touch()\n")
+    ended = stage.run(*RUN, "--isolated", "-P", "good", "python", "-c", "import good, sys; print(sys.prefix)")
+    assert (ended.code, str(stage.environment) in ended.out) == (0, False), ended.err
+    assert not stage.marker.exists()
