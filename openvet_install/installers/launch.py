@@ -10,6 +10,13 @@ stream closes, or carries the reason why it could not.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # `signal` loads what can be interrupted itself
+
+if __name__ == "__main__":
+    if _signal.getsignal(_signal.SIGINT) is not _signal.SIG_IGN:  # a job in the background keeps it ignored
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+    _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [_signal.SIGINT])  # held off for as long as Python would answer it
+
 import ctypes
 import fcntl
 import json
@@ -98,8 +105,6 @@ def _redirect(streams: dict[str, str]) -> None:
 
 def main() -> None:
     """Run the steps above; ends with 127 when the program cannot be started."""
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a job in the background keeps it ignored
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
     parent = socket.socket(fileno=int(sys.argv[1]))
     parent.set_inheritable(False)
     libc = ctypes.CDLL(None, use_errno=True)

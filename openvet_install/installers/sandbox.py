@@ -89,7 +89,7 @@ class Sandbox:
     def _launch(mode: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
         """Start a launcher without any descriptor of ours; return our end of the socket to it, and its process."""
         parent, child = socket.socketpair()
-        with child:
+        with child, _held_off():
             process = subprocess.Popen(_launcher(child, mode), pass_fds=[child.fileno()], env={})  # noqa: S603 - ours
         return parent, process
 
@@ -245,7 +245,8 @@ class Bystander(Sandbox):
         parent, child = socket.socketpair()
         with child:
             child.set_inheritable(True)
-            process = subprocess.Popen(_launcher(child, mode), close_fds=False, env={})  # noqa: S603 - ours
+            with _held_off():
+                process = subprocess.Popen(_launcher(child, mode), close_fds=False, env={})  # noqa: S603 - ours
         return parent, process
 
     def _wait(self) -> int:
@@ -297,6 +298,16 @@ def _children() -> frozenset[int]:
             with contextlib.suppress(OSError):
                 found.update(map(int, (task / "children").read_text("ascii").split()))
     return frozenset(found)
+
+
+@contextlib.contextmanager
+def _held_off() -> Iterator[None]:
+    """Let the child start with an interruption held off: it takes it when it can end without a word."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _launcher(child: socket.socket, mode: str) -> list[str]:

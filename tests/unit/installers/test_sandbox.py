@@ -196,3 +196,13 @@ def test_a_launcher_that_is_ended_before_it_becomes_the_tool_is_a_signal_and_no_
         sandbox._process.wait()
         ended = sandbox.run(["/bin/true"], env={}, cwd=str(tmp_path))
     assert ended.code == 128 + signal.SIGTERM
+
+
+def test_a_launcher_that_is_interrupted_while_it_starts_says_nothing(tmp_path, capfd):
+    for number in range(12):
+        with Sandbox(OFF) as sandbox:
+            time.sleep(number * 0.003)
+            sandbox._process.send_signal(signal.SIGINT)
+            ended = sandbox.run(["/bin/sleep", "20"], env={}, cwd=str(tmp_path))
+            assert ended.code == 128 + signal.SIGINT
+    assert capfd.readouterr().err == ""
