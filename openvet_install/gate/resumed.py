@@ -21,7 +21,8 @@ _CHANGED = (
     b"openvet: invalid, `uv.lock` was changed while uv read it: nobody judged what is installed now\n"
     b"hint: openvet-install check --environment\n"
 )
-_NOT_ASKED = ("--quiet", "--verbose", "--no-progress")
+_NOT_ASKED = ("--quiet", "--verbose", "--no-progress", "--color", "--no-color", "--output-format")
+"""Options of how uv talks, with values or without: uv takes each once."""
 _ASKING = ("--dry-run", "--offline", "--no-build", "--color=never", "--output-format=json")
 
 
@@ -88,7 +89,7 @@ def remove(folder: str) -> None:
 def answer(note: Mapping[str, Any], folder: str) -> bytes:
     """Return what uv says that it would do, as it says it; empty where it would rather not, or cannot be asked."""
     command, variables = _uv(note, folder)
-    command = [one for one in command if one not in _NOT_ASKED]
+    command = [one for one in command if one.partition("=")[0] not in _NOT_ASKED]
     command[2:2] = _ASKING  # behind `uv sync`
     try:
         return _told(command, variables)

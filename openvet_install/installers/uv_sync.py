@@ -50,7 +50,7 @@ _ASK = frozenset(
 )
 _TALK = frozenset(
     {
-        *("--quiet", "--verbose", "--color", "--no-progress", "--offline", "--locked", "--frozen"),
+        *("--quiet", "--verbose", "--color", "--no-color", "--no-progress", "--offline", "--locked", "--frozen"),
         *("--dry-run", "--check", "--output-format"),
     }
 )

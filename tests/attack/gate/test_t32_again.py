@@ -40,7 +40,12 @@ def noted(stage):
     return stage
 
 
-@pytest.mark.parametrize("words", [SYNC, ("sync", "--locked", "--inexact"), RUN], ids=str)
+TALKING = ("sync", "--color", "always", "--output-format=json")
+
+
+@pytest.mark.parametrize(
+    "words", [SYNC, ("sync", "--locked", "--inexact"), TALKING, ("sync", "--no-color"), RUN], ids=str
+)
 def test_the_second_time_is_like_the_first(stage, words):
     first, whole = ran(stage, *words)
     assert whole
@@ -48,7 +53,9 @@ def test_the_second_time_is_like_the_first(stage, words):
     second, whole = ran(stage, *words)
     assert not whole
     assert (second.code, second.out) == (first.code, first.out)
-    if words[0] == "sync":
+    if words is TALKING:
+        assert json.loads(second.out)["sync"]["changes"] == []
+    elif words[0] == "sync":
         assert "Checked 1 package" in second.err
     else:
         assert second.err == first.err == ""
