@@ -383,12 +383,14 @@ def _rest(rest: Sequence[Judged]) -> str:
 
 
 def _warned(terminal: Terminal, run: Run) -> None:
-    if run.mode == "record":
+    forgiving = [one.mode for one in run.policies if one.mode != "block"]  # those that block have said yes
+    mode = "warn" if "warn" in forgiving else next(iter(forgiving), run.mode)
+    if mode == "record":
         return
     silent = [one for one in run.files if one.decision.reason.klass is ReasonClass.SILENCE]
     total = len({one.decision.file.name for one in run.files})
-    place = next((one.mode_place for one in run.policies if one.mode == run.mode and one.mode_place), None)
-    said = f'mode = "{run.mode}"' + (f", {place}" if place else "")
+    place = next((one.mode_place for one in run.policies if one.mode == mode and one.mode_place), None)
+    said = f'mode = "{mode}"' + (f", {place}" if place else "")
     terminal.line(
         f"openvet: warned, {len(silent)} of {_count(total, 'package')} "
         f"{'is' if len(silent) == 1 else 'are'} not approved ({said}){_counted(run)}"

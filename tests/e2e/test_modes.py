@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 from tests.e2e.test_commands import write_lock
+from tests.support.logsim import write_project
 from tests.support.stage import BENIGN, NO, WARN, YES
 
 
@@ -118,3 +119,17 @@ def test_variables_do_what_the_options_do(stage):
     away = {"OPENVET_INSTALL_PROJECT": str(stage.folder / "nowhere")}
     assert stage.run("openvet-pip", "install", "silent", env=away).code == 78
     assert stage.run("openvet-pip", "install", "silent", env={"OPENVET_INSTALL_OFFLINE": "perhaps"}).code == 64
+
+
+def test_the_mode_that_is_told_is_that_of_the_policy_which_forgave(stage):
+    stage.wheel("goodlib", "1.0", YES)
+    stage.policy()
+    bob = stage.logs.log("bob")
+    bob.publish("nothing-here", "1", claims={})
+    user = write_project(stage.folder / "config" / "openvet", [bob], WARN)
+    (user / "openvet.toml").rename(user / "openvet-install.toml")
+    ended = stage.run("openvet-pip", "install", "goodlib")
+    assert ended.code == 0
+    assert 'openvet: warned, 1 of 1 package is not approved (mode = "warn", ' in ended.err
+    ended = stage.run("openvet-pip", "install", "--force-reinstall", "goodlib", "--openvet-mode=record")
+    assert (ended.code, ended.ours, ended.report["outcome"]) == (0, [], "warned")
