@@ -10,15 +10,17 @@
   the tool will ask for next, got early;
 - `deciding`, `cases`: each file decided; `documents`: its provenance, `carrying`, `originals`: files of the same
   content, got where a policy asks; `asking`, `logins`: how all of that is asked for;
-- `remembered`, `sealed`, `seals`: what archives hold and what comparing them came to, kept for later runs;
+- `remembered`, `sealed`, `seals`: what archives hold and what comparing them came to, kept for later runs; `listed`:
+  index pages, kept for some minutes;
 - `houses`, `local`, `named`, `projects`, `locked`, `remote`: inputs that no page lists: archives and folders of this
   machine, files by URL, entries of `uv.lock`, requirement files by URL; `shelved`: a lock that names folders of files;
 - `keepers`, `resolving`: what a command that writes a lock may see; `relocked`, `compiled`: what it wrote, judged;
   `project`: its steps, and the files put back;
-- `opening`: what every run opens; `session`: one gated run; `child`: what its tool gets; `still`: `uv sync` with
-  nothing to do; `again`, `standing`, `resumed`: what that leaves noted, for the same command while nothing has changed;
-  `after`, `outputs`: what lies on disk now against what was released; `rollback`: what does not belong goes; `journal`,
-  `recovery`: a killed run is finished by the next one; `unfinished`: the files of a project that it left;
+- `opening`: what every run opens; `session`: one gated run; `before`: what it judges and makes first; `child`: what
+  its tool gets; `still`: `uv sync` with nothing to do; `again`, `standing`, `resumed`: what that leaves noted, for the
+  same command while nothing has changed; `after`, `outputs`: what lies on disk now against what was released;
+  `rollback`: what does not belong goes; `journal`, `recovery`: a killed run is finished by the next one;
+  `unfinished`: the files of a project that it left;
 - `wanted`, `formats`, `outcome`: who asked for what, of which kinds of files, what was in the way, what it came to;
 - `judge`, `hashed`: locks, releases and hashed requirements without installing; `drift`: an environment later on;
 - `adopt`: what is silent and what to do about it; `browse`, `sbom`: what an index lists and a stored file says;

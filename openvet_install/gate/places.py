@@ -34,7 +34,7 @@ _DAY_SECONDS = 86_400
 
 
 class UvCache:
-    """uv's private cache of one run; use as a context manager, `path` is the folder.
+    """uv's private cache of one run, to be entered and closed.
 
     The same folder comes back as long as the `parts` (policies, heads, tool) are the same and every file in it is as
     `seal` left it: the kernel's change times and inode numbers cannot be restored with a copy, and not be set. Else,
@@ -42,8 +42,9 @@ class UvCache:
     """
 
     def __init__(self, folder: Path, parts: Iterable[str], spare: Path, looker: Looker) -> None:
-        """`folder` holds all of them; `spare` is a path in this run's own folder that may be made."""
+        """Begin to look at what is there; `folder` holds all, `spare` is a path of this run that may be made."""
         self._looker = looker
+        self._found: Callable[[], str] | None = None
         self._left: Callable[[], str] | None = None
         private_folder(folder)
         prune(folder, CACHE_DAYS * _DAY_SECONDS)
@@ -51,15 +52,25 @@ class UvCache:
         self._seal = folder / f"{name}.seal"
         self._lock = lock(folder / f"{name}.lock")
         self.path = spare if self._lock is None else folder / name
+        if self._lock is not None and not self.path.is_symlink() and self.path.exists():
+            self._found = looker.stamps(str(self.path))
+
+    @property
+    def comes_back(self) -> bool:
+        """Whether there is something that a good run may have left."""
+        return self._found is not None and self._seal.exists()
+
+    def enter(self) -> Path:
+        """Make the folder ready, empty unless every file is as it was left, and return it."""
         if self._lock is None:
-            private_folder(spare)
-            return
-        there = not self.path.is_symlink() and self.path.exists()
-        if there and _read(self._seal) != looker.stamps(str(self.path))():
+            private_folder(self.path)
+            return self.path
+        if self._found is not None and _read(self._seal) != self._found():
             shutil.rmtree(self.path)
         self._seal.unlink(missing_ok=True)
         private_folder(self.path)
         os.utime(self.path)
+        return self.path
 
     def look(self) -> None:
         """Begin to look at what the tool has left; to be called when it has ended."""

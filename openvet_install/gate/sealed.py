@@ -12,6 +12,7 @@ import os
 import secrets
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,6 +54,14 @@ class Sealed:
             with suppress(OSError):
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 write(self.place(about), sealed(self._key, about, said))
+
+    def forget(self, seconds: float) -> None:
+        """Remove the notes that are older."""
+        before = time.time() - seconds
+        with suppress(OSError), os.scandir(self._folder) as entries:
+            for entry in entries:
+                if entry.stat(follow_symlinks=False).st_mtime < before:
+                    os.unlink(entry)  # noqa: PTH108 - as it was found
 
     def place(self, about: bytes) -> Path:
         """Return where the note about something lies."""

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 
 from openvet_install.errors import EXIT_INVALID
 from openvet_install.gate import again, locked, still
+from openvet_install.gate.before import may_start, with_environment
 from openvet_install.gate.child import start, variables_of
 from openvet_install.gate.foresight import Foresight
 from openvet_install.gate.keepers import keeper_of, wanted_of
+from openvet_install.gate.listed import pages_for
 from openvet_install.gate.logins import logins_of
 from openvet_install.gate.model import LogStopsError, Outcome, Run
 from openvet_install.gate.opening import (
@@ -33,14 +35,12 @@ from openvet_install.gate.places import UvCache, target_of
 from openvet_install.gate.projects import check_projects
 from openvet_install.gate.remembered import Archives
 from openvet_install.gate.rollback import Kept, away_folder, keep, roll_back
-from openvet_install.gate.shelved import handed, shelved_lock
+from openvet_install.gate.shelved import shelved_lock
 from openvet_install.gate.state import Folders, usable_folders
 from openvet_install.gateway.blobs import BlobStore
 from openvet_install.gateway.upstream import Upstream
 from openvet_install.installers import receipts
 from openvet_install.installers.commands import (
-    folders_in,
-    has_archives,
     private_folder,
     projects_of,
     typed_addresses,
@@ -202,19 +202,26 @@ def _behind_the_gate(
     lock_before = plan.resolution.read() if plan.resolution is not None else None
     with ExitStack() as stack:
         folder = stack.enter_context(private_folder())
+        parts = _cache_parts(plan, chosen, knowledge)
+        cache = UvCache(folders.cache / "uv", parts, folder / "uv", looker) if plan.tool == "uv" else None
+        if cache is not None:
+            beyond.callback(cache.close)
         gateway = stack.enter_context(
-            Gateway(keeper, blobs=archives.blobs, upstream=upstream, folder=folder, inside=sandbox.listener)
+            Gateway(
+                keeper,
+                blobs=archives.blobs,
+                upstream=upstream,
+                folder=folder,
+                inside=sandbox.listener,
+                pages=pages_for(plan, folders, there=cache.comes_back) if cache is not None else None,
+            )
         )
-        ended, cache, kept, mirrored = None, None, Kept({}, {}), None
-        if _may_start(plan, keeper, folder):
-            before = _with_environment(plan, before)
+        ended, kept, mirrored = None, Kept({}, {}), None
+        if may_start(plan, keeper, folder):
+            before = with_environment(plan, before)
             if len(plan.indexes) == 1 and plan.locked is None:
                 Foresight(plan, keeper, gateway, archives.blobs).start()
-            if plan.tool == "uv":
-                parts = _cache_parts(plan, chosen, knowledge)
-                cache = UvCache(folders.cache / "uv", parts, folder / "uv", looker)
-                beyond.callback(cache.close)
-            path = cache.path if cache is not None else None
+            path = cache.enter() if cache is not None else None
             variables = variables_of(plan, folder, url=gateway.url, bundle=gateway.bundle, cache=path)
             threading.Thread(target=_load, daemon=True).start()
             kept = keep(before)
@@ -229,7 +236,7 @@ def _behind_the_gate(
     note_end(result, plan, ended, digest=every)
     result.logs = knowledge.logs
     fits = Fit.of_run(plan)
-    if cache is not None:
+    if cache is not None and ended is not None:
         cache.look()
     found = _look(
         plan,
@@ -346,28 +353,6 @@ def _written(
     if plan.compiled is not None:
         return compiled.tell(result, plan, keeper, mirrored)
     return relocked.tell(result, plan, keeper, before)
-
-
-def _may_start(plan: Plan, keeper: Keeper, folder: Path) -> bool:
-    """Judge what is known before the tool starts: archives on this machine, the files of a lock."""
-    if has_archives(plan):
-        from openvet_install.gate import local  # noqa: PLC0415 - for archives only
-
-        handed(plan, folder)  # a lock that cannot be is told before anything is made
-        if not local.admit(plan, keeper, folder):
-            return False
-    return plan.locked is None or locked.admit(
-        plan.locked, keeper, locked.listed_by(plan), folders=folders_in(plan.argv)
-    )
-
-
-def _with_environment(plan: Plan, before: Snapshot) -> Snapshot:
-    """Make the environment that `uv sync` would make; what comes after is compared with the new, empty one."""
-    if plan.make is None or plan.dry_run:
-        return before
-    from openvet_install.installers.uv_sync import make_environment  # noqa: PLC0415 - for this command only
-
-    return snapshot(Places.of(make_environment(plan, plan.environment)))
 
 
 def _load() -> None:

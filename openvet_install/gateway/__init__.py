@@ -6,10 +6,10 @@ Map, in the order a request walks it::
     grammar.py    one request head, strictly (pure)
     addresses.py  canonical hosts, authorities and URLs; which addresses may be connected to (pure)
     authority.py  the run's certificate authority, key in memory only
-    answers.py    the three answers: our page, approved bytes or metadata, a refusal
+    answers.py    the three answers: our page, approved bytes or metadata, a refusal; flights.py: each is made once
     inner.py      what a gate inside this one gets: raw pages, and objects of logs
     replies.py    how an answer looks on the wire: headers, ranges, problem+json (pure)
-    upstream.py   the outward side: pools, time-outs, caps, retries
+    upstream.py   the outward side: pools, time-outs, caps, retries; freshness.py says how long a page holds (pure)
     outside.py    the user's own trust store, client certificate and corporate proxy
     connections.py  sockets that connect to the address that was checked
     blobs.py      whole files by sha256, re-hashed at each release
@@ -61,6 +61,21 @@ class Released(NamedTuple):
     blob: Blob
     metadata: bytes | None = None
     only_metadata: Refusal | None = None
+
+
+class PageStore(Protocol):
+    """Pages of indexes as they came, for as long as the index itself said; called from many threads, never raises.
+
+    `ahead`: the tool is expected to be content with them (`freshness.is_content`), so what is got ahead may be one.
+    """
+
+    ahead: bool
+
+    def find(self, url: str) -> tuple[bytes, str] | None:
+        """Return body and Content-Type of a page that still holds, None if there is none."""
+
+    def put(self, url: str, body: bytes, content_type: str, seconds: int) -> None:
+        """Keep a page that holds for so long from now."""
 
 
 class Gatekeeper(Protocol):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from openvet_install.errors import InstallError
 from openvet_install.gateway import Refusal, Released, replies
 from openvet_install.gateway.addresses import AddressError, as_pip_asks, join, parse_target
 from openvet_install.gateway.blobs import TooLargeError
+from openvet_install.gateway.flights import Flights
+from openvet_install.gateway.freshness import is_content
 from openvet_install.gateway.pages import (
     HTML_TYPE,
     JSON_TYPE,
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from openvet_install.files import File
-    from openvet_install.gateway import Blob, Gatekeeper
+    from openvet_install.gateway import Blob, Gatekeeper, PageStore
     from openvet_install.gateway.addresses import Target
     from openvet_install.gateway.blobs import BlobStore
     from openvet_install.gateway.grammar import Request
@@ -45,59 +47,13 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Statuses that say something about our connection rather than about the file.
 _TROUBLE = frozenset({407, 408, 421, 425, 429, 431})
 
-_T = TypeVar("_T")
-
-
-@dataclass(slots=True)
-class _Flight:
-    """One piece of work that several clients may wait for."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    value: object = None
-    fault: BaseException | None = None
-    attempts: int = 0
-
-
-class Flights:
-    """Does each piece of work once: those who come meanwhile wait, those who come later get the result."""
-
-    def __init__(self) -> None:
-        """Start with nothing done."""
-        self._lock = threading.Lock()
-        self._flights: dict[Hashable, _Flight] = {}
-
-    def once(self, key: Hashable, work: Callable[[], _T], *, keep: Callable[[_T], bool]) -> _T:
-        """Return the kept result for a key, or do the work; who waited for a fault gets the same fault."""
-        with self._lock:
-            flight = self._flights.setdefault(key, _Flight())
-            seen = flight.attempts
-        with flight.lock:
-            if flight.attempts > seen:
-                if flight.fault is not None:
-                    raise flight.fault
-                return cast("_T", flight.value)
-            if flight.value is not None and keep(cast("_T", flight.value)):
-                return cast("_T", flight.value)
-            try:
-                flight.value, flight.fault = work(), None
-            except BaseException as error:
-                flight.fault = error
-                raise
-            finally:
-                flight.attempts += 1
-            return flight.value
-
-    def forget(self, key: Hashable) -> None:
-        """Do the work for a key again when it is next asked for."""
-        with self._lock:
-            self._flights.pop(key, None)
-
 
 @dataclass(slots=True)
 class _Rendered:
-    """A judged page and its forms, made when they are first asked for."""
+    """A judged page and its forms, made when they are first asked for; `kept`: from the store."""
 
     page: Page
+    kept: bool
     raw: bytes
     raw_type: str
     json: bytes | None = None
@@ -110,9 +66,18 @@ class Answers:
     Once `closing` is set no page is judged any more: what was asked for ahead is of no use then.
     """
 
-    def __init__(self, keeper: Gatekeeper, blobs: BlobStore, upstream: Upstream, *, keeps_raw: bool = False) -> None:
+    def __init__(
+        self,
+        keeper: Gatekeeper,
+        blobs: BlobStore,
+        upstream: Upstream,
+        pages: PageStore | None = None,
+        *,
+        keeps_raw: bool = False,
+    ) -> None:
         """Answer what `keeper` lets through; `keeps_raw`: gates inside will ask, see `answer_gate`."""
         self._keeps_raw = keeps_raw
+        self._store = pages
         self._keeper = keeper
         self._blobs = blobs
         self._upstream = upstream
@@ -177,7 +142,7 @@ class Answers:
     def _page(self, request: Request, target: Target, kind: str) -> Answer:
         login = request.get("authorization")
         key = (target.url, login)
-        result = self._judged_page(target, login)
+        result = self._judged_page(target, login, anew=not is_content(request))
         if isinstance(result, Answer):
             return result
         if kind == JSON_TYPE:
@@ -188,7 +153,7 @@ class Answers:
         return replies.page(body, kind, request.get("if-none-match"))
 
     def _raw_page(self, request: Request, target: Target, _kind: str) -> Answer:
-        result = self._judged_page(target, request.get("authorization"))
+        result = self._judged_page(target, request.get("authorization"), anew=True)
         return result if isinstance(result, Answer) else replies.page(result.raw, result.raw_type, None)
 
     def _document(self, request: Request, target: Target) -> Answer:
@@ -196,26 +161,34 @@ class Answers:
         with self._upstream.get(target, accept=accept, packed=True, login=login) as reply:
             return replies.metadata(reply.body()) if reply.status == 200 else self._passed_on(reply, target, None)
 
-    def _fetch_page(self, target: Target, login: str | None) -> _Rendered | Answer:
+    def _fetch_page(self, target: Target, login: str | None, *, anew: bool) -> _Rendered | Answer:
         no = self._keeper.refuse(target.url, self._keeper.expected(target.url))
         if no is not None:  # a host that gives files only has no pages for anybody
             return replies.refusal(no)
-        with self._upstream.get(target, accept=PAGE_ACCEPT, packed=True, login=login) as reply:
-            if reply.status != 200:
-                return self._passed_on(reply, target, None)
-            body, content_type = reply.body(), reply.content_type
+        store = self._store if login is None else None  # what is behind a login stays there
+        kept = store.find(target.url) if store is not None and not anew else None
+        lasts = 0
+        if kept is not None:
+            body, content_type = kept
+        else:
+            with self._upstream.get(target, accept=PAGE_ACCEPT, packed=True, login=login) as reply:
+                if reply.status != 200:
+                    return self._passed_on(reply, target, None)
+                body, content_type, lasts = reply.body(), reply.content_type, reply.lasts
         if self.closing:
             raise UpstreamError("the gateway is closing")
         url = target.url
         index = url.partition("?")[0].rstrip("/").rpartition("/")[0]
         page = self._keeper.page(parse_page(body, content_type, url, index=index, wanted=self._keeper.wanted), login)
+        if store is not None and lasts:
+            store.put(url, body, content_type, lasts)
         with self._lock:
             self._spelled.update(
                 (asked, file.url) for file in page.files if (asked := as_pip_asks(file.url)) != file.url
             )
             if page.advertise:
                 self._advertised.update(file.url for file in page.files if file.is_wheel)
-        return _Rendered(page, body if self._keeps_raw else b"", content_type)
+        return _Rendered(page, kept is not None, body if self._keeps_raw else b"", content_type)
 
     def _remember(self, key: Hashable, size: int) -> None:
         """Keep rendered pages within `MAX_MEMO`; the oldest go first."""
@@ -231,13 +204,20 @@ class Answers:
         target = parse_target(url)
         if self._keeper.admits(target.scheme, target.at.host, target.at.port):
             with suppress(Exception):  # the child will ask, and is told then
-                self._judged_page(target, None)
+                self._judged_page(target, None, anew=self._store is None or not self._store.ahead)
 
-    def _judged_page(self, target: Target, login: str | None) -> _Rendered | Answer:
-        def fetch() -> _Rendered | Answer:
-            return self._fetch_page(target, login)
+    def _judged_page(self, target: Target, login: str | None, *, anew: bool) -> _Rendered | Answer:
+        """Return a page that was judged in this run; where it is asked for `anew`, as the index says it in this run."""
 
-        return self._pages.once((target.url, login), fetch, keep=lambda value: isinstance(value, _Rendered))
+        def good(value: _Rendered | Answer) -> bool:
+            return isinstance(value, _Rendered) and not (anew and value.kept)
+
+        def once() -> _Rendered | Answer:
+            return self._pages.once((target.url, login), lambda: self._fetch_page(target, login, anew=anew), keep=good)
+
+        result = once()
+        # who waited for a page that came from the store has to ask again
+        return once() if isinstance(result, _Rendered) and not good(result) else result
 
     # Files
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from openvet_install.gateway import Gatekeeper
+    from openvet_install.gateway import Gatekeeper, PageStore
     from openvet_install.gateway.addresses import Target
     from openvet_install.gateway.blobs import BlobStore
     from openvet_install.gateway.grammar import Request
@@ -75,17 +75,18 @@ class Gateway:
         folder: Path,
         inside: socket.socket | None = None,
         logs: Logs | None = None,
+        pages: PageStore | None = None,
     ) -> None:
         """Take a private (0700) folder of this run, a store and the outward side, which is closed at the end.
 
         `inside` listens in the child's own network: then nothing listens in ours. It is closed at the end, too.
-        With `logs` it serves gates inside this one, see `InnerAnswers`.
+        With `logs` it serves gates inside this one, see `InnerAnswers`. `pages`: what other runs have got just now.
         """
         self._blobs = blobs
         self._keeper = keeper
         self._upstream = upstream
         self._folder = folder
-        self._answers = Answers(keeper, blobs, upstream, keeps_raw=logs is not None)
+        self._answers = Answers(keeper, blobs, upstream, pages, keeps_raw=logs is not None)
         self._lock = threading.Lock()
         self._connections: dict[threading.Thread, socket.socket] = {}
         self._inside = inside

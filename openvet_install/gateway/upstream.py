@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from openvet_install.errors import UndecidedError
 from openvet_install.gateway.addresses import is_loopback, is_private, literal, never
+from openvet_install.gateway.freshness import lasts
 
 if TYPE_CHECKING:
     import ssl
@@ -63,12 +64,13 @@ class HostRefusedError(UndecidedError):
 
 
 class Reply(NamedTuple):
-    """An answer whose body is still on the way; headers are as upstream wrote them."""
+    """An answer whose body is still on the way; headers are as upstream wrote them, `lasts` in seconds."""
 
     status: int
     content_type: str
     location: str | None
     retry_after: str | None
+    lasts: int
     challenges: tuple[str, ...]
     chunks: Callable[[], Iterator[bytes]]
 
@@ -270,6 +272,7 @@ class Upstream:
             content_type=next(iter(headers.getlist("content-type")), ""),
             location=headers.get("location"),
             retry_after=headers.get("retry-after"),
+            lasts=lasts(headers.get("cache-control", ""), headers.get("age", "0")),
             challenges=tuple(headers.getlist("www-authenticate")),
             chunks=lambda: self._watched(response, target, _chunks(response, target, decode=packed)),
         )

@@ -15,9 +15,10 @@ from packaging.version import Version
 from openvet_install.errors import ConfigError
 from openvet_install.gateway import Blob, blobs, replies
 from openvet_install.gateway.addresses import AddressError, join, parse_authority, parse_target
-from openvet_install.gateway.answers import Flights, page_type
+from openvet_install.gateway.answers import page_type
 from openvet_install.gateway.authority import RunAuthority
 from openvet_install.gateway.blobs import CHUNK, BlobError, BlobStore, TooLargeError
+from openvet_install.gateway.flights import Flights
 from openvet_install.gateway.outside import Outside
 from openvet_install.gateway.pages import PageError, parse_page, render_html, render_json
 from tests.support.gatekeepers import Permissive, gateway
