@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from openvet_install.gate.once import Once
 from openvet_install.gate.sealed import Sealed
-from openvet_install.gate.stores import PAGES
+from openvet_install.gate.stores import LISTED, PAGES
 from openvet_install.gateway.freshness import MOST_SECONDS
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ class Pages:
         """Nothing is read or made yet. `ahead`: they are good enough before the tool has asked."""
         self.ahead = ahead
         self._notes = Sealed(folders, PAGES, MAX_PAGE)
+        self._listings = Sealed(folders, LISTED, MAX_PAGE)
         self._cleaned: Once[None] = Once()
 
     def find(self, url: str) -> tuple[bytes, str] | None:
@@ -49,6 +50,14 @@ class Pages:
         self._cleaned.get(None, lambda: self._notes.forget(MOST_SECONDS))
         head = json.dumps([time.time(), seconds, content_type]).encode()
         self._notes.put(url.encode(), head + b"\n" + body)
+
+    def listing(self, digest: str) -> bytes | None:
+        """Return what was made of a JSON page whose bytes have this sha256."""
+        return self._listings.find(digest.encode())
+
+    def keep_listing(self, digest: str, raw: bytes) -> None:
+        """Keep that; where it cannot be written, the next run reads the page again."""
+        self._listings.put(digest.encode(), raw)
 
 
 def pages_for(plan: Plan, folders: Folders, *, there: bool) -> Pages:

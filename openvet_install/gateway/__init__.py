@@ -13,8 +13,8 @@ Map, in the order a request walks it::
     outside.py    the user's own trust store, client certificate and corporate proxy
     connections.py  sockets that connect to the address that was checked
     blobs.py      whole files by sha256, re-hashed at each release
-    pages.py      index pages <-> `File` values (pure); anchors.py reads PEP 503 for it, unread.py keeps what nothing
-                  could show
+    pages.py      index pages <-> `File` values (pure); anchors.py reads PEP 503 for it, listing.py packs PEP 691,
+                  unread.py keeps what nothing could show
 
 The rest of the package meets it through `Gatekeeper`, below.
 """
@@ -76,6 +76,12 @@ class PageStore(Protocol):
 
     def put(self, url: str, body: bytes, content_type: str, seconds: int) -> None:
         """Keep a page that holds for so long from now."""
+
+    def listing(self, digest: str) -> bytes | None:
+        """Return what was made of a JSON page whose bytes have this sha256 (`listing.Listing.packed`)."""
+
+    def keep_listing(self, digest: str, raw: bytes) -> None:
+        """Keep that."""
 
 
 class Gatekeeper(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,12 +14,15 @@ from openvet_install.gateway.addresses import AddressError, as_pip_asks, join, p
 from openvet_install.gateway.blobs import TooLargeError
 from openvet_install.gateway.flights import Flights
 from openvet_install.gateway.freshness import is_content
+from openvet_install.gateway.listing import Listing
 from openvet_install.gateway.pages import (
     HTML_TYPE,
     JSON_TYPE,
     PLAIN_HTML_TYPE,
     PageError,
+    is_json,
     parse_page,
+    read_listing,
     render_html,
     render_json,
 )
@@ -179,7 +183,9 @@ class Answers:
             raise UpstreamError("the gateway is closing")
         url = target.url
         index = url.partition("?")[0].rstrip("/").rpartition("/")[0]
-        page = self._keeper.page(parse_page(body, content_type, url, index=index, wanted=self._keeper.wanted), login)
+        listing = self._listing(body, url) if is_json(content_type) else None
+        read = parse_page(body, content_type, url, index=index, wanted=self._keeper.wanted, listing=listing)
+        page = self._keeper.page(read, login)
         if store is not None and lasts:
             store.put(url, body, content_type, lasts)
         with self._lock:
@@ -189,6 +195,18 @@ class Answers:
             if page.advertise:
                 self._advertised.update(file.url for file in page.files if file.is_wheel)
         return _Rendered(page, kept is not None, body if self._keeps_raw else b"", content_type)
+
+    def _listing(self, body: bytes, url: str) -> Listing | None:
+        """Return what a JSON page lists, unread again if the same bytes came before; None where nothing is kept."""
+        if self._store is None:
+            return None
+        digest = hashlib.sha256(body).hexdigest()
+        raw = self._store.listing(digest)
+        if raw is not None:
+            return Listing.unpacked(raw)
+        listing = read_listing(body, url)
+        self._store.keep_listing(digest, listing.packed())
+        return listing
 
     def _remember(self, key: Hashable, size: int) -> None:
         """Keep rendered pages within `MAX_MEMO`; the oldest go first."""

@@ -19,6 +19,7 @@ from packaging.utils import canonicalize_name
 from openvet_install.errors import InvalidError
 from openvet_install.files import File, FilenameError, parse_filename
 from openvet_install.gateway.addresses import AddressError, join
+from openvet_install.gateway.listing import Listing
 from openvet_install.gateway.unread import Unread
 
 if TYPE_CHECKING:
@@ -36,8 +37,6 @@ MAX_FILENAME = 512  # characters
 MAX_TEXT = 1000  # characters of a requires-python or yank reason
 MAX_SIZE = 1 << 50  # bytes that a page may claim
 _ENOUGH = 20  # entries that tell a project's page from a list of links
-
-_METADATA_KEYS = ("core-metadata", "data-dist-info-metadata", "dist-info-metadata")
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}", re.ASCII)
 _FRAGMENT_SHA256 = re.compile(r"(?:^|&)sha256=([0-9a-fA-F]{64})(?:&|$)", re.ASCII)
@@ -67,19 +66,33 @@ class Page:
     unread: Unread | None = None
 
 
-def parse_page(body: bytes, content_type: str, url: str, *, index: str, wanted: Wanted | None = None) -> Page:
+def is_json(content_type: str) -> bool:
+    """Tell whether a page is JSON by its Content-Type."""
+    return content_type.partition(";")[0].strip().lower() == JSON_TYPE
+
+
+def parse_page(
+    body: bytes,
+    content_type: str,
+    url: str,
+    *,
+    index: str,
+    wanted: Wanted | None = None,
+    listing: Listing | None = None,
+) -> Page:
     """Read a page by its Content-Type: JSON (PEP 691) or HTML (PEP 503); raises `PageError`.
 
     Dropped are links that are not http(s), names that `parse_filename` refuses or whose project is not
     the page's, and JSON entries whose `filename` is not the end of their URL. Of several entries with one
     URL the first counts. Nothing of a URL survives beyond its canonical form. `wanted` maps a project to
     the sha256 (lower-case hex) worth reading, None for all: entries that state another one stay unread, which
-    makes large pages about three times as fast; entries without a sha256 are always read.
+    makes large pages about three times as fast; entries without a sha256 are always read. `listing`: what
+    `read_listing` made of a JSON page of the same bytes.
     """
     media, _, parameters = content_type.partition(";")
     media = media.strip().lower()
-    if media == JSON_TYPE:
-        return _parse_json(body, url, index, wanted)
+    if is_json(content_type):
+        return _of_listing(listing or read_listing(body, url), url, index, wanted)
     if media in (HTML_TYPE, PLAIN_HTML_TYPE):
         return _parse_html(_decode(body, parameters), url, index, wanted)
     raise PageError(f"not an index page: {url} has the content type `{media[:80]!a}`")
@@ -140,7 +153,8 @@ def _anchor(file: File, *, advertise: bool) -> str:
     return f"<a {' '.join(attributes)}>{escape(file.filename)}</a><br>"
 
 
-def _parse_json(body: bytes, url: str, index: str, wanted: Wanted | None) -> Page:
+def read_listing(body: bytes, url: str) -> Listing:
+    """Read a JSON page (PEP 691) for what it lists, whatever anybody wants of it. Raises `PageError`."""
     try:
         value = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -155,34 +169,21 @@ def _parse_json(body: bytes, url: str, index: str, wanted: Wanted | None) -> Pag
     project = canonicalize_name(name)
     if not _PROJECT.fullmatch(project):
         raise PageError(f"the page {url} is for a project with no possible name")
-    kept, left = _unwanted_out(files, wanted(project) if wanted else None)
+    try:
+        return Listing.of(project, files)
+    except ValueError as error:
+        raise PageError(f"the page {url} is not JSON that can be read ({error})") from error
+
+
+def _of_listing(listing: Listing, url: str, index: str, wanted: Wanted | None) -> Page:
+    project = listing.project
+    kept, left, count = listing.split(wanted(project) if wanted else None)
 
     def read(entries: list[Any]) -> tuple[File, ...]:
         return _collect(_json_files(entries, url, index, project), url)
 
-    return Page(url=url, index=index, project=project, files=read(kept), unread=Unread(left, read) if left else None)
-
-
-def _unwanted_out(entries: list[Any], wanted: Container[str] | None) -> tuple[list[Any], list[tuple[str, Any]]]:
-    """Split JSON entries: those to read, and (file name, entry) of those that state a sha256 nobody wants."""
-    if wanted is None:
-        return entries, []
-    kept: list[Any] = []
-    left: list[tuple[str, Any]] = []
-    for entry in entries:
-        try:
-            digest, filename = entry["hashes"]["sha256"], entry["filename"]
-            known = digest in wanted or digest.lower() in wanted
-        except (KeyError, TypeError, AttributeError):
-            kept.append(entry)
-            continue
-        if known or type(filename) is not str:
-            kept.append(entry)
-        else:
-            for key in _METADATA_KEYS:
-                entry.pop(key, None)  # two thirds of what an entry takes in memory, and nobody reads them
-            left.append((filename, entry))
-    return kept, left
+    unread = Unread(left, count, read) if left else None
+    return Page(url=url, index=index, project=project, files=read(kept), unread=unread)
 
 
 def _json_files(entries: list[Any], url: str, index: str, project: str) -> Iterator[File]:
@@ -245,7 +246,7 @@ def _parse_html(text: str, url: str, index: str, wanted: Wanted | None) -> Page:
 
     if any(file.name == segment for file in files) or read([entry for _, entry in left[:_ENOUGH]]):
         files = tuple(file for file in files if file.name == segment)
-        return Page(url=url, index=index, project=segment, files=files, unread=Unread(left, read) if left else None)
+        return Page(url=url, index=index, project=segment, files=files, unread=Unread.of(left, read) if left else None)
     flat = _collect(_html_files(found, here, index), url)
     project = segment if not flat and _PROJECT.fullmatch(segment) else None
     return Page(url=url, index=index, project=project, files=flat)
@@ -254,7 +255,7 @@ def _parse_html(text: str, url: str, index: str, wanted: Wanted | None) -> Page:
 def _unwanted_anchors(
     found: list[dict[str, str]], wanted: Container[str] | None
 ) -> tuple[list[dict[str, str]], list[tuple[str, dict[str, str]]]]:
-    """Split anchors as `_unwanted_out` does entries."""
+    """Split anchors: those to read, and (file name, anchor) of those that state a sha256 nobody wants."""
     if wanted is None:
         return found, []
     kept: list[dict[str, str]] = []

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.version import InvalidVersion, Version
 
+from openvet_install.gateway.listing import version_text
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from openvet_install.files import File
 
@@ -19,14 +21,20 @@ class Unread:
     They are kept as bytes, one string a version: a run may see a hundred thousand, and most of them never again.
     """
 
-    def __init__(self, entries: Iterable[tuple[str, Any]], read: Callable[[list[Any]], tuple[File, ...]]) -> None:
-        """`entries` are (file name as the source wrote it, raw entry)."""
+    def __init__(self, packed: Mapping[str, bytes], count: int, read: Callable[[list[Any]], tuple[File, ...]]) -> None:
+        """`packed` are marshalled lists of entries by the text of their version, `count` entries in all."""
+        self._packed = packed
+        self._count = count
+        self._read = read
+
+    @classmethod
+    def of(cls, entries: Iterable[tuple[str, Any]], read: Callable[[list[Any]], tuple[File, ...]]) -> Unread:
+        """Pack (file name as the source wrote it, raw entry)."""
         versions: dict[str, list[Any]] = {}
         for filename, entry in entries:
-            versions.setdefault(_version_text(filename), []).append(entry)
-        self._packed = {text: marshal.dumps(some) for text, some in versions.items()}
-        self._count = sum(map(len, versions.values()))
-        self._read = read
+            versions.setdefault(version_text(filename), []).append(entry)
+        packed = {text: marshal.dumps(some) for text, some in versions.items()}
+        return cls(packed, sum(map(len, versions.values())), read)
 
     def __len__(self) -> int:
         """Return the number of entries; some may turn out to be no files."""
@@ -40,15 +48,20 @@ class Unread:
         """Read those of later versions; a version that cannot be read counts as later."""
         return self._of(text for text in self._packed if _is_later(text, version))
 
+    def of_release(self, version: Version) -> tuple[File, ...]:
+        """Read those of one version."""
+        return self._of(text for text in self._packed if _is(text, version))
+
     def _of(self, versions: Iterable[str]) -> tuple[File, ...]:
         entries = [entry for text in versions for entry in marshal.loads(self._packed[text])]  # noqa: S302 - our own
         return self._read(entries) if entries else ()
 
 
-def _version_text(filename: str) -> str:
-    if filename.endswith(".whl"):
-        return filename.split("-", 2)[1] if "-" in filename else ""
-    return filename.removesuffix(".tar.gz").removesuffix(".zip").rpartition("-")[2]
+def _is(text: str, version: Version) -> bool:
+    try:
+        return Version(text) == version
+    except InvalidVersion:
+        return False
 
 
 def _is_later(text: str, version: Version) -> bool:

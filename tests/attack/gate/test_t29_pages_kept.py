@@ -7,6 +7,7 @@ import time
 import pytest
 
 from openvet_install.errors import EXIT_BLOCKED
+from openvet_install.gateway.pages import read_listing
 from openvet_install.openvet.subject import PYPI, Subject, TaggedHash
 from tests.support.indexsim import Reply
 from tests.support.stage import NO, YES, make_environment
@@ -104,6 +105,19 @@ def test_a_page_that_was_changed_on_disk_is_asked_for_again(two):
     kept.write_bytes(raw[:32] + raw[32:].replace(b", 600,", b", 900,", 1))
     assert again(stage, *UV, "demo")[1:] == ("1.0", 1)
     assert again(stage, *UV, "demo")[1:] == ("1.0", 0)
+
+
+def test_what_was_noted_of_a_page_and_changed_on_disk_does_not_count(two):
+    """What a page lists is noted by its bytes: a note of other bytes in its place, or another note there, is none."""
+    stage, _later = two
+    again(stage, *UV, "demo")
+    (noted,) = (stage.folder / "cache" / "openvet-install" / "listed").iterdir()
+    right = noted.read_bytes()
+    other = read_listing(forged(stage), stage.index.simple_url).packed()
+    for raw in (right[:32] + other, other, b"", right[:-1]):
+        noted.write_bytes(raw)
+        assert again(stage, *UV, "demo")[:2][1] == "1.0"
+        assert noted.read_bytes() == right
 
 
 def test_a_page_of_another_address_does_not_count_in_its_place(two):
