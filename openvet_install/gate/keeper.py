@@ -154,13 +154,13 @@ class Keeper:
         """Decide about all files of a project that one place offers, and note it. Raises what `Deciding` raises.
 
         `unread` are what the place also offers and nothing could show; what of it is newer decides whether the best
-        that is left is too old.
+        that is left is too old, and the last upload of that release how old it is.
         """
         exact = self._exact.get(project, frozenset())
         decided = self._deciding(map(self._hashed, files), exact)
         best = best_shown(decided)
         if unread is not None and best is not None:
-            decided += self._deciding(unread.above(best))
+            decided += self._deciding((*unread.of_release(best), *unread.above(best)))
         decisions = list(map(self._not_instead, self._settle(project, decided)))
         self.ledger.judged(project, decisions, unread)
         if self.ahead is not None:

@@ -2,7 +2,7 @@
 
 from datetime import date, timedelta
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from openvet_install.config import Mode
@@ -102,6 +102,14 @@ def judged(entries, exemptions, modes, kind, *, quick):
     return shown, words
 
 
+SIBLING_OF_TODAY = [
+    ("0.9", "py3-none-any", True, 701, True, False),
+    ("0.9", "cp311-cp311-win_amd64", None, 0, True, False),
+    ("1.0", "py3-none-any", None, 0, False, False),
+]
+
+
+@example(SIBLING_OF_TODAY, [], [Mode.BLOCK], JSON_TYPE)
 @settings(max_examples=400, deadline=None)
 @given(ENTRIES, EXEMPTIONS, MODES, st.sampled_from([JSON_TYPE, HTML_TYPE]))
 def test_what_is_left_unread_changes_nothing(entries, exemptions, modes, kind):
