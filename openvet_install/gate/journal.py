@@ -21,7 +21,7 @@ from openvet_install.gate.seals import opened, seal, sealed
 from openvet_install.installers.disk import Snapshot, Stamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 PULSE_SECONDS = 0.5
@@ -95,21 +95,29 @@ class Journal:
         return self._before is not None and self._before.exists() and self.left() is None
 
     @contextmanager
-    def open(self, before: Snapshot, kept: Kept, *, compiled: bool, folder: Path) -> Iterator[None]:
+    def open(
+        self, before: Snapshot, kept: Kept, *, compiled: bool, folder: Path, begun: Callable[[], bool]
+    ) -> Iterator[None]:
         """Write down how the target is; while the block runs, `note` may be called. The tool runs in it.
 
-        Where the disk is full there is no journal, as where none can be written.
+        Where the disk is full there is no journal, as where none can be written. What ends the block before the tool
+        has `begun` leaves none.
         """
-        notes = self._begin(before, kept, compiled=compiled, folder=folder)
-        if notes is None or self._file is None:
-            yield
-            return
-        with notes, pulse(self._file):
-            with self._writing:
-                self._notes = notes
-            yield
-            with self._writing:
-                self._notes = None
+        try:
+            notes = self._begin(before, kept, compiled=compiled, folder=folder)
+            if notes is None or self._file is None:
+                yield
+                return
+            with notes, pulse(self._file):
+                with self._writing:
+                    self._notes = notes
+                yield
+                with self._writing:
+                    self._notes = None
+        except BaseException:
+            if not begun():
+                self.close()
+            raise
 
     def _begin(self, before: Snapshot, kept: Kept, *, compiled: bool, folder: Path) -> IO[bytes] | None:
         """Write both files and return the open second one; None, and neither of them, where that is impossible."""

@@ -225,7 +225,9 @@ def _behind_the_gate(
             variables = variables_of(plan, folder, url=gateway.url, bundle=gateway.bundle, cache=path)
             threading.Thread(target=_load, daemon=True).start()
             kept = keep(before)
-            journaling = journal.open(before, kept, compiled=_compiles(plan), folder=folder)
+            journaling = journal.open(
+                before, kept, compiled=_compiles(plan), folder=folder, begun=lambda: sandbox.begun
+            )
             with journaling, shelved_lock(plan, folder):
                 ended = start(result, plan, sandbox, variables, folder)
             mirrored = plan.written_in(folder)

@@ -75,7 +75,8 @@ class Sandbox:
     """
 
     def __init__(self, isolation: str = AUTO) -> None:
-        """Start the launcher."""
+        """Start the launcher; `begun` is whether it was told to become the tool."""
+        self.begun = False
         self.listener: socket.socket | None = None
         self._wanted = isolation
         self._others = _children()
@@ -155,6 +156,7 @@ class Sandbox:
                     raise ConfigError(f'isolation = "require" hides {place}, and {path} is in it', hint="move it")
         order = {"argv": list(command), "env": dict(env), "cwd": cwd, "hide": hide, "streams": dict(streams)}
         with self._signals() as received:
+            self.begun = True
             answer = b""
             # A signal may end the launcher before it becomes the tool; how it ended says the rest.
             with contextlib.suppress(ConnectionError):

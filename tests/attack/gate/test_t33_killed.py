@@ -3,6 +3,8 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -185,4 +187,39 @@ def test_ctrl_c_in_the_middle_of_an_install(stage):
     assert process.returncode == -signal.SIGINT, err
     assert "openvet: failed, interrupted; nothing installed" in err
     assert stage.installed == {}
+    assert stage.leftovers == []
+
+
+JUST_BEFORE = """
+import os, signal, sys, time
+from openvet_install.cli import entry
+from openvet_install.gate import session
+
+def start(*_):
+    os.kill(os.getpid(), signal.{name})
+    time.sleep(10)
+
+session.start = start
+sys.argv = {argv}
+entry.pip()
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_just_before_the_tool_starts_leaves_nothing(stage, name):
+    """The next run would take what people do in these seconds for what a killed tool has left."""
+    big(stage)
+    command, _report = stage.command(*PIP, "good")
+    code = JUST_BEFORE.format(name=name, argv=command)
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        env=stage.variables,
+        cwd=stage.project,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == -signal.Signals[name], ended
+    left = [one.name for one in (stage.folder / "state" / "openvet-install" / "targets").iterdir()]
+    assert [one for one in left if "." in one] == []
     assert stage.leftovers == []
