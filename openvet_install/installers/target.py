@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 INSPECT_SECONDS = 60.0
 PROBE_SECONDS = 60.0
+_OF_SIGNALS = 128  # as shells say it
 _MIN_PYTHON = (3, 9)  # of `packaging`
 
 # Runs inside the target. Only the `packaging` folder is opened to it, nothing else of ours can be imported.
@@ -87,11 +89,13 @@ class ToolStops(InstallError):  # noqa: N818 - not a fault, an answer
     """The tool itself refused before the gate was needed: its words (`output`) and its exit code are the answer."""
 
     def __init__(self, output: str, exit_code: int) -> None:
-        """Keep what the tool wrote to stderr."""
+        """Keep what the tool wrote to stderr; `exit_code` is negative where a signal ended it."""
+        if exit_code < 0:
+            output += f"error: ended by a signal before anything was done: {signal.strsignal(-exit_code)}\n"
         first = next((line for line in output.splitlines() if line.startswith("error: ")), "")
         super().__init__(first.removeprefix("error: ") or "the tool stopped before it did anything")
         self.output = output
-        self.exit_code = exit_code  # type: ignore[misc]
+        self.exit_code = exit_code if exit_code >= 0 else _OF_SIGNALS - exit_code  # type: ignore[misc]
 
 
 def inspect(python: str, environ: Mapping[str, str]) -> Target:
@@ -112,7 +116,7 @@ def inspect(python: str, environ: Mapping[str, str]) -> Target:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ConfigError(f"`{python}` does not start: {error}") from error
+        raise ConfigError(f"`{python}` does not start: {_why(error)}") from error
     try:
         said: dict[str, Any] = json.loads(ended.stdout)
         target = _read(said)
@@ -311,7 +315,14 @@ def ask(command: Sequence[str], environ: Mapping[str, str], cwd: str) -> subproc
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ConfigError(f"`{command[0]}` does not start: {error}") from error
+        raise ConfigError(f"`{command[0]}` does not start: {_why(error)}") from error
+
+
+def _why(error: OSError | subprocess.TimeoutExpired) -> str:
+    """Say what went wrong without the whole command."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return f"no answer within {error.timeout:.0f} seconds"
 
 
 def _plain(said: str) -> str:

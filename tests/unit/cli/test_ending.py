@@ -1,5 +1,8 @@
+import errno
 import subprocess
 import sys
+
+import pytest
 
 PROGRAM = """
 import importlib._bootstrap, signal, sys, time
@@ -42,3 +45,20 @@ def test_a_folder_that_is_gone_is_told(tmp_path):
     assert found.returncode == 64
     assert "is not there any more" in found.stderr
     assert "Traceback" not in found.stderr
+
+
+FULL = """
+import os, sys
+from openvet_install.cli import ending
+
+def command():
+    raise OSError(int(sys.argv[1]), "no room", "/here")
+
+raise SystemExit(ending.guarded(command))
+"""
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_what_cannot_be_written_for_want_of_room_is_told(number):
+    ended = subprocess.run([sys.executable, "-c", FULL, str(number)], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (78, "error: cannot be written: no room\n  --> /here\n")

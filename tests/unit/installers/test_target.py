@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,9 @@ import pytest
 import uv
 
 from openvet_install.errors import ConfigError, UsageError
-from openvet_install.installers import choice
+from openvet_install.installers import choice, target
 from openvet_install.installers.choice import find_uv, target_python
-from openvet_install.installers.target import check_version, inspect
+from openvet_install.installers.target import ToolStops, check_version, inspect
 
 REAL = Path(uv.find_uv_bin())
 LIBRARY = """
@@ -105,3 +106,21 @@ def test_ours_if_there_is_none(project):
 def test_others_can_write():
     assert not choice.others_can_write("/")
     assert choice.others_can_write("/tmp")
+
+
+def test_an_interpreter_that_does_not_answer_is_told_in_few_words(tmp_path, monkeypatch):
+    monkeypatch.setattr(target, "INSPECT_SECONDS", 0.1)
+    slow = tmp_path / "python"
+    slow.write_text("#!/bin/sh\nexec sleep 5\n")
+    slow.chmod(0o755)
+    with pytest.raises(ConfigError, match=r"`\S+/python` does not start: no answer within 0 seconds$"):
+        inspect(str(slow), {})
+
+
+def test_a_tool_that_a_signal_ends_stops_as_in_a_shell():
+    stops = ToolStops("", -signal.SIGXFSZ)
+    assert (stops.exit_code, stops.output) == (
+        128 + signal.SIGXFSZ,
+        "error: ended by a signal before anything was done: File size limit exceeded\n",
+    )
+    assert (ToolStops("error: no\n", 2).exit_code, ToolStops("error: no\n", 2).output) == (2, "error: no\n")
