@@ -42,7 +42,9 @@ def keeper_of(
 ) -> Keeper:
     """Return the keeper: what a command that writes a lock may see is another thing than what may be installed."""
     hosts = [origin_of(place) for place in (*(one.url for one in plan.indexes), *pages_of(plan.argv))]
-    exact = _exact((*plan.requested, *plan.limits)) | (locked.pins(plan.locked) if plan.locked is not None else {})
+    exact = _exact((*plan.requested, *plan.limits, *plan.overrides)) | (
+        locked.pins(plan.locked) if plan.locked is not None else {}
+    )
     if plan.resolution is None:
         return Keeper(
             knowledge=knowledge,
@@ -86,7 +88,8 @@ def wanted_of(plan: Plan, read: Iterable[Contents]) -> Wanted:
     roots = [Root(one.requirement, one.origin) for one in plan.requested]
     local = plan.resolution.local if plan.resolution is not None else {}
     needs = [*(Needs(name, "", requires) for name, requires in local.items()), *map(Needs.of, read)]
-    return Wanted(roots, needs, plan.target.environment, limits=[one.requirement for one in plan.limits])
+    limits, overrides = ([one.requirement for one in some] for some in (plan.limits, plan.overrides))
+    return Wanted(roots, needs, plan.target.environment, limits=limits, overrides=overrides)
 
 
 class _Fits:

@@ -59,13 +59,21 @@ class Wanted:
         markers: Mapping[str, str] | None,
         *,
         limits: Iterable[Requirement] = (),
+        overrides: Iterable[Requirement] = (),
     ) -> None:
-        """Without `markers` every requirement counts. `limits` only narrow what is asked for by others."""
+        """Without `markers` every requirement counts.
+
+        `limits` only narrow what is asked for by others, `overrides` take the place of what anybody asks of a package.
+        """
         self._markers = dict(markers) if markers is not None else None
+        self._overrides: dict[str, list[Requirement]] = {}
+        for one in overrides:
+            here = self._overrides.setdefault(canonicalize_name(one.name), [])
+            here += [one] if self._applies(one, ()) else []
         self._roots: dict[str, list[Root]] = {}
         for root in roots:
-            if self._applies(root.requirement, ()):
-                self._roots.setdefault(canonicalize_name(root.requirement.name), []).append(root)
+            for one in self._overridden(root.requirement) if self._applies(root.requirement, ()) else ():
+                self._roots.setdefault(canonicalize_name(one.name), []).append(root._replace(requirement=one))
         self._limits: dict[str, SpecifierSet] = {}
         for one in limits:
             if self._applies(one, ()):
@@ -130,7 +138,10 @@ class Wanted:
             except InvalidRequirement:
                 continue
             if self._applies(requirement, extras):
-                yield requirement
+                yield from self._overridden(requirement)
+
+    def _overridden(self, requirement: Requirement) -> list[Requirement]:
+        return self._overrides.get(canonicalize_name(requirement.name), [requirement])
 
     def _extras(self) -> tuple[str, ...]:
         return tuple({extra for roots in self._roots.values() for root in roots for extra in root.requirement.extras})

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 COMMAND_LINE = "command line"
 REQUIREMENTS, CONSTRAINTS, BUILD_CONSTRAINTS = "requirements", "constraints", "build-constraints"
+OVERRIDES = "overrides"
 WITH_REQUIREMENTS = "with-requirements"
 INPUT_FLAGS = {
     "pip": {
@@ -45,7 +46,7 @@ INPUT_FLAGS = {
         REQUIREMENTS: "--requirements",
         CONSTRAINTS: "--constraints",
         BUILD_CONSTRAINTS: "--build-constraints",
-        "overrides": "--overrides",
+        OVERRIDES: "--overrides",
         "excludes": "--excludes",
         WITH_REQUIREMENTS: "--with-requirements",
     },
@@ -182,11 +183,12 @@ class Plan:
 
     `words`: the command, `("pip", "install")` for uv. `program` starts the tool, `argv` follows it; what is no text in
     `argv` stands for private copies. `environment` is the child's before `gateway_variables`. `requested` is what
-    people want, `limits` what their constraints allow of it. `dropped`: names of variables, or places of keys, without
-    effect here, to be named once. `trusted`: `host:port` of plain-http indexes that the user trusts (pip needs to be
-    told). `selects`: a file says which files of a release to take. `formats`: what uv's files say of wheels and sdists,
-    as options and their values. `output`: the folder that gets archives instead of the target, absolute. `bare_files`:
-    requirement files stand without a flag. `written`: files that people told the tool to write, without links.
+    people want, `limits` what their constraints allow of it, `overrides` what counts in place of all that is asked of
+    a package. `dropped`: names of variables, or places of keys, without effect here, to be named once. `trusted`:
+    `host:port` of plain-http indexes that the user trusts (pip needs to be told). `selects`: a file says which files of
+    a release to take. `formats`: what uv's files say of wheels and sdists, as options and their values. `output`: the
+    folder that gets archives instead of the target, absolute. `bare_files`: requirement files stand without a flag.
+    `written`: files that people told the tool to write, without links.
     `locked`: the lock that is worked from, `resolution` what a command writes.
     `builds_in`: the environment whose packages builds use. `alone`: the target is of this run alone; `anew`: what lies
     in it is removed first; `remade`: the tool makes it anew, of the Python that `target` says, if it comes to that.
@@ -208,6 +210,7 @@ class Plan:
     target: Target
     requested: tuple[Requested, ...]
     limits: tuple[Requested, ...] = ()
+    overrides: tuple[Requested, ...] = ()
     inputs: tuple[Input, ...]
     indexes: tuple[Index, ...]
     environment: Mapping[str, str] = field(repr=False)

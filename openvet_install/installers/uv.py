@@ -17,6 +17,7 @@ from openvet_install.installers.choice import find_uv, prefix_of
 from openvet_install.installers.commands import (
     CONSTRAINTS,
     INPUT_FLAGS,
+    OVERRIDES,
     REQUIREMENTS,
     Input,
     Plan,
@@ -161,6 +162,7 @@ def plan(
         target=target,
         requested=requested,
         limits=requested_of(inputs, CONSTRAINTS),
+        overrides=requested_of(inputs, OVERRIDES),
         inputs=inputs,
         indexes=with_files(around.with_members((*more, *of_projects, *of_groups)), inputs),
         environment=child,

@@ -20,6 +20,7 @@ from openvet_install.installers import headers, uv_elsewhere
 from openvet_install.installers.commands import (
     CONSTRAINTS,
     INPUT_FLAGS,
+    OVERRIDES,
     REQUIREMENTS,
     Plan,
     choose_files,
@@ -131,6 +132,7 @@ def plan(
         target=_judged(target, tokens, version, cwd, universal=compiled.universal),
         requested=(*requested_of(inputs, REQUIREMENTS), *found.requested, *asked, *requested_by(built, cwd)),
         limits=requested_of(inputs, CONSTRAINTS),
+        overrides=requested_of(inputs, OVERRIDES),
         inputs=inputs,
         indexes=(*asked_of, *((*found.indexes, *more) if asked_of else ())),
         environment=around.child,

@@ -33,12 +33,13 @@ from openvet_install.installers.commands import (
 )
 from openvet_install.installers.locks import read_lock
 from openvet_install.installers.passing import Command, flag_table
+from openvet_install.installers.projects import strings_of
 from openvet_install.installers.requirements import Reader, by_name, check_names, no_way_out, read_words
 from openvet_install.installers.target import uv_version
 from openvet_install.installers.tokens import Token, has, last_of, values_of
 from openvet_install.installers.uv_around import handed_on, look_around, of_project
 from openvet_install.installers.uv_probe import look
-from openvet_install.installers.uv_sources import Member, ignored_by
+from openvet_install.installers.uv_sources import FILE, Member, ignored_by
 from openvet_install.installers.uv_workspace import as_it_stands, read_workspace, requested_in
 
 if TYPE_CHECKING:
@@ -179,7 +180,8 @@ def plan(
         cwd=around.cwd,
         target=target,
         requested=requested if shown else (*requested, *_needed(workspace, second)),
-        limits=requested_of(inputs, CONSTRAINTS),
+        limits=(*requested_of(inputs, CONSTRAINTS), *_listed(workspace, "constraint-dependencies")),
+        overrides=_listed(workspace, "override-dependencies"),
         inputs=inputs,
         indexes=around.with_members(workspace.indexes),
         environment=around.child,
@@ -353,6 +355,12 @@ def _check_emitted(tokens: Sequence[Token], around: Around) -> None:
             "`--find-links` with a folder is not gated for what would name files of it",
             hint="openvet-uv export --frozen    without --find-links",
         )
+
+
+def _listed(workspace: Workspace, key: str) -> tuple[Requested, ...]:
+    """Return what a list of uv says: it counts in the root of a workspace only."""
+    root = next((one for one in workspace.members if one.path == workspace.root), None)
+    return tuple(requested_in(strings_of(root.uv.get(key)), FILE)) if root is not None else ()
 
 
 def _needed(workspace: Workspace, tokens: Sequence[Token]) -> tuple[Requested, ...]:
