@@ -73,7 +73,6 @@ def _package(table: Mapping[str, Any], path: Path, line: int | None) -> LockedPa
     entry = Entry(table, path, line, name)
     version = entry.get("version", str) or ""
     source = _source(entry)
-    groups = entry.get("default-groups", list)
     return LockedPackage(
         name=name,
         version=version,
@@ -84,7 +83,7 @@ def _package(table: Mapping[str, Any], path: Path, line: int | None) -> LockedPa
         dependencies=_dependencies(entry.tables("dependencies")),
         extras=_grouped(entry, "optional-dependencies"),
         groups=_grouped(entry, "dev-dependencies"),
-        default_groups=None if groups is None else normal(entry.strings("default-groups")),
+        default_groups=_default_groups(entry),
     )
 
 
@@ -150,15 +149,20 @@ def _markers(entry: Entry, key: str) -> tuple[Marker, ...]:
 
 
 def _beside(pyproject: str, lock: Path) -> tuple[str | None, tuple[str, ...] | None]:
-    """Read the project's name and `[tool.uv] default-groups`: None if not said, `("*",)` for "all"."""
+    """Read the project's name and `[tool.uv] default-groups`."""
     path = lock.with_name("pyproject.toml")
     try:
         top = Entry(load_toml(pyproject, path), path)
         name = Entry(top.get("project", dict) or {}, path).get("name", str)
         uv = Entry(Entry(top.get("tool", dict) or {}, path).get("uv", dict) or {}, path)
         project = None if name is None else canonicalize_name(name)
-        if uv.table.get("default-groups") == "all":
-            return project, ("*",)
-        return project, normal(uv.strings("default-groups")) if "default-groups" in uv.table else None
+        return project, _default_groups(uv)
     except LockError as error:
         raise ConfigError(error.what, where=error.where) from error
+
+
+def _default_groups(entry: Entry) -> tuple[str, ...] | None:
+    """Read `default-groups`: None if not said, `("*",)` for "all"."""
+    if entry.table.get("default-groups") == "all":
+        return ("*",)
+    return normal(entry.strings("default-groups")) if "default-groups" in entry.table else None

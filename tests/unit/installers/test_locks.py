@@ -498,6 +498,19 @@ class TestReading:
 
         assert read_lock(tmp_path / "uv.lock").default_groups == ("a-b",)
 
+    def test_all_groups_as_the_default_of_a_package(self, tmp_path):
+        """As uv writes it in a lock for `default-groups = "all"`."""
+        text = (
+            'version = 1\nrevision = 5\nrequires-python = ">=3.10"\n\n'
+            '[[package]]\nname = "mine"\nversion = "1.0"\nsource = { virtual = "." }\ndefault-groups = "all"\n\n'
+            '[package.dev-dependencies]\nx = [\n    { name = "a" },\n]\n\n'
+            '[[package]]\nname = "a"\nversion = "1.0"\nsource = { registry = "https://index.test/simple" }\n'
+            f'wheels = [\n    {{ url = "https://index.test/a-1.0-py3-none-any.whl", hash = "sha256:{"0" * 64}" }},\n]\n'
+        )
+        (tmp_path / "uv.lock").write_text(text, encoding="utf-8")
+
+        assert names(select(read_lock(tmp_path / "uv.lock"), tags(), environment())) == {"a 1.0"}
+
     def test_a_broken_pyproject_is_configuration(self, tmp_path):
         (tmp_path / "uv.lock").write_text("version = 1\n", encoding="utf-8")
         (tmp_path / "pyproject.toml").write_text("[tool.uv]\ndefault-groups = 3\n", encoding="utf-8")
