@@ -113,6 +113,8 @@ def update(name: str | None, options: WrapperOptions, scope: str = "project") ->
     project = Path(options.project) if options.project else None
     found = policies(Path.cwd(), os.environ, now().date(), project=project, owner=None)
     policy = next((one for one in found if one.scope == scope), None)
+    if policy is None and found and scope == "project":
+        raise ConfigError("no policy of a project here", hint=f"openvet-install update --{found[-1].scope}")
     if policy is None and scope != "project":
         raise ConfigError(f"the {scope} has no policy of its own", hint="openvet-install config")
     if policy is None:

@@ -63,7 +63,7 @@ def read_baseline(folder: Path, today: date, files: Files | None = None) -> tupl
     if files is not None:
         found = files.read(path, MAX_FILE_BYTES)
         return ((), b"") if found is None else (parse_baseline(found, shown_in(files, path.name), today), found)
-    if not is_there(path) and not path.is_symlink():
+    if not is_there(path):
         return (), b""
     raw = read_bytes(path)
     return parse_baseline(raw, path.name, today), raw

@@ -83,8 +83,8 @@ def policies(
     if project is not None and path is None:
         raise ConfigError(f"no {OPENVET_TOML} in the project folder", where=str(project))
     if path is not None and all(path != other.path for other in found):
-        warnings = _writable_project(path, here=project or start)
-        found.append(replace(_whole("project", path, today, owner), warnings=warnings))
+        policy = _whole("project", path, today, owner)
+        found.append(replace(policy, warnings=_writable_project(path, here=project or start)))
     return tuple(found)
 
 
@@ -140,7 +140,7 @@ def _policy_in(folder: Path, *, user: bool = False) -> Path | None:
 
 
 def _refuse_writable(path: Path) -> None:
-    for place in (path.parent, *(one for name in _TOGETHER if (one := path.parent / name).exists())):
+    for place in (one for one in (path.parent, *(path.parent / name for name in _TOGETHER)) if one.exists()):
         mode = place.stat().st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
             raise ConfigError(

@@ -138,9 +138,12 @@ def _shown(path: Path, scope: str) -> str:
 
 
 def is_there(path: Path) -> bool:
-    """Tell whether a configuration file is there. Raises `ConfigError` where that cannot be known."""
+    """Tell whether a configuration file is there, or a link that should lead to it.
+
+    Raises `ConfigError` where that cannot be known.
+    """
     try:
-        return path.exists()
+        return path.exists() or any(one.is_symlink() and not one.exists() for one in (path, path.parent))
     except OSError as error:
         hint = "a folder of another user? HOME and XDG_CONFIG_HOME say whose configuration counts"
         raise ConfigError(f"cannot be looked for: {error.strerror}", where=str(path), hint=hint) from error

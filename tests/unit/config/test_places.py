@@ -80,3 +80,20 @@ def test_a_folder_that_nobody_may_look_into_is_no_absence(tmp_path):
     with pytest.raises(ConfigError, match="cannot be looked for: File name too long") as caught:
         policies(tmp_path, environ, TODAY, machine=tmp_path / "machine")
     assert "XDG_CONFIG_HOME" in caught.value.hint
+
+
+@pytest.mark.parametrize("scope", ["machine", "config/openvet", "project"])
+def test_a_link_that_leads_nowhere_is_no_absence(tmp_path, scope):
+    """A policy that is not mounted, or was moved away: without it the others would decide alone."""
+    found(tmp_path)
+    folder, name = tmp_path / scope, "openvet-install.toml"
+    (folder / name).symlink_to(tmp_path / "away")
+    with pytest.raises(ConfigError, match="cannot be read: No such file or directory"):
+        found(tmp_path)
+    if scope != "project":
+        (folder / name).unlink()
+        folder.rmdir()
+        folder.symlink_to(tmp_path / "away", target_is_directory=True)
+        environ = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "HOME": str(tmp_path)}
+        with pytest.raises(ConfigError, match="cannot be read: No such file or directory"):
+            policies(tmp_path / "project", environ, TODAY, machine=tmp_path / "machine")
