@@ -13,9 +13,11 @@ from openvet_install.gate.browse import Place
 from openvet_install.gate.forgiven import account
 from openvet_install.gate.hashed import applies, read_hashed, release_of
 from openvet_install.gate.hashed import judge as judge_hashed
+from openvet_install.gate.local import hashed, mismatch
 from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run, Spot
 from openvet_install.gate.opening import knowledge_of, stopped
 from openvet_install.gate.state import usable_folders
+from openvet_install.installers.lock_archives import is_here, source_of, with_archives
 from openvet_install.installers.locks import all_files, kind_of, read_lock, select_for
 from openvet_install.settle import settle
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.deciding import Deciding
     from openvet_install.gate.knowledge import Knowledge
     from openvet_install.gate.setting import Setting
-    from openvet_install.installers.locks import Lock, LockedPackage
+    from openvet_install.installers.locks import Chosen, Lock, LockedPackage
     from openvet_install.installers.target import Target
 
 
@@ -52,7 +54,7 @@ def check(
         warnings=list(chosen.warnings),
     )
     locks = [read_lock(path) for path in paths if not is_requirements(path)]
-    hashed = [(path, read_hashed(path, environ)) for path in paths if is_requirements(path)]
+    of_hashes = [(path, read_hashed(path, environ)) for path in paths if is_requirements(path)]
     with ExitStack() as stack:
         try:
             folders = stack.enter_context(usable_folders(environ, result.warnings))
@@ -66,7 +68,7 @@ def check(
                     _add(result, one)
                 result.skipped += judged.skipped
                 result.not_judged_here += judged.not_here
-            for path, requested in hashed:
+            for path, requested in of_hashes:
                 here = [line for line in requested if every_file or applies(line, target.environment)]
                 knowledge.prepare(release_of(line)[0] for line in here)
                 for line in here:
@@ -105,17 +107,17 @@ def decisions(
     not_here: tuple[str, ...] = ()
     if every_file:
         files = all_files(lock)
-        direct = tuple(one for one in lock.packages if one.source.kind != "registry")
+        direct = tuple(one for one in lock.packages if one.source.kind != "registry" and not one.is_archive_here)
     else:
-        selection = select_for(lock, target)
+        selection = with_archives(lock, select_for(lock, target))
         files, direct = selection.files, selection.direct
         not_here = tuple(f"{one.name} ({one.why})" for one in selection.not_here)
     knowledge.prepare(one.file.name for one in files)
     judged = []
-    # nothing is installed here: that an index lists what the lock says is taken as said
-    said = deciding(replace(one.file, claimed=False) for one in files)
+    said = deciding([_file(lock, one) for one in files])
     for one, decided in zip(files, said, strict=True):
-        (decision,) = settle([decided], deciding.rules, frozenset({one.file.version}))
+        (settled,) = settle([decided], deciding.rules, frozenset({one.file.version}))
+        decision = mismatch(settled.file, one.file.sha256) or settled
         judged.append(
             Judged(decision=decision, route=(*one.via,), place=lock.where(one.package), spot=_spot(lock, one.package))
         )
@@ -128,6 +130,13 @@ def decisions(
         skipped=len(direct) - len(foreign),
         not_here=not_here,
     )
+
+
+def _file(lock: Lock, chosen: Chosen) -> File:
+    """Return what is judged; nothing is installed here: that an index lists what the lock says is taken as said."""
+    if is_here(lock, chosen.file):
+        return hashed(source_of(lock, chosen).path or "")
+    return replace(chosen.file, claimed=False)
 
 
 def _spot(lock: Lock, package: LockedPackage) -> Spot:

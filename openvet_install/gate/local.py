@@ -58,6 +58,14 @@ def admit(plan: Plan, keeper: Keeper, folder: Path) -> bool:
     return good
 
 
+def mismatch(file: File, written: str | None) -> Decision | None:
+    """Refuse a file whose bytes have another sha256 than was written, if one was."""
+    if written in (None, file.sha256):
+        return None
+    detail = f"its bytes have sha256:{(file.sha256 or '')[:12]}, written was sha256:{(written or '')[:12]}"
+    return broken(file, Reason.HASH_MISMATCH, detail)
+
+
 def _kept(output: str | None, filename: str, keeper: Keeper, folder: Path) -> bool:
     """Judge what lies in the output under the name of a file without a hash: pip takes it in place of that."""
     path = os.path.join(output or "", filename)  # noqa: PTH118 - as pip does
@@ -76,9 +84,8 @@ def _named(source: Source, keeper: Keeper, folder: Path, detail: str | None = No
         return True  # named twice, judged once
     blob = _copied(path, copy)
     file = _file(path, blob.sha256)
-    if source.sha256 not in (None, blob.sha256):
-        detail = f"its bytes have sha256:{blob.sha256[:12]}, written was sha256:{(source.sha256 or '')[:12]}"
-        keeper.refuse_local(broken(file, Reason.HASH_MISMATCH, detail))
+    if (other := mismatch(file, source.sha256)) is not None:
+        keeper.refuse_local(other)
         return False
     (decision,) = keeper.judge(file.name, [file])
     if not decision.shown:
@@ -100,7 +107,7 @@ def _links(links: Links, keeper: Keeper, folder: Path, fits: Fit) -> set[str]:
     writes = isinstance(keeper, Resolver)
     projects: dict[str, list[File]] = defaultdict(list)
     with ThreadPoolExecutor(WORKERS) as pool:
-        for file in pool.map(_hashed, sorted(_archives(links.path or "", None if writes else fits))):
+        for file in pool.map(hashed, sorted(_archives(links.path or "", None if writes else fits))):
             projects[file.name].append(file)
         judged = {name: keeper.judge(name, files) for name, files in projects.items()}
         decisions = [one for some in judged.values() for one in some if one.shown]
@@ -148,7 +155,8 @@ def _file(path: str, sha256: str | None) -> File:
     )
 
 
-def _hashed(path: str) -> File:
+def hashed(path: str) -> File:
+    """Return a file of this machine by its bytes. Raises `UsageError` for what cannot be read."""
     return _file(path, _read(path, None).sha256)
 
 

@@ -40,15 +40,17 @@ def pins(locked: Locked) -> dict[str, frozenset[str]]:
 def admit(locked: Locked, keeper: Keeper, listed: Listed | None = None, *, folders: Collection[str] = ()) -> bool:
     """Judge what the target would get, and what in the lock has no index, reached or not, but for what is left out.
 
-    `folders` are those of which copies were made, absolute: of their files the decision is known. Returned is whether
-    uv may start. Raises what the logs and `listed` (see `Keeper.locked`) raise.
+    Archives that the tool gets as copies are judged where those are made. `folders` are those of which copies were
+    made, absolute: of their files the decision is known. Returned is whether uv may start. Raises what the logs and
+    `listed` (see `Keeper.locked`) raise.
     """
     good = True
     for package in locked.packages:
-        if package.source.kind != "registry" and not package.is_local:
+        named = [file for file in package.files if file.url not in locked.copied]
+        if package.source.kind != "registry" and not package.is_local and (named or not package.files):
             refuse_direct(package, keeper)
             good = False
-        for file in package.files if package.source.kind == "registry" else ():
+        for file in named if package.source.kind == "registry" else ():
             if _address(file) is None and _folder_of(file) not in folders:
                 keeper.refuse_local(_direct(package, file.url, "path"))
                 good = False
@@ -125,7 +127,8 @@ def tell_places(result: Run, plan: Plan) -> None:
 def _grouped(locked: Locked) -> list[tuple[str, str, list[File]]]:
     found: dict[tuple[str, str], list[File]] = defaultdict(list)
     for one in locked.selection.files:
-        found[one.file.index, one.file.name].append(one.file)
+        if one.file.url not in locked.copied:
+            found[one.file.index, one.file.name].append(one.file)
     return [(index, name, files) for (index, name), files in found.items()]
 
 

@@ -18,6 +18,7 @@ from openvet_install.installers.uv_sources import folders_named
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from openvet_install.installers.commands import Requested
     from openvet_install.installers.target import Target
     from openvet_install.installers.tokens import Token
     from openvet_install.installers.uv_sources import Member
@@ -30,18 +31,20 @@ ALL = ":all:"
 class Given(NamedTuple):
     """What a command was given: a lock and its copy, or neither; `files` are the other values.
 
-    `folders` are those that the lock names, as the tool finds them in the copy.
+    `folders` are those that the lock names, as the tool finds them in the copy, `requested` archives of this machine.
     """
 
     files: list[str]
     copy: PrivateCopy | None = None
     locked: Locked | None = None
     folders: tuple[Member, ...] = ()
+    requested: tuple[Requested, ...] = ()
+    parts: tuple[str, ...] = ()
 
     @property
-    def words(self) -> tuple[PrivateCopy, ...]:
-        """The copy as a word of the command."""
-        return () if self.copy is None else (self.copy,)
+    def words(self) -> tuple[PrivateCopy | str, ...]:
+        """The copy, and which parts of it are wanted, as words of the command."""
+        return () if self.copy is None else (self.copy, *self.parts)
 
 
 def names_lock(value: str) -> bool:
@@ -49,16 +52,34 @@ def names_lock(value: str) -> bool:
     return _NAMED.fullmatch(value) is not None
 
 
-def given(values: Sequence[str], tokens: Sequence[Token], target: Target, cwd: str, *, flag: str = "") -> Given:
+class Parts(NamedTuple):
+    """The parts of a lock that people want beside what is always installed; `groups` None: those of the lock."""
+
+    extras: frozenset[str] = frozenset()
+    all_extras: bool = False
+    groups: frozenset[str] | None = None
+    words: tuple[str, ...] = ()
+
+
+def given(
+    values: Sequence[str],
+    tokens: Sequence[Token],
+    target: Target,
+    cwd: str,
+    *,
+    flag: str = "",
+    parts: Parts = Parts(),  # noqa: B008 - it cannot be changed
+) -> Given:
     """Read the lock among requirement files; `flag` is the one that the tool takes it with, empty for a bare word.
 
-    Raises `UsageError` for more than one, for one by URL, and for folders that ask for something by address,
-    `LockError` and `LockContentError`.
+    Raises `UsageError` for more than one, for one by URL, for folders that ask for something by address, and for
+    archives that are not there, `LockError` and `LockContentError`.
     """
     found = [(value, match) for value in values if (match := _NAMED.fullmatch(value)) is not None]
     files = [value for value in values if not names_lock(value)]
     if not found:
         return Given(files)
+    from openvet_install.installers import lock_archives  # noqa: PLC0415 - rarely
     from openvet_install.installers.locks import Wanted, parse_lock, read_text, select_for  # noqa: PLC0415 - rarely
     from openvet_install.installers.uv_sync import Locked  # noqa: PLC0415 - as above
 
@@ -70,28 +91,21 @@ def given(values: Sequence[str], tokens: Sequence[Token], target: Target, cwd: s
     path = Path(os.path.abspath(Path(cwd, match["path"])))  # noqa: PTH100 - links stay as people wrote them
     text = read_text(path)
     lock = parse_lock(text, path, "pylock")
+    extras = frozenset(str(canonicalize_name(one)) for one in re.findall(r"[^\[\],\s]+", match["extras"] or ""))
     wanted = Wanted(
-        extras=frozenset(str(canonicalize_name(one)) for one in re.findall(r"[^\[\],\s]+", match["extras"] or "")),
+        extras=extras | parts.extras | frozenset(lock.extras if parts.all_extras else ()),
+        groups=parts.groups,
         no_binary=_names(tokens, "--no-binary"),
         no_build=has(tokens, "--no-build") or _names(tokens, "--only-binary"),
     )
-    selection = select_for(lock, target, wanted)
+    selection = lock_archives.with_archives(lock, select_for(lock, target, wanted))
     folders = tuple(folders_named(lock, str(path.parent)))
     requested_by(folders, cwd)  # what they need stands in the lock; none of it may lead elsewhere
-    copy = PrivateCopy(flag, path.name, _at_home(text, path) if folders else text, match["extras"] or "")
-    return Given(files, copy, Locked(lock=lock, selection=selection), folders)
-
-
-def _at_home(text: str, path: Path) -> str:
-    """Return a lock whose folders are named as from everywhere: the copy lies elsewhere than the lock."""
-    from openvet_install.installers.locks_values import load_toml  # noqa: PLC0415 - rarely
-    from openvet_install.installers.toml_copy import written  # noqa: PLC0415 - as above
-
-    table = load_toml(text, path)
-    for package in table["packages"]:
-        if "directory" in package:
-            package["directory"]["path"] = os.path.abspath(path.parent / package["directory"]["path"])  # noqa: PTH100
-    return written(table)
+    copied = lock_archives.urls_here(lock)
+    elsewhere = lock_archives.handed(text, path) if folders or copied else text
+    copy = PrivateCopy(flag, path.name, elsewhere, match["extras"] or "")
+    locked = Locked(lock=lock, selection=selection, copied=copied)
+    return Given(files, copy, locked, folders, tuple(lock_archives.requested(lock, selection)), parts.words)
 
 
 def _names(tokens: Sequence[Token], flag: str) -> frozenset[str] | bool:

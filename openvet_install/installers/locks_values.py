@@ -93,6 +93,11 @@ class LockedPackage:
         """Whether this is a folder of the user's own: an editable, virtual or directory source."""
         return self.source.kind in LOCAL_KINDS
 
+    @property
+    def is_archive_here(self) -> bool:
+        """Whether this is an archive of this machine: an entry of a pylock with nothing beside it."""
+        return self.source.kind == "archive" and [one.url[:5] for one in self.files] == ["file:"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
@@ -101,8 +106,8 @@ class Lock:
     `environments` (markers) and `requires_python` bound the targets it is for. `project` is the name in the
     pyproject.toml beside a uv.lock. `members` are the workspace's (uv; empty for a single project);
     `requirements` and `groups` are those of a lock without a project (a script, or a workspace root that
-    is no package). `default_groups` comes from the pyproject.toml beside a uv.lock, or from the pylock itself;
-    None where nothing is said, `("*",)` for all.
+    is no package). `extras` are those that a pylock was made for. `default_groups` comes from the pyproject.toml
+    beside a uv.lock, or from the pylock itself; None where nothing is said, `("*",)` for all.
     """
 
     path: Path
@@ -111,6 +116,7 @@ class Lock:
     project: str | None = None
     requires_python: str | None = None
     environments: tuple[Marker, ...] = ()
+    extras: tuple[str, ...] = ()
     default_groups: tuple[str, ...] | None = None
     members: tuple[str, ...] = ()
     requirements: tuple[Dependency, ...] = ()

@@ -132,7 +132,7 @@ def plan(
         *editable_projects(values_of(tokens, "--editable"), cwd),
         *(one for source in inputs for one in source.projects),
     )
-    requested = (*typed, *requested_of(inputs, REQUIREMENTS), *asked, *requested_by(projects, cwd))
+    requested = (*typed, *requested_of(inputs, REQUIREMENTS), *lock.requested, *asked, *requested_by(projects, cwd))
     here = any(one.path for one in links) or any(one.source and one.source.path for one in requested)
     return Plan(
         tool="pip",

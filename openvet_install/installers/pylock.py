@@ -56,6 +56,7 @@ def parse_pylock(text: str, path: Path) -> Lock:
         packages=tuple(_package(package, path, line) for package, line in zip(pylock.packages, lines, strict=True)),
         requires_python=None if pylock.requires_python is None else str(pylock.requires_python),
         environments=tuple(pylock.environments or ()),
+        extras=tuple(pylock.extras or ()),
         default_groups=tuple(pylock.default_groups or ()),
     )
 
@@ -75,6 +76,8 @@ def _package(package: Package, path: Path, line: int | None) -> LockedPackage:
     )
     files = tuple(_file(entry, artefact, version, source) for artefact in artefacts)
     if package.archive is not None:
+        if package.archive.subdirectory:
+            entry.fail("a folder inside of an archive is not gated")
         found = locate(path.parent, "", package.archive.url, package.archive.path)
         digest = sha256_of(package.archive.hashes)
         if found is not None:

@@ -246,7 +246,7 @@ def _from_url(url: str, text: str, fragment: str) -> Source:
         sha256 = match[1].lower()
     scheme = url.partition(":")[0].lower()
     if scheme == "file":
-        return replace(_on_disk(local_path(url), text, sha256), meant=urlunsplit(urlsplit(url)))
+        return replace(on_disk(local_path(url), text, sha256), meant=urlunsplit(urlsplit(url)))
     if scheme not in ("http", "https") or not _is_web(url):
         raise UsageError(f"`{shown(text)}` is not an http, https or file URL")
     if names_folder(url):
@@ -265,10 +265,11 @@ def _is_web(url: str) -> bool:
 
 
 def _from_path(path: str, text: str, cwd: str) -> Source:
-    return _on_disk(os.path.join(cwd, path), text, None)
+    return on_disk(os.path.join(cwd, path), text, None)
 
 
-def _on_disk(path: str, text: str, sha256: str | None) -> Source:
+def on_disk(path: str, text: str, sha256: str | None) -> Source:
+    """Return the archive at an absolute path that was named by a text. Raises `UsageError` if there is no file."""
     path = os.path.abspath(path)
     if os.path.isdir(path):
         raise UsageError(f"`{shown(text)}`: a folder has no place here")

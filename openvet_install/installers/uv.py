@@ -30,7 +30,7 @@ from openvet_install.installers.commands import (
     without_login,
     words_of,
 )
-from openvet_install.installers.given_lock import given, names_lock
+from openvet_install.installers.given_lock import Parts, given, names_lock
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
 from openvet_install.installers.project_files import is_project, read_projects
 from openvet_install.installers.requirements import (
@@ -114,17 +114,18 @@ def plan(
         for part in read(listed if kind == REQUIREMENTS else values_of(tokens, flag), kind)
     )
     inputs += tuple(read([one for one in files if not names_lock(one)], REQUIREMENTS))
-    projects_read, of_projects = read_projects([value for value in named if is_project(value)], tokens, around)
-    groups, of_groups = _groups(tokens, around)
+    parts = uv_given.parts_of(tokens) if any(map(names_lock, files or named)) else None
+    asked = tokens if parts is None else uv_given.without_parts(tokens)
+    projects_read, of_projects = read_projects([value for value in named if is_project(value)], asked, around)
+    groups, of_groups = _groups(asked, around)
     inputs += (*projects_read, *groups)
     links = around.links + tuple(one for source in inputs for one in source.links)
     helper = around.helper
     steering = [part for token in (*_steering(tokens, around.judged), *where) for part in token.canonical()]
     probe, found_target = _look(around, steering, tokens, environ)
     target, elsewhere = uv_elsewhere.placed(found_target, tokens, cwd)
-    lock = given(
-        files or values_of(tokens, "--requirements"), tokens, target, cwd, flag="" if files else "--requirements"
-    )
+    flag = "" if files else "--requirements"
+    lock = given(files or named, tokens, target, cwd, flag=flag, parts=parts or Parts())
     inside = [str(found_target.prefix), str(target.prefix)]
     if not helper.ours and any(_inside(helper.path, Path(one)) for one in inside):
         helper = find_uv(environ, cwd, avoid=inside)
@@ -136,7 +137,7 @@ def plan(
         *(one for source in inputs for one in source.projects),
     )
     led, more = led_by((*projects, *lock.folders), around, ignored_by(tokens))
-    requested = (*typed, *requested_of(inputs, REQUIREMENTS), *requested_by((*projects, *led), cwd))
+    requested = (*typed, *requested_of(inputs, REQUIREMENTS), *lock.requested, *requested_by((*projects, *led), cwd))
     return Plan(
         tool="uv",
         version=probe.version,
@@ -155,7 +156,7 @@ def plan(
             *(in_a_file(projects) if files else projects),
             *lock.folders,
             *led,
-            *uv_given.handed(inputs, tokens),
+            *uv_given.handed(inputs, asked),
             *words_of(typed),
         ),
         cwd=cwd,

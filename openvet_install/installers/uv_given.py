@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.utils import canonicalize_name
 
+from openvet_install.errors import UsageError
 from openvet_install.installers.commands import Input, Requested, private_folder
+from openvet_install.installers.given_lock import Parts
 from openvet_install.installers.groups import read_groups
 from openvet_install.installers.mirror import PrivateCopy
 from openvet_install.installers.projects import table_of
-from openvet_install.installers.tokens import has
+from openvet_install.installers.sources import shown
+from openvet_install.installers.tokens import has, values_of
 from openvet_install.installers.toml_copy import written
 from openvet_install.installers.uv_sources import FILE, Member, Said, Sources, ignored_by
 from openvet_install.installers.uv_workspace import around_folders
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 NAMELESS = {"name": "openvet-given", "version": "0"}
 _OF_PROJECTS = ("--extra", "--all-extras")
+_OF_LOCKS = (*_OF_PROJECTS, "--group")
 
 
 class Given(NamedTuple):
@@ -83,6 +87,28 @@ def of_groups(
         folder = os.path.dirname(os.path.join(around.cwd, path or FILE))
         found.append(Given(flat, folder, table, "--group", f"group-{number}", f":{name}"))
     return led(found, tokens, around)
+
+
+def parts_of(tokens: Sequence[Token]) -> Parts:
+    """Return the parts of a lock that options ask for; as for uv, no name has to be there.
+
+    Raises `UsageError` for a group of a file.
+    """
+    groups = values_of(tokens, "--group")
+    if of_file := next((one for one in groups if ":" in one), None):
+        raise UsageError(f"`--group {shown(of_file)}`: beside a lock groups are those of the lock", hint="--group NAME")
+    extras = [part for value in values_of(tokens, "--extra") for part in value.split(",")]
+    return Parts(
+        frozenset(map(canonicalize_name, extras)),
+        has(tokens, "--all-extras"),
+        frozenset(map(canonicalize_name, groups)) if groups else None,
+        tuple(part for one in tokens if one.flag and one.flag.name in _OF_LOCKS for part in one.canonical()),
+    )
+
+
+def without_parts(tokens: Sequence[Token]) -> list[Token]:
+    """Return options but for those that name parts of a lock."""
+    return [one for one in tokens if one.flag is None or one.flag.name not in _OF_LOCKS]
 
 
 def handed(inputs: Sequence[Input], tokens: Sequence[Token]) -> Iterator[str | Input | PrivateCopy]:

@@ -65,13 +65,15 @@ class Locked(NamedTuple):
 
     `idle`: uv says that it has nothing to do, so it needs nothing to take anything from; what it noted of interpreters
     when it said so, by path in its cache, spares it asking them again. None where there is, or may be, something to do.
-    `left_out`: packages on no index that the target does not get, as uv is told.
+    `left_out`: packages on no index that the target does not get, as uv is told. `copied`: addresses of archives of
+    this machine, of which the tool gets private copies or nothing.
     """
 
     lock: Lock
     selection: Selection
     idle: Mapping[str, bytes] | None = None
     left_out: frozenset[str] = frozenset()
+    copied: frozenset[str] = frozenset()
 
     @property
     def packages(self) -> tuple[LockedPackage, ...]:

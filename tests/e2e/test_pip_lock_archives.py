@@ -49,6 +49,9 @@ def test_a_file_is_what_plain_pip_writes(stage):
         assert ours == (stage.project / path).read_text()
         assert str(stage.folder / "tmp") not in ours
     assert stage.installed == {}
+    ended = stage.run("openvet-pip", "install", "-r", "sub/pylock.x.toml")
+    assert ended.code == 0, ended.err
+    assert set(stage.installed) == {"good", "linked", "released", "source", "spaced"}
     assert stage.leftovers == []
 
 
