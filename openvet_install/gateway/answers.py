@@ -183,7 +183,7 @@ class Answers:
             raise UpstreamError("the gateway is closing")
         url = target.url
         index = url.partition("?")[0].rstrip("/").rpartition("/")[0]
-        listing = self._listing(body, url) if is_json(content_type) else None
+        listing = _listing(store, body, url) if store is not None and is_json(content_type) else None
         read = parse_page(body, content_type, url, index=index, wanted=self._keeper.wanted, listing=listing)
         page = self._keeper.page(read, login)
         if store is not None and lasts:
@@ -195,18 +195,6 @@ class Answers:
             if page.advertise:
                 self._advertised.update(file.url for file in page.files if file.is_wheel)
         return _Rendered(page, kept is not None, body if self._keeps_raw else b"", content_type)
-
-    def _listing(self, body: bytes, url: str) -> Listing | None:
-        """Return what a JSON page lists, unread again if the same bytes came before; None where nothing is kept."""
-        if self._store is None:
-            return None
-        digest = hashlib.sha256(body).hexdigest()
-        raw = self._store.listing(digest)
-        if raw is not None:
-            return Listing.unpacked(raw)
-        listing = read_listing(body, url)
-        self._store.keep_listing(digest, listing.packed())
-        return listing
 
     def _remember(self, key: Hashable, size: int) -> None:
         """Keep rendered pages within `MAX_MEMO`; the oldest go first."""
@@ -382,3 +370,14 @@ def _not_admitted(target: Target) -> Refusal:
         f"host not admitted: {target.at.netloc}",
         f"{target.origin} is no index of this run, and no page or lock of it names the host",
     )
+
+
+def _listing(store: PageStore, body: bytes, url: str) -> Listing:
+    """Return what a JSON page lists, not read again if the same bytes came before. Raises `PageError`."""
+    digest = hashlib.sha256(body).hexdigest()
+    raw = store.listing(digest)
+    if raw is not None:
+        return Listing.unpacked(raw)
+    listing = read_listing(body, url)
+    store.keep_listing(digest, listing.packed())
+    return listing

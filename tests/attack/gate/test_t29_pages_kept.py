@@ -151,7 +151,9 @@ def test_what_is_behind_a_login_stays_there(two):
         ended, installed, asked = again(stage, *UV, "--default-index", url, "demo")
         assert installed == "1.0", ended
         assert asked >= 1
-    assert not (stage.folder / "cache" / "openvet-install" / "pages").exists()
+    cache = stage.folder / "cache" / "openvet-install"
+    assert not (cache / "pages").exists()
+    assert not (cache / "listed").exists()
 
 
 def test_an_answer_that_is_no_page_is_not_kept(two):
