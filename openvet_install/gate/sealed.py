@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import packaging
 
-from openvet_install import archive, files
+from openvet_install import files
 from openvet_install.gate.once import Once
 from openvet_install.gate.seals import KEY, KEY_BYTES, SEAL_BYTES, for_purpose, opened, own_key, sealed
 from openvet_install.installers.disk import read
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from openvet_install.gate.state import Folders
 
 _ONLY: Once[str] = Once()
+_READ = ("listing.py", "pages.py")
 
 
 class Sealed:
@@ -114,12 +115,13 @@ def _new_key(path: Path) -> bytes:
 
 
 def _rules() -> str:
-    """Return what changes with every rule of opening and comparing: a digest of the code that does it."""
+    """Return what changes with every rule of opening, comparing and listing: a digest of the code that does it."""
     return _ONLY.get(None, _digest_of_rules)
 
 
 def _digest_of_rules() -> str:
     digest = hashlib.sha256(f"{sys.version} {packaging.__version__}".encode())
-    for path in (*sorted(Path(archive.__file__).parent.glob("*.py")), Path(files.__file__)):
+    own = Path(files.__file__).parent
+    for path in (*sorted((own / "archive").glob("*.py")), own / "files.py", *(own / "gateway" / one for one in _READ)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
