@@ -103,7 +103,7 @@ def test_an_index_of_a_member_is_gated(stage):
         ended = refused(stage, ["lock"], attacks=False)
         assert "pypi:evil@1.0?sdist" in ended.err
         other.add(body, filename="evil-0.9-py3-none-any.whl")
-        for words in (["lock"], ["sync"], ["sync", "--frozen"]):
+        for words in (["lock", "--refresh"], ["sync"], ["sync", "--frozen"]):
             ended = stage.run(UV, *words)
             assert ended.code == 0, ended.err
         assert stage.installed == {"evil": "0.9"}
