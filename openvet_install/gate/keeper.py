@@ -160,7 +160,7 @@ class Keeper:
         decided = self._deciding(map(self._hashed, files), exact)
         best = best_shown(decided)
         if unread is not None and best is not None:
-            decided += self._deciding((*unread.of_release(best), *unread.above(best)))
+            decided += self._deciding(unread.since(best))
         decisions = list(map(self._not_instead, self._settle(project, decided)))
         self.ledger.judged(project, decisions, unread)
         if self.ahead is not None:

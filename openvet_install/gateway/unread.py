@@ -46,26 +46,19 @@ class Unread:
 
     def above(self, version: Version) -> tuple[File, ...]:
         """Read those of later versions; a version that cannot be read counts as later."""
-        return self._of(text for text in self._packed if _is_later(text, version))
+        return self._of(text for text in self._packed if (own := _version(text)) is None or own > version)
 
-    def of_release(self, version: Version) -> tuple[File, ...]:
-        """Read those of one version."""
-        return self._of(text for text in self._packed if _is(text, version))
+    def since(self, version: Version) -> tuple[File, ...]:
+        """Read those of the same or later versions, as `above`."""
+        return self._of(text for text in self._packed if (own := _version(text)) is None or own >= version)
 
     def _of(self, versions: Iterable[str]) -> tuple[File, ...]:
         entries = [entry for text in versions for entry in marshal.loads(self._packed[text])]  # noqa: S302 - our own
         return self._read(entries) if entries else ()
 
 
-def _is(text: str, version: Version) -> bool:
+def _version(text: str) -> Version | None:
     try:
-        return Version(text) == version
+        return Version(text)
     except InvalidVersion:
-        return False
-
-
-def _is_later(text: str, version: Version) -> bool:
-    try:
-        return Version(text) > version
-    except InvalidVersion:
-        return True
+        return None
