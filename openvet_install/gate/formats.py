@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 
+from openvet_install.installers.environment import TRUE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -17,7 +19,7 @@ _ALL, _NONE = ":all:", ":none:"
 _WHEELS = frozenset({"only-binary", "no-build", "no-build-package"})
 _SDISTS = frozenset({"no-binary", "no-binary-package"})
 _UNDONE = {"build": "no-build", "binary": "no-binary"}
-_ON, _OFF = frozenset({"1", "true", "yes", "on", "y", "t"}), frozenset({"0", "false", "no", "off", "n", "f"})
+_OFF = frozenset({"0", "false", "no", "off", "n", "f"})
 
 
 class Formats(NamedTuple):
@@ -64,7 +66,7 @@ class Formats(NamedTuple):
 def _names(value: str) -> Iterator[str]:
     """Return the packages of a value; a switch that is on stands for all of them."""
     for said in value.lower().replace(",", " ").split():
-        if said in _ON:
+        if said in TRUE:
             yield _ALL
         elif said not in _OFF:
             yield said if said.startswith(":") else canonicalize_name(said)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
+"""What switches a variable of uv on, in lower case."""
 THROUGH = "OPENVET_INSTALL_THROUGH"
 """The gate that this process runs inside of, as a proxy: its own way out, whatever else the user has set (T42)."""
 TOLD = "OPENVET_INSTALL_TOLD"
@@ -242,7 +244,7 @@ def upstream_settings(
         ca_file=next((value for value in first if value), None),
         ca_dir=environ.get("SSL_CERT_DIR") or None,
         client_cert=next((value for value in identity if value), None),
-        system_certs=system_certs or bool(truth & {"1", "true", "yes", "on", "y", "t"}),
+        system_certs=system_certs or bool(truth & TRUE),
         proxies=_proxies(tool, environ, proxy),
         no_proxy=None if proxy else no_proxy,
         insecure_hosts=tuple(dict.fromkeys((*insecure_hosts, *hosts))),

@@ -30,6 +30,7 @@ from openvet_install.installers.commands import (
     without_login,
     words_of,
 )
+from openvet_install.installers.environment import TRUE
 from openvet_install.installers.given_lock import Parts, given, names_lock
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
 from openvet_install.installers.project_files import is_project, read_projects
@@ -42,7 +43,7 @@ from openvet_install.installers.requirements import (
 )
 from openvet_install.installers.target import guess, inspect, probe_uv
 from openvet_install.installers.tokens import Token, Tokeniser, has, refuse, values_of
-from openvet_install.installers.uv_around import TRUE, UNISOLATED, handed_on, look_around
+from openvet_install.installers.uv_around import UNISOLATED, handed_on, look_around
 from openvet_install.installers.uv_sources import Member, ignored_by, said_by_variables
 from openvet_install.installers.uv_torch import with_torch
 from openvet_install.installers.uv_workspace import led_by

@@ -22,7 +22,7 @@ from openvet_install.installers.commands import (
     not_web,
     without_login,
 )
-from openvet_install.installers.environment import sort_environment, upstream_settings
+from openvet_install.installers.environment import TRUE, sort_environment, upstream_settings
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.requirements import check_names
 from openvet_install.installers.sources import local_path, read_links
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from openvet_install.installers.sources import Links
     from openvet_install.installers.uv_config import UvConfig
 
-TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 _INDEX_FLAGS = ("--index", "--default-index", "--index-url", "--extra-index-url")
 _INDEX_VARIABLES = {
     "UV_INDEX": (True, False),

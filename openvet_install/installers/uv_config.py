@@ -22,6 +22,7 @@ import tomli
 from openvet_install.errors import ConfigError, FaultsError, InstallError, UsageError, both_sides
 from openvet_install.installers import closed, uv_config_copy, uv_keys
 from openvet_install.installers.commands import Index, http_url, login_of
+from openvet_install.installers.environment import TRUE
 from openvet_install.installers.projects import names_address
 from openvet_install.installers.sources import Links, read_links
 from openvet_install.installers.tokens import JUDGE, LATER, NEVER, UPSTREAM
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 MACHINE_FOLDER = "/etc"
 MAX_FILE_BYTES = 4 * 1024 * 1024
-_TRUE = frozenset({"1", "true", "yes", "on", "y", "t"})
 _PLACES = ("index", "index-url", "extra-index-url", "find-links")
 _FORMATS = ("no-build", "no-build-package", "no-binary", "no-binary-package")
 _SELECTING = ("no-binary", "exclude-newer", "require-hashes")
@@ -251,7 +251,7 @@ def of_project(folder: str) -> UvConfig:
 def detours(start: str, environ: Mapping[str, str]) -> UvConfig:
     """Judge only what would lead uv around the gateway, for commands that may never start uv; raises as `read`."""
     named = environ.get("UV_CONFIG_FILE") or None
-    without = environ.get("UV_NO_CONFIG", "").lower() in _TRUE
+    without = environ.get("UV_NO_CONFIG", "").lower() in TRUE
     files = _files(start, environ, config_file=named, no_config=without)
     return _judged(files, _Reader.look, required=named, user=_of_user(environ))
 
@@ -318,7 +318,7 @@ def _files(
         return
     yield from ((path, True) for path in _project_files(start))
     yield _of_user(environ), False
-    if environ.get("UV_NO_SYSTEM_CONFIG", "").lower() not in _TRUE:
+    if environ.get("UV_NO_SYSTEM_CONFIG", "").lower() not in TRUE:
         for folder in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep):
             yield os.path.join(folder, "uv", "uv.toml"), False
         yield os.path.join(MACHINE_FOLDER, "uv", "uv.toml"), False

@@ -12,10 +12,10 @@ from packaging.utils import canonicalize_name
 
 from openvet_install.errors import DirectReferenceError, UsageError
 from openvet_install.installers import uv_config
+from openvet_install.installers.environment import TRUE
 from openvet_install.installers.projects import Project, pyproject, table_of
 from openvet_install.installers.sources import VCS, refused_vcs, shown
 from openvet_install.installers.tokens import Token, has, values_of
-from openvet_install.installers.uv_around import TRUE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import uv_config
 from openvet_install.installers.commands import Making, Plan, private_folder, without_login
+from openvet_install.installers.environment import TRUE
 from openvet_install.installers.locks import Wanted, read_lock, select_for
 from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, LockedPackage, Selection
 from openvet_install.installers.projects import build_requirements, pyproject, table_of
@@ -25,7 +26,7 @@ from openvet_install.installers.requirements import requested_by
 from openvet_install.installers.sources import Links
 from openvet_install.installers.target import ToolStops, ask, guess, inspect, new_environment, uv_version
 from openvet_install.installers.tokens import Token, has, values_of
-from openvet_install.installers.uv_around import TRUE, handed_on, is_offline, look_around, of_project
+from openvet_install.installers.uv_around import handed_on, is_offline, look_around, of_project
 from openvet_install.installers.uv_probe import to_be_made
 from openvet_install.installers.uv_sources import Ignored, Member, Sources, folders_named, follow, ignored_by
 from openvet_install.installers.uv_workspace import around_folders
