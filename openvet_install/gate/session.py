@@ -202,10 +202,12 @@ def _behind_the_gate(
     lock_before = plan.resolution.read() if plan.resolution is not None else None
     with ExitStack() as stack:
         folder = stack.enter_context(private_folder())
-        parts = _cache_parts(plan, chosen, knowledge)
-        cache = UvCache(folders.cache / "uv", parts, folder / "uv", looker) if plan.tool == "uv" else None
-        if cache is not None:
-            beyond.callback(cache.close)
+        cache, pages = None, None
+        if plan.tool == "uv":
+            cache = beyond.enter_context(
+                closing(UvCache(folders.cache / "uv", _cache_parts(plan, chosen, knowledge), folder / "uv", looker))
+            )
+            pages = pages_for(plan, folders, there=cache.comes_back)
         gateway = stack.enter_context(
             Gateway(
                 keeper,
@@ -213,7 +215,7 @@ def _behind_the_gate(
                 upstream=upstream,
                 folder=folder,
                 inside=sandbox.listener,
-                pages=pages_for(plan, folders, there=cache.comes_back) if cache is not None else None,
+                pages=pages,
             )
         )
         ended, kept, mirrored = None, Kept({}, {}), None

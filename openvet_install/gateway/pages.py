@@ -68,7 +68,7 @@ class Page:
 
 def is_json(content_type: str) -> bool:
     """Tell whether a page is JSON by its Content-Type."""
-    return content_type.partition(";")[0].strip().lower() == JSON_TYPE
+    return _media(content_type) == JSON_TYPE
 
 
 def parse_page(
@@ -89,12 +89,11 @@ def parse_page(
     makes large pages about three times as fast; entries without a sha256 are always read. `listing`: what
     `read_listing` made of a JSON page of the same bytes.
     """
-    media, _, parameters = content_type.partition(";")
-    media = media.strip().lower()
-    if is_json(content_type):
+    media = _media(content_type)
+    if media == JSON_TYPE:
         return _of_listing(listing or read_listing(body, url), url, index, wanted)
     if media in (HTML_TYPE, PLAIN_HTML_TYPE):
-        return _parse_html(_decode(body, parameters), url, index, wanted)
+        return _parse_html(_decode(body, content_type.partition(";")[2]), url, index, wanted)
     raise PageError(f"not an index page: {url} has the content type `{media[:80]!a}`")
 
 
@@ -151,6 +150,10 @@ def _anchor(file: File, *, advertise: bool) -> str:
     if advertise and file.filename.endswith(".whl"):
         attributes.append('data-core-metadata="true"')
     return f"<a {' '.join(attributes)}>{escape(file.filename)}</a><br>"
+
+
+def _media(content_type: str) -> str:
+    return content_type.partition(";")[0].strip().lower()
 
 
 def read_listing(body: bytes, url: str) -> Listing:
