@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
 SDIST = "sdist"
+ARCHIVES = (
+    *(".whl", ".zip", ".egg", ".exe", ".tar", ".tgz", ".tbz", ".txz", ".tlz", ".gz", ".bz2", ".xz", ".lz", ".lzma"),
+)
+_EXTRAS = re.compile(r"\[[^\]]*\]$")
 _FOLDER = re.compile("[#&]subdirectory=")
 
 
@@ -124,6 +128,15 @@ def tags_of(variant: str) -> Iterator[str]:
 def release_of(version: str) -> str:
     """Return the one spelling of all versions that are equal (PEP 440): `1.0` and `1.0.0` are one release."""
     return canonicalize_version(version)
+
+
+def names_path(requirement: str) -> bool:
+    """Whether pip would take a requirement for a file or folder of this machine: it looks before it reads.
+
+    What stands behind `===` and behind the `+` of a version may look like a path.
+    """
+    head = requirement.partition(";")[0].strip()
+    return "/" in head or "\\" in head or head.startswith(".") or _EXTRAS.sub("", head).lower().endswith(ARCHIVES)
 
 
 def names_folder(url: str) -> bool:

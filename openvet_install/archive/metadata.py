@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from openvet_install.archive.contents import ArchiveError, shown
+from openvet_install.files import names_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -86,7 +87,7 @@ def refuse_references(lines: Iterable[str], where: str) -> None:
     """
     for line in lines:
         try:
-            direct = Requirement(line).url is not None
+            direct = Requirement(line).url is not None or names_path(line)
         except (InvalidRequirement, RecursionError):
             direct = "@" in line
         if direct:

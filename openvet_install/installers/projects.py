@@ -16,6 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import UsageError
+from openvet_install.files import names_path
 from openvet_install.installers.sources import SCHEME, VCS, local_path, refused_vcs, shown
 
 if TYPE_CHECKING:
@@ -104,9 +105,9 @@ def asked_by(project: Project) -> tuple[Requirement, ...]:
 
 
 def names_address(line: str) -> bool:
-    """Tell whether a requirement could name an address: uv reads more as one than the specification allows."""
+    """Tell whether a requirement could name an address or a path: tools read more as such than is specified."""
     try:
-        return Requirement(line).url is not None
+        return Requirement(line).url is not None or names_path(line)
     except (InvalidRequirement, RecursionError):
         return "@" in line or "/" in line
 

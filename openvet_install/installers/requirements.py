@@ -21,6 +21,7 @@ from urllib.parse import urljoin
 from packaging.requirements import InvalidRequirement, Requirement
 
 from openvet_install.errors import FaultsError, InstallError, UsageError
+from openvet_install.files import ARCHIVES, names_path
 from openvet_install.installers import pip_flags
 from openvet_install.installers.commands import (
     COMMAND_LINE,
@@ -38,7 +39,7 @@ from openvet_install.installers.commands import (
     without_login,
 )
 from openvet_install.installers.projects import asked_by, read_project
-from openvet_install.installers.sources import ARCHIVES, NoFolderError, local_path, read_links, read_source
+from openvet_install.installers.sources import NoFolderError, local_path, read_links, read_source
 from openvet_install.installers.tokens import CARRY, LATER, Token, Tokeniser, index, values_of
 
 if TYPE_CHECKING:
@@ -437,9 +438,10 @@ def by_name(text: str) -> Requirement:
         raise UsageError(f"`{shown}` is not a requirement: {detail}") from error
     if found.url is not None:
         raise UsageError(f"`{shown}`: a direct reference has no place here")
-    if found.name.lower().endswith(ARCHIVES):
-        raise UsageError(f"`{shown}`: an archive has no place here")  # for the tools such a name is that of a file
-    if not _is_one_line(str(found)):
+    written = str(found)  # that is what the tool gets
+    if found.name.lower().endswith(ARCHIVES) or names_path(text) or names_path(written):
+        raise UsageError(f"`{shown}`: a file or folder has no place here")
+    if not _is_one_line(written):
         raise UsageError(f"`{shown}` is not a requirement that can be written in one line")
     return found
 

@@ -17,15 +17,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import DirectReferenceError, UsageError
-from openvet_install.files import FilenameError, filename_of, names_folder, parse_filename
+from openvet_install.files import ARCHIVES, FilenameError, filename_of, names_folder, parse_filename
 from openvet_install.installers.mirror import check_depth, root, write_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-ARCHIVES = (
-    *(".whl", ".zip", ".egg", ".exe", ".tar", ".tgz", ".tbz", ".txz", ".tlz", ".gz", ".bz2", ".xz", ".lz", ".lzma"),
-)
 VCS = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _EXTRAS = re.compile(r"(.+?)(\[[^\]/\\]*\])")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import UsageError
+from openvet_install.files import ARCHIVES
 from openvet_install.installers import fresh, starting, uv_words
 from openvet_install.installers.commands import (
     COMMAND_LINE,
@@ -30,7 +31,7 @@ from openvet_install.installers.commands import (
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.projects import Project, name_of, read_project
 from openvet_install.installers.requirements import Reader, by_name, check_names, requested_by
-from openvet_install.installers.sources import ARCHIVES, read_source
+from openvet_install.installers.sources import read_source
 from openvet_install.installers.target import ToolStops, ask, find_python, inspect, still_missing, uv_version
 from openvet_install.installers.tokens import Token, has, values_of
 from openvet_install.installers.uv import named_by_variables
