@@ -106,7 +106,8 @@ class Lock:
     `environments` (markers) and `requires_python` bound the targets it is for. `project` is the name in the
     pyproject.toml beside a uv.lock. `members` are the workspace's (uv; empty for a single project);
     `requirements` and `groups` are those of a lock without a project (a script, or a workspace root that
-    is no package). `extras` are those that a pylock was made for. `default_groups` comes from the pyproject.toml
+    is no package). `build_constraints` have a name and a source: uv builds with what that gives, whatever the rest of
+    the lock says. `extras` are those that a pylock was made for. `default_groups` comes from the pyproject.toml
     beside a uv.lock, or from the pylock itself; None where nothing is said, `("*",)` for all.
     """
 
@@ -121,6 +122,7 @@ class Lock:
     members: tuple[str, ...] = ()
     requirements: tuple[Dependency, ...] = ()
     groups: Mapping[str, tuple[Dependency, ...]] = field(default_factory=dict)
+    build_constraints: tuple[LockedPackage, ...] = ()
 
     def where(self, package: LockedPackage) -> str:
         """Return `uv.lock:412`, ready for people."""

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 SUPPORTED_VERSION = 1
 
 _KINDS: tuple[SourceKind, ...] = ("registry", "git", "url", "path", "directory", "editable", "virtual")
+_OF_INDEXES = frozenset({"name", "specifier", "index", "conflict", "extras", "groups", "marker"})
+"""The keys of a requirement in a manifest that comes from an index."""
 
 
 def parse_uv_lock(text: str, path: Path, *, pyproject: str | None) -> Lock:
@@ -65,6 +67,7 @@ def parse_uv_lock(text: str, path: Path, *, pyproject: str | None) -> Lock:
         members=normal(manifest.strings("members")),
         requirements=_dependencies(manifest.tables("requirements")),
         groups=_grouped(manifest, "dependency-groups"),
+        build_constraints=tuple(_constraint(entry) for entry in manifest.tables("build-constraints")),
     )
 
 
@@ -91,14 +94,24 @@ def _source(entry: Entry) -> Source:
     table = entry.get("source", dict)
     if table is None:
         entry.fail("`source` is missing")
-    inner = Entry(table, entry.path, entry.line, entry.name)
-    for kind in _KINDS:
+    return _source_in(Entry(table, entry.path, entry.line, entry.name))
+
+
+def _source_in(inner: Entry, kinds: tuple[SourceKind, ...] = _KINDS) -> Source:
+    for kind in kinds:
         location = inner.get(kind, str)
         if location is not None:
             if "\0" in location:
-                entry.fail(f"`{kind}` holds a NUL")
+                inner.fail(f"`{kind}` holds a NUL")
             return Source(kind, without_login(location, keep_fragment=kind == "git"))
     return Source("unknown")
+
+
+def _constraint(entry: Entry) -> LockedPackage:
+    """Read what limits builds: uv takes a build requirement of that name from its source."""
+    inner = entry._replace(name=entry.text("name"))
+    source = Source("registry") if entry.table.keys() <= _OF_INDEXES else _source_in(inner, _KINDS[1:])
+    return LockedPackage(name=inner.name, version="", line=None, source=source)
 
 
 def _files(entry: Entry, version: str, source: Source) -> tuple[File, ...]:

@@ -42,6 +42,7 @@ from openvet_install.installers.target import (
 from openvet_install.installers.tokens import Token, has, last_of, values_of
 from openvet_install.installers.uv_around import handed_on, look_around
 from openvet_install.installers.uv_compile_inputs import Inputs
+from openvet_install.installers.uv_sources import refuse_constraints
 from openvet_install.installers.uv_sync import Locked
 
 if TYPE_CHECKING:
@@ -330,7 +331,8 @@ def _refuse_entries(lock: Lock) -> None:
 
 
 def _refuse_folders(lock: Lock) -> None:
-    folder = next((one for one in lock.packages if one.is_local), None)
+    refuse_constraints(lock)
+    folder = next((one for one in (*lock.packages, *lock.build_constraints) if one.is_local), None)
     if folder is not None:
         raise DirectReferenceError(
             f"`{folder.name}`: a folder in the lock of a script is refused (direct-reference)", where=lock.where(folder)

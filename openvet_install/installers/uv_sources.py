@@ -39,11 +39,23 @@ class Member(Project):
 
 
 def folders_named(lock: Lock, root: str) -> Iterator[Member]:
-    """Yield the folders that a lock names, as seen from `root`."""
-    for package in lock.packages:
+    """Yield the folders that a lock names, as seen from `root`, those too that only builds get.
+
+    Raises as `refuse_constraints`.
+    """
+    refuse_constraints(lock)
+    for package in (*lock.packages, *lock.build_constraints):
         if package.is_local:
             path = os.path.abspath(os.path.join(root, package.source.location))
             yield Member(path, package.source.kind == "editable", "", lock.where(package))
+
+
+def refuse_constraints(lock: Lock) -> None:
+    """Raise `DirectReferenceError` where a lock lets builds take something that is of no index, and no folder."""
+    for one in lock.build_constraints:
+        kind, place = one.source
+        if kind != "registry" and not one.is_local:
+            raise refused(f"{one.name}: {kind} {place}", f"{lock.path.name}, build-constraints", vcs=kind == "git")
 
 
 class Ignored(NamedTuple):
