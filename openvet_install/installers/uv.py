@@ -132,10 +132,12 @@ def plan(
         helper = find_uv(environ, cwd, avoid=inside)
     options = [part for token in tokens if handed_on(token) for part in token.canonical()]
     options += [part for token in where for part in token.canonical()]
-    projects = (
-        *folders,
-        *editable_projects(values_of(tokens, "--editable"), cwd),
-        *(one for source in inputs for one in source.projects),
+    projects = uv_words.plain(
+        (
+            *folders,
+            *editable_projects(values_of(tokens, "--editable"), cwd),
+            *(one for source in inputs for one in source.projects),
+        )
     )
     led, more = led_by((*projects, *lock.folders), around, ignored_by(tokens))
     requested = (*typed, *requested_of(inputs, REQUIREMENTS), *lock.requested, *requested_by((*projects, *led), cwd))

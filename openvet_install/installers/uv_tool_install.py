@@ -84,7 +84,8 @@ def plan(
         read = Reader(cwd, environ, partial(fetch, upstream=around.upstream), stdin=True).read
         inputs = tuple(part for kind, flag in INPUT_FLAGS["uv"].items() for part in read(values_of(tokens, flag), kind))
         beside = [_folder_or_name(one, around.cwd, "--with") for one in sorted(added, key=_has_no_name)]
-        folders = (*tool.folders, *_folders(beside), *_editable(tokens, around.cwd), *_listed(inputs))
+        more_folders = (*_folders(beside), *_editable(tokens, around.cwd), *_listed(inputs))
+        folders = uv_words.plain((*tool.folders, *more_folders))
         led, indexes = led_by(folders, around, ignored_by(tokens))
         quiet = around.quiet(folder)
         version = uv_version(around.helper.path, quiet, around.cwd)

@@ -1,4 +1,4 @@
-"""Words of which uv asks in a terminal whether a file of that name was meant: it would read it by itself (T03)."""
+"""Words that uv reads in its own way: names of files, after which it asks in a terminal, and of folders (T03, T04)."""
 
 # Paths stay strings, as the tools read and print them.
 # ruff: noqa: PTH113, PTH118
@@ -14,6 +14,8 @@ from openvet_install.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from openvet_install.installers.projects import Project
+
 _LISTS = re.compile(r".*\.(?:txt|in)|pylock(?:\.[^./]+)?\.toml", re.IGNORECASE | re.DOTALL)
 _PROJECTS = frozenset({"pyproject.toml", "setup.py", "setup.cfg"})
 
@@ -27,3 +29,12 @@ def refuse_files(words: Iterable[str], cwd: str, flag: str) -> None:
                 f"`{word}` is the name of a file here, no package",
                 hint=f"{flag} {word}" if listed else "./    for the project itself",
             )
+
+
+def plain(folders: Iterable[Project]) -> tuple[Project, ...]:
+    """Return folders. Raises `UsageError` for one that uv would read as another: by its path, and by its address."""
+    found = tuple(folders)
+    for one in found:
+        if "#" in one.path:
+            raise UsageError(f"`{one.path}`: uv reads the name of a folder up to its `#`", where=one.origin)
+    return found

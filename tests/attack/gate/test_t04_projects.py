@@ -238,3 +238,18 @@ def test_a_project_that_is_too_long_to_be_read(stage, tool, place):
     stage.policy()
     before = everything(stage)
     stopped(stage, stage.run(*tool, "./inside"), 64, before=before)
+
+
+@pytest.mark.parametrize("words", [["-r", "r.txt"], ["-e", "PLACE/"]], ids=" ".join)
+@pytest.mark.parametrize("where", ["evil#x", "evil "])
+@BOTH
+def test_a_folder_with_a_name_that_leads_elsewhere_is_that_folder(stage, tool, where, words):
+    """uv reads a path up to a `#`, an address too, and both tools leave blanks at its end off."""
+    folder(stage, "project/evil", "evil")
+    folder(stage, f"project/{where}")
+    stage.policy(BENIGN + f'local-projects = ["{where}"]\n')
+    (stage.project / "r.txt").write_text(f"./{where}/\n")
+    ended = stage.run(*tool, *[word.replace("PLACE", where) for word in words])
+    refused = tool is UV and "#" in where
+    assert ended.code == (64 if refused else 0), ended.err
+    assert stage.installed == ({} if refused else {"mine": "1.0"})
