@@ -43,6 +43,7 @@ from openvet_install.installers.requirements import (
     read_words,
     requested_by,
 )
+from openvet_install.installers.sources import refuse_lookalikes
 from openvet_install.installers.target import inspect
 from openvet_install.installers.tokens import CARRY, Token, Tokeniser, has, last_of, refuse, values_of
 
@@ -74,6 +75,7 @@ def plan(
     command = command or classify("pip", argv)
     if command.kind != GATED:
         raise ValueError(command.words)
+    refuse_lookalikes(cwd)
     reader = Tokeniser(command.argv, tool=f"pip {pip_flags.VERSION}", equals_in_short=False)
     table = flag_table("pip", command.words)
     tokens = [*command.before, *reader.all(table)]

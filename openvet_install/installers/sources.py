@@ -1,7 +1,7 @@
 """Archives and folders that people name beside index packages (T04): what was meant, and where its copy lies."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH110, PTH112, PTH113, PTH117, PTH118, PTH119
+# ruff: noqa: PTH100, PTH110, PTH112, PTH113, PTH117, PTH118, PTH119, PTH208
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ _NAMED = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*@\s*(\S.
 _SHA256 = re.compile(r"sha256=([0-9a-fA-F]{64})")
 _EGG = re.compile(r"(?:^|&)egg=([A-Za-z0-9._-]+)(?=&|$)")
 _SHOWN = 100
+_ADDRESSES = ("http:", "https:", "file:")
 
 WHY_NO_VCS = "version control as a source is refused (direct-reference): no audit can name what a repository holds"
 
@@ -212,6 +213,22 @@ def read_links(values: Sequence[str], cwd: str, origin: str, base: str | None = 
             raise fault(f"`--find-links`: `{shown(value)}` is neither a folder nor an http or https page")
         found.append(Links(origin, path=path, typed=value))
     return tuple(found)
+
+
+def refuse_lookalikes(cwd: str) -> None:
+    """Raise `UsageError` where a name of the working folder begins an address: pip takes what is below it for that.
+
+    It looks for a path before it reads the URL of an index or page, or `name @ URL`.
+    """
+    try:
+        found = next((name for name in sorted(os.listdir(cwd)) if name.lower().endswith(_ADDRESSES)), None)
+    except OSError as error:
+        raise UsageError(f"cannot look through the working folder `{cwd}`: {error.strerror}") from error
+    if found is not None:
+        raise UsageError(
+            f"`{found!a}` in `{cwd}` is called as an address begins: pip would look for packages in it",
+            hint="rename it, or work in another folder",
+        )
 
 
 def local_path(text: str) -> str:
