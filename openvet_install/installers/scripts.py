@@ -14,6 +14,7 @@ from openvet_install.installers.commands import Requested
 from openvet_install.installers.mirror import write_private
 from openvet_install.installers.projects import table_of
 from openvet_install.installers.requirements import MAX_FILE_BYTES, by_name
+from openvet_install.installers.toml_copy import written
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,15 +73,21 @@ def read_script(raw: bytes, origin: str) -> Script | None:
 
 
 def read_for_pip(raw: bytes, origin: str) -> tuple[str, tuple[Requested, ...]]:
-    """Return the metadata of a script as text, and what it asks for; what it says to uv is nothing to pip.
+    """Return metadata that says anew what a script's says to pip, and what it asks for.
 
-    Raises `UsageError` for a script without metadata, and as `read_script`.
+    Pip knows more ends of lines than the specification, and would read other values in the same text. Raises
+    `UsageError` for a script without metadata, and as `read_script`.
     """
     found = _block_of(raw, origin)
     if found is None:
         raise UsageError("it has no metadata of a script (PEP 723)", where=origin)
-    block, _content, table = found
-    return block, tuple(_requirements(table, origin))
+    _block, _content, table = found
+    requested = tuple(_requirements(table, origin))
+    python = table.get("requires-python", "")
+    if not isinstance(python, str) or not python.isprintable():
+        raise UsageError("`requires-python` is no text in one line", where=origin)
+    said = written({"requires-python": python, "dependencies": [str(one.requirement) for one in requested]})
+    return "".join(f"# {line}\n" for line in ("/// script", *said.splitlines(), "///")), requested
 
 
 def _block_of(raw: bytes, origin: str) -> tuple[str, str, dict[str, Any]] | None:
