@@ -70,7 +70,7 @@ def read_project(text: str, cwd: str, origin: str, *, editable: bool = False) ->
     if editable and VCS.match(place):
         raise refused_vcs(text, origin)
     if not extras and (match := _EXTRAS.fullmatch(place)) is not None:
-        place, extras = match.groups()
+        place, extras = match[1].rstrip(), match[2]
     if not SCHEME.match(place) or place[:5].lower() == "file:":
         path = os.path.abspath(os.path.join(cwd, local_path(place)))
         looks = editable or os.sep in place or place.startswith(".") or place[:5].lower() == "file:"

@@ -253,3 +253,29 @@ def test_a_folder_with_a_name_that_leads_elsewhere_is_that_folder(stage, tool, w
     refused = tool is UV and "#" in where
     assert ended.code == (64 if refused else 0), ended.err
     assert stage.installed == ({} if refused else {"mine": "1.0"})
+
+
+@pytest.mark.parametrize("words", [["./own/.. [x]"], ["-e", "./own/.. [x]"]], ids=" ".join)
+def test_blanks_in_front_of_extras_are_none_of_the_path(stage, words):
+    """As pip reads them: else `.. ` would be a folder of ours for us, and the one above for pip."""
+    own = folder(stage, "project/own")
+    folder(stage, name="other")
+    (own / ".. ").mkdir()
+    assert plain(stage, PIP, *words) == 0
+    assert stage.marker.exists()
+    stage.marker.unlink()
+    stage.run("openvet-pip", "uninstall", "-y", "other")
+    stage.policy(WARN + 'local-projects = ["own"]\n')
+    before = everything(stage)
+    stopped(stage, stage.run(*PIP, *words), 64, before=before)
+    shutil.move(own / "pyproject.toml", own / ".. ")
+    shutil.move(own / "local_backend.py", own / ".. ")
+    stopped(stage, stage.run(*PIP, *words), 64, before=before)
+
+
+def test_a_project_is_installed_with_a_blank_in_front_of_its_extras(stage):
+    folder(stage, more="[project.optional-dependencies]\nx = []\n")
+    stage.policy()
+    ended = stage.run(*PIP, "-e", ". [x]")
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"mine": "1.0"}
