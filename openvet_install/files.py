@@ -34,6 +34,7 @@ ARCHIVES = (
     *(".whl", ".zip", ".egg", ".exe", ".tar", ".tgz", ".tbz", ".txz", ".tlz", ".gz", ".bz2", ".xz", ".lz", ".lzma"),
 )
 _EXTRAS = re.compile(r"\[[^\]]*\]$")
+_ADDRESSES = ("http:", "https:", "file:")
 _FOLDER = re.compile("[#&]subdirectory=")
 
 
@@ -137,6 +138,14 @@ def names_path(requirement: str) -> bool:
     """
     head = requirement.partition(";")[0].strip()
     return "/" in head or "\\" in head or head.startswith(".") or _EXTRAS.sub("", head).lower().endswith(ARCHIVES)
+
+
+def begins_address(name: str) -> bool:
+    """Whether an address begins as a file or folder of this name is called; tools look for a path before they read it.
+
+    So they do with the URL of an index or page (pip everywhere, uv in files of requirements), pip with `name @ URL`.
+    """
+    return name.lower().endswith(_ADDRESSES)
 
 
 def names_folder(url: str) -> bool:

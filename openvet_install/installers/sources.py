@@ -17,7 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import DirectReferenceError, UsageError
-from openvet_install.files import ARCHIVES, FilenameError, filename_of, names_folder, parse_filename
+from openvet_install.files import ARCHIVES, FilenameError, begins_address, filename_of, names_folder, parse_filename
 from openvet_install.installers.mirror import check_depth, root, write_private
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ _NAMED = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*@\s*(\S.
 _SHA256 = re.compile(r"sha256=([0-9a-fA-F]{64})")
 _EGG = re.compile(r"(?:^|&)egg=([A-Za-z0-9._-]+)(?=&|$)")
 _SHOWN = 100
-_ADDRESSES = ("http:", "https:", "file:")
 
 WHY_NO_VCS = "version control as a source is refused (direct-reference): no audit can name what a repository holds"
 
@@ -171,7 +170,7 @@ def read_source(text: str, cwd: str) -> tuple[Requirement, Source] | None:
     if named is None and not url and not _is_path(place):
         return None
     if extras is None and (match := _EXTRAS.fullmatch(place)):
-        place, extras = match.groups()
+        place, extras = match[1].rstrip(), match[2]
     place, _, fragment = place.partition("#") if url else (place, "", "")
     source = _from_url(place, text, fragment) if url else _from_path(place, text, cwd)
     if named is None and "../" in source.meant:
@@ -216,17 +215,14 @@ def read_links(values: Sequence[str], cwd: str, origin: str, base: str | None = 
 
 
 def refuse_lookalikes(cwd: str) -> None:
-    """Raise `UsageError` where a name of the working folder begins an address: pip takes what is below it for that.
-
-    It looks for a path before it reads the URL of an index or page, or `name @ URL`.
-    """
+    """Raise `UsageError` where a name of the working folder begins an address: what is below it would be taken."""
     try:
-        found = next((name for name in sorted(os.listdir(cwd)) if name.lower().endswith(_ADDRESSES)), None)
+        found = next(filter(begins_address, sorted(os.listdir(cwd))), None)
     except OSError as error:
         raise UsageError(f"cannot look through the working folder `{cwd}`: {error.strerror}") from error
     if found is not None:
         raise UsageError(
-            f"`{found!a}` in `{cwd}` is called as an address begins: pip would look for packages in it",
+            f"{found!a} in the working folder is called as an address begins: packages would be taken from there",
             hint="rename it, or work in another folder",
         )
 

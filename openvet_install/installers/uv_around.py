@@ -25,7 +25,7 @@ from openvet_install.installers.commands import (
 from openvet_install.installers.environment import TRUE, sort_environment, upstream_settings
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.requirements import check_names
-from openvet_install.installers.sources import local_path, read_links
+from openvet_install.installers.sources import local_path, read_links, refuse_lookalikes
 from openvet_install.installers.tokens import CARRY, Token, has, last_of, values_of
 from openvet_install.installers.uv_probe import configurations
 
@@ -147,6 +147,7 @@ def _working_folder(tokens: Sequence[Token], judged: Mapping[str, str], cwd: str
     found = os.path.realpath(os.path.join(cwd, last_of(tokens, "--directory") or judged.get("UV_WORKING_DIR") or ""))
     if not os.path.isdir(found):
         raise UsageError(f"`--directory`: no folder `{found}`")
+    refuse_lookalikes(found)
     return found
 
 
