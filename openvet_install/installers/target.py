@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 INSPECT_SECONDS = 60.0
 PROBE_SECONDS = 60.0
+_ASIDE = ("--offline", "--no-cache", "--no-python-downloads", "--color=never")
 _OF_SIGNALS = 128  # as shells say it
 _MIN_PYTHON = (3, 9)  # of `packaging`
 
@@ -182,7 +183,19 @@ def made_of(target: Target) -> tuple[int, int] | None:
 
 def find_python(uv: str, flags: Sequence[str], environ: Mapping[str, str], cwd: str) -> str:
     """Ask uv which interpreter it would take; `flags` of `uv python find`. Raises `ToolStops` with uv's words."""
-    command = [uv, "python", "find", "--offline", "--no-cache", "--no-python-downloads", "--color=never", *flags]
+    return _answered([uv, "python", "find", *_ASIDE, *flags], environ, cwd)
+
+
+def project_python(uv: str, flags: Sequence[str], environ: Mapping[str, str], cwd: str) -> str:
+    """Let uv take the environment of the project, or make it where it has to, and say its interpreter.
+
+    Nothing is installed into it, and nothing of it is run. `flags` of `uv run`. Raises `ToolStops` with uv's words.
+    """
+    said = ["python", "-I", "-S", "-c", "import sys; print(sys.executable)"]
+    return _answered([uv, "run", "--no-sync", "--no-env-file", *_ASIDE, *flags, *said], environ, cwd)
+
+
+def _answered(command: Sequence[str], environ: Mapping[str, str], cwd: str) -> str:
     ended = ask(command, environ, cwd)
     found = ended.stdout.decode("utf-8", "surrogateescape").strip()
     if ended.returncode != 0 or not found:

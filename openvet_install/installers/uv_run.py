@@ -18,8 +18,9 @@ from openvet_install.installers.commands import without_login
 from openvet_install.installers.overlay import Overlay
 from openvet_install.installers.passing import GATED, Command, flag_table
 from openvet_install.installers.projects import pyproject, table_of
-from openvet_install.installers.target import find_python, inspect, new_environment
+from openvet_install.installers.target import find_python, inspect, new_environment, project_python
 from openvet_install.installers.tokens import Token, has, last_of
+from openvet_install.installers.uv_around import of_project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -222,6 +223,11 @@ class UvRun:
 
     def _as_it_is(self) -> Target:
         """Return the environment or interpreter that uv would take without installing anything."""
+        if self._in_project() and not self._alone:
+            around = of_project(self._around)
+            chosen = [*uv_sync.steering(self._tokens, around.judged), *around.where]
+            flags = [part for token in chosen for part in token.canonical()]
+            return inspect(project_python(self._uv, flags, around.child, self._cwd), around.child)
         project = [] if self._in_project() else ["--no-project"]
         flags = [*project, *starting.request(self._tokens, self._around)]
         path = find_python(self._uv, flags, self._around.child, self._cwd)

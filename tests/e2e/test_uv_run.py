@@ -1,6 +1,7 @@
 """`uv run`: installed under the gate into what uv itself would use, the program outside of it as plain uv starts it."""
 
 import json
+import shutil
 import signal
 import socket
 import subprocess
@@ -203,6 +204,61 @@ def test_without_a_project_nothing_is_installed(stage):
     plain(stage, "sync")
     found = told(stage.run(*RUN, "--no-sync", "python", "-c", TELL))
     assert found[3] == str(stage.environment)
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [
+        ([], {}),
+        ([], {"UV_PROJECT_ENVIRONMENT": "elsewhere"}),
+        ([], {"VIRTUAL_ENV": "active"}),
+        (["--active"], {"VIRTUAL_ENV": "active"}),
+        (["--no-project"], {"VIRTUAL_ENV": "active"}),
+        (["--isolated"], {}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("there", [False, True])
+def test_a_project_as_it_is(stage, words, variables, there):
+    """Without a sync the program runs in the environment that uv takes, or makes, for the project."""
+    stage.policy()
+    project(stage)
+    shutil.rmtree(stage.environment, ignore_errors=True)
+    plain(stage, "venv", "--offline", "active")
+    seen = []
+    for one in ("plain", "ours"):
+        if there:
+            for place in (".venv", variables.get("UV_PROJECT_ENVIRONMENT", ".venv")):
+                plain(stage, "venv", "--offline", "--allow-existing", place)
+        stage.variables |= variables
+        command = [*words, "--no-sync", "python", "-c", "import sys; print(sys.prefix)"]
+        if one == "plain":
+            ended = plain(stage, "run", "--offline", *command)
+            assert ended.returncode == 0, ended
+            prefix = ended.stdout
+        else:
+            ended = stage.run(*RUN, *command)
+            assert ended.code == 0, ended.err
+            prefix = ended.out
+        made = sorted(path.parent.name for path in stage.project.glob("*/pyvenv.cfg"))
+        seen.append((prefix if "--isolated" not in words else "", made))
+        for name in (".venv", "elsewhere"):
+            shutil.rmtree(stage.project / name, ignore_errors=True)
+    assert seen[0] == seen[1]
+
+
+def test_a_project_as_it_is_in_what_is_no_environment(stage):
+    stage.policy()
+    project(stage)
+    shutil.rmtree(stage.environment, ignore_errors=True)
+    stage.environment.write_text("")
+    ended = stage.run(*RUN, "--no-sync", "python", "-c", "print(1)")
+    plainly = plain(stage, "run", "--offline", "--no-sync", "python", "-c", "print(1)")
+    assert (ended.code, ended.out, ended.err.splitlines()[-1]) == (
+        plainly.returncode,
+        "",
+        plainly.stderr.splitlines()[-1],
+    )
 
 
 def test_a_project_that_must_resolve_first(stage):
