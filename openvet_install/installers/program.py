@@ -1,7 +1,7 @@
 """The user's program outside of the gate: its command, and the variables that uv itself would give it (threat T19)."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH112, PTH113, PTH118, PTH119, PTH122
+# ruff: noqa: PTH113, PTH118, PTH119, PTH120, PTH122
 
 from __future__ import annotations
 
@@ -68,12 +68,23 @@ def words_of(asked: Sequence[str], kind: str, target: Target, *, cwd: str, stdin
         return (python, "-m", first, *rest)
     if first.lower() == "python" and not kind:
         return (python, *rest)
-    if not kind and os.path.isdir(place) and os.path.isfile(os.path.join(place, "__main__.py")):
+    if not kind and _is_folder(place):
         entry = str(target.scripts / first)
         return (entry, *rest) if os.access(entry, os.X_OK) and os.path.isfile(entry) else (python, first, *rest)
-    if kind or is_script(place) or (os.path.isfile(place) and _is_zipapp(place)):
+    if kind or is_script(place) or _is_zipapp(place):
         return (python, first, *rest)
     return (first, *rest)
+
+
+def folder_of(asked: Sequence[str], kind: str, cwd: str) -> str:
+    """Return the folder from which on uv looks for the project of the words; empty where that is the working folder.
+
+    That of a script, of a folder of Python or of an archive of it; `kind` is that of `words_of`.
+    """
+    first = asked[0]
+    place = os.path.join(cwd, first)
+    python = kind or (first.lower() != "python" and (is_script(place) or _is_folder(place) or _is_zipapp(place)))
+    return os.path.dirname(first.rstrip("/")) if python and first != "-" and kind != "--module" else ""
 
 
 def is_script(path: str) -> bool:
@@ -81,7 +92,13 @@ def is_script(path: str) -> bool:
     return os.path.splitext(path)[1].lower() in (".py", ".pyc", ".pyw") and os.path.isfile(path)
 
 
+def _is_folder(path: str) -> bool:
+    return os.path.isfile(os.path.join(path, "__main__.py"))
+
+
 def _is_zipapp(path: str) -> bool:
+    if not os.path.isfile(path):
+        return False
     try:
         with zipfile.ZipFile(path) as archive:
             return not archive.getinfo("__main__.py").is_dir()

@@ -105,7 +105,7 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
     """
     check_names(values_of(tokens, "--upgrade-package"))
     found = sort_environment("uv", environ)
-    cwd = _working_folder(tokens, found.judged, cwd)
+    cwd = working_folder(tokens, found.judged, cwd)
     named = _typed_indexes(tokens)
     where = _configuration(tokens, found.judged, words)
     config_file = last_of(where, "--config-file")
@@ -140,7 +140,8 @@ def of_project(around: Around) -> Around:
     return replace(around, child={**around.child, "UV_PROJECT_ENVIRONMENT": named}) if named else around
 
 
-def _working_folder(tokens: Sequence[Token], judged: Mapping[str, str], cwd: str) -> str:
+def working_folder(tokens: Sequence[Token], judged: Mapping[str, str], cwd: str) -> str:
+    """Return the folder that uv goes to, without links. Raises `UsageError` if there is none."""
     if last_of(tokens, "--directory") == "":
         raise UsageError("`--directory` needs a folder")
     # as uv goes there: the system follows links before `..`

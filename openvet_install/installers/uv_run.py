@@ -20,7 +20,7 @@ from openvet_install.installers.passing import GATED, Command, flag_table
 from openvet_install.installers.projects import pyproject, table_of
 from openvet_install.installers.target import find_python, inspect, new_environment, project_python
 from openvet_install.installers.tokens import Token, has, last_of
-from openvet_install.installers.uv_around import of_project
+from openvet_install.installers.uv_around import of_project, working_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -62,8 +62,9 @@ class UvRun:
         self._typed = tuple(map(without_login, argv))
         self._tokens, self._words = starting.options_and_words(command, environ)
         self._environ, self._from, self._fetch, self._room = environ, cwd, fetch, room
-        self._around = starting.look_around_in(room, self._tokens, environ, cwd, command.words)
         self._kind = next((name for name in _KINDS if has(self._tokens, name)), "").replace("gui-", "")
+        self._tokens += self._place_of_script()
+        self._around = starting.look_around_in(room, self._tokens, environ, cwd, command.words)
         self._depth = _recursion(self._tokens, started)
         self._check_words()
         self._stdin = sys.stdin.buffer.read() if self._words[0] == "-" else b""
@@ -171,6 +172,19 @@ class UvRun:
             program.refuse_installers(("python", "-m", *self._words), "uv run")
         elif not self._kind:
             program.refuse_installers(self._words, "uv run")
+
+    def _place_of_script(self) -> list[Token]:
+        """Return the option that names the folder of a script, from which on uv looks for its project."""
+        if not self._words or has(self._tokens, "--project") or self._environ.get("UV_PROJECT"):
+            return []
+        cwd = working_folder(self._tokens, self._environ, self._from)
+        folder = program.folder_of(self._words, self._kind, cwd)
+        place = Path(cwd, folder)
+        # uv leaves `..` where it is, so on its way up from there it comes by the working folder, too
+        found = next((one for one in (place, *place.parents) if (one / "pyproject.toml").is_file()), None)
+        if not folder or found == Path(cwd):
+            return []
+        return [Token(flag_table("uv", ("run",))["--project"], self._words[0], folder)]
 
     def _read_script(self) -> scripts.Script | None:
         first = self._words[0]

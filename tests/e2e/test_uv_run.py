@@ -5,6 +5,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import zipfile
 
 import pytest
 
@@ -204,6 +205,62 @@ def test_without_a_project_nothing_is_installed(stage):
     plain(stage, "sync")
     found = told(stage.run(*RUN, "--no-sync", "python", "-c", TELL))
     assert found[3] == str(stage.environment)
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [
+        (["other/job.py"], {}),
+        (["other/below/job.py"], {}),
+        (["other/app"], {}),
+        (["other/app/"], {}),
+        (["other/app.pyz"], {}),
+        (["--script", "other/extensionless"], {}),
+        (["--gui-script", "other/extensionless"], {}),
+        (["--directory", "other", "../job.py"], {}),
+        (["--no-sync", "other/job.py"], {}),
+        (["--no-project", "other/job.py"], {}),
+        (["--project", ".", "other/job.py"], {}),
+        (["other/job.py"], {"UV_PROJECT": "."}),
+        (["job.py"], {"UV_WORKING_DIR": "other"}),
+        (["../job.py"], {"UV_WORKING_DIR": "other"}),
+        (["python", "other/job.py"], {}),
+        (["link.py"], {}),
+        (["../outside.py"], {}),
+        (["--with", "good", "other/job.py"], {}),
+        (["other/own.py"], {}),
+    ],
+    ids=str,
+)
+def test_a_script_belongs_to_the_project_around_it(stage, words, variables):
+    code = "import sys; from importlib.metadata import distributions as d\n"
+    code += "print(sys.prefix, sorted(f'{one.name} {one.version}' for one in d()))\n"
+    for name in ("good", "inner", "outer", "own"):
+        stage.wheel(name, "1.0", YES)
+    other = stage.project / "other"
+    (other / "below").mkdir(parents=True)
+    (other / "app").mkdir()
+    (other / "pyproject.toml").write_text(f'{HEAD.replace("mine", "other")}dependencies = ["inner"]\n')
+    project(stage, "outer")
+    for place in ("job.py", "../outside.py", "other/job.py", "other/below/job.py", "other/app/__main__.py"):
+        (stage.project / place).write_text(code)
+    (other / "extensionless").write_text(code)
+    (other / "own.py").write_text(f'# /// script\n# dependencies = ["own"]\n# ///\n{code}')
+    with zipfile.ZipFile(other / "app.pyz", "w") as archive:
+        archive.writestr("__main__.py", code)
+    (stage.project / "link.py").symlink_to("other/job.py")
+    stage.policy()
+    stage.variables |= variables
+    plainly = plain(stage, "run", "-q", *words)
+    assert plainly.returncode == 0, plainly.stderr
+    made = sorted(str(path.parent) for path in stage.project.rglob("pyvenv.cfg"))
+    for path in made:
+        shutil.rmtree(path)
+    ended = stage.run(*RUN, *words)
+    assert ended.code == 0, ended.err
+    own = any(word in ("--with", "other/own.py") for word in words)  # in an environment of that run
+    assert [ended.out.split(" ", 1)[own:]] == [plainly.stdout.split(" ", 1)[own:]]
+    assert sorted(str(path.parent) for path in stage.project.rglob("pyvenv.cfg")) == made
 
 
 @pytest.mark.parametrize(
