@@ -43,7 +43,6 @@ from openvet_install.installers import receipts
 from openvet_install.installers.commands import (
     private_folder,
     projects_of,
-    typed_addresses,
 )
 from openvet_install.installers.installed import Places, Snapshot, snapshot
 from openvet_install.installers.looker import Looker
@@ -252,7 +251,7 @@ def _behind_the_gate(
         made_of_before=made_of_before,
         kept=kept,
         fits=fits,
-        typed=typed_addresses(plan, folder),
+        folder=folder,
         state=folders.state,
     )
     result.strays += output.strays(keeper, filter(None, map(name_of, projects_of(plan.argv))))
@@ -313,11 +312,13 @@ def _look(
     made_of_before: tuple[int, int] | None,
     kept: Kept,
     fits: Fit,
-    typed: Mapping[str, str],
+    folder: Path,
     state: Path,
 ) -> Changes:
     """Compare the target with what was released, and take out of it what does not belong."""
-    from openvet_install.gate.after import changes, half_installed, made_anew, told_of  # noqa: PLC0415 - not before the tool starts
+    # not before the tool starts
+    from openvet_install.gate.after import changes, half_installed, made_anew, told_of  # noqa: PLC0415
+    from openvet_install.installers.direct import typed_addresses  # noqa: PLC0415
 
     after = snapshot(before.places)
     if plan.remade and not before.same_environment(after):
@@ -331,7 +332,7 @@ def _look(
         compiled=_compiles(plan),
         fits=fits,
         chooses=_chooses(plan),
-        typed=typed,
+        typed=typed_addresses(plan, folder),
         projects=projects_of(plan.argv),
         content=content,
     )

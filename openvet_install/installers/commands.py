@@ -395,16 +395,6 @@ def has_archives(plan: Plan) -> bool:
     return named or bool(folders_in(plan.argv))
 
 
-def typed_addresses(plan: Plan, folder: Path) -> dict[str, str]:
-    """Return the addresses that the tool got for what was named, each with the one that the person meant."""
-    found = {one.url: one.url for one in projects_of(plan.argv)}
-    for one in plan.requested:
-        if one.source is not None:
-            url = without_login(one.source.address(folder).partition("#")[0])
-            found[url] = url if one.source.path is None else Path(one.source.path).as_uri()
-    return found
-
-
 def requested_of(inputs: Iterable[Input], *kinds: str) -> tuple[Requested, ...]:
     """Return the requirements of all files of these kinds."""
     return tuple(one for source in inputs if source.kind in kinds for one in source.requested)

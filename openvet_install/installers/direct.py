@@ -8,13 +8,33 @@ import hashlib
 import io
 import json
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote, urlsplit
 
 from openvet_install.installers import disk
-from openvet_install.installers.commands import without_login
+from openvet_install.installers.commands import projects_of, without_login
+
+if TYPE_CHECKING:
+    from openvet_install.installers.commands import Plan
 
 NAME = "direct_url.json"
 MAX_BYTES = 64 * 1024
+_KEPT_BY_UV = "/!$&'()*+,:;=@[]^|"
+"""What uv does not quote in the path of an archive, beside letters, digits and `-._~`."""
+
+
+def typed_addresses(plan: Plan, folder: Path) -> dict[str, str]:
+    """Return the addresses that the tool got for what was named, each as it would write what the person meant."""
+    found = {one.url: one.url for one in projects_of(plan.argv)}
+    for one in plan.requested:
+        if one.source is not None:
+            url = without_login(one.source.address(folder).partition("#")[0])
+            path = one.source.path
+            if path is None:
+                found[url] = url
+            else:
+                found[url] = f"file://{quote(path, _KEPT_BY_UV)}" if plan.tool == "uv" else Path(path).as_uri()
+    return found
 
 
 def url_of(info: str) -> str | None:

@@ -88,6 +88,18 @@ def test_an_approved_archive_is_installed(stage, tool, form, sdist):
 
 
 @BOTH
+def test_an_address_is_written_as_the_tool_would(stage, tool):
+    path = local(stage, "good", "1.0+cpu", YES, folder="a+b (c)@d[e]~f,g=h&i'j!k%l^m|n{o}$p*é")
+    stage.policy()
+    written = []
+    for run in (lambda: plain(stage, tool, str(path)), lambda: stage.run(*tool, "--force-reinstall", str(path)).code):
+        assert run() == 0
+        (place,) = site(stage).glob("good-*.dist-info")
+        written.append(json.loads((place / "direct_url.json").read_text())["url"])
+    assert written[0] == written[1]
+
+
+@BOTH
 def test_a_file_may_name_archives_and_folders(stage, tool):
     path = local(stage, "good", "1.0", YES)
     local(stage, "other", "1.0", YES, folder="links")
