@@ -18,7 +18,7 @@ from openvet_install.errors import ConfigError
 from openvet_install.gate import adopt, judge
 from openvet_install.gate.together import together
 from openvet_install.report import text
-from openvet_install.report.terminal import Terminal, plain
+from openvet_install.report.terminal import Terminal, number_of, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ def baseline(options: WrapperOptions, *, owner: str | None, until: str | None, g
     terminal = Terminal.of(sys.stdout, os.environ)
     terminal.line(_wrote(after, policy.baseline))
     if waiting := len(silent) - len(after):
-        terminal.line(f"{_count(waiting, 'release')} not in it: a baseline only shrinks, unless --grow")
+        terminal.line(f"{number_of(waiting, 'release')} not in it: a baseline only shrinks, unless --grow")
     _refused(terminal, found)
     return _ended(options, python, len(after) - len(left))
 
@@ -66,7 +66,7 @@ def _news(left: Sequence[Known], silent: Sequence[object]) -> bool:
 
 def _wrote(after: Sequence[Known], before: Sequence[Known]) -> str:
     files = sum(len(one.hashes) for one in after)
-    line = f"wrote {BASELINE_TOML}: {_count(len(after), 'release')}, {_count(files, 'file')}"
+    line = f"wrote {BASELINE_TOML}: {number_of(len(after), 'release')}, {number_of(files, 'file')}"
     if not after:
         return line
     ends = sorted(one.until for one in after)
@@ -141,7 +141,3 @@ def _project(options: WrapperOptions) -> tuple[Setting, PolicyFile]:
     if policy is None:
         raise ConfigError("no policy of a project here", hint="openvet-install init --log URL")
     return chosen, policy
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

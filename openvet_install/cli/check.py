@@ -22,6 +22,7 @@ from openvet_install.installers.locks import kind_of
 from openvet_install.installers.target import inspect
 from openvet_install.openvet.language import Tri
 from openvet_install.report import text
+from openvet_install.report.evidence import evidence
 from openvet_install.report.terminal import Terminal, day_of, plain
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def _below(judged: Judged, policies: Mapping[str, Policy], asked: list[str]) -> 
     """Return the tree of a no or of what is broken; the silent rest is one line each."""
     if judged.decision.reason.klass is ReasonClass.SILENCE or judged.place is None:
         return []
-    return text.evidence(judged.decision, dict(policies), asked)
+    return evidence(judged.decision, dict(policies), asked)
 
 
 def _row(judged: Judged) -> list[str]:

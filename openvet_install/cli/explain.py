@@ -30,6 +30,7 @@ from openvet_install.gate.state import usable_folders
 from openvet_install.installers import pip
 from openvet_install.openvet.subject import PYPI, Coordinate, Subject, SubjectError
 from openvet_install.report import findings, origin, text
+from openvet_install.report.evidence import whole_evidence
 from openvet_install.report.terminal import Terminal, plain
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _tree(terminal: Terminal, decision: Decision, known: _Known) -> None:
     evidence = knowledge.evidence(file)
     each = [one for _scope, one in known.deciding.by_policy(file)]
     policies = {one.scope: one.policy for one in chosen.policies}
-    for line in text.whole_evidence(decision, each, policies, knowledge.log_names):
+    for line in whole_evidence(decision, each, policies, knowledge.log_names):
         terminal.line(line)
     for line in origin.lines(decision):
         terminal.line(line)

@@ -43,6 +43,11 @@ def day_of(seconds: int) -> str:
     return datetime.fromtimestamp(min(seconds, _LAST_SECOND), timezone.utc).date().isoformat()
 
 
+def number_of(count: int, noun: str) -> str:
+    """Write a number of things: `1 package`, `3 packages`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 class Terminal(NamedTuple):
     """A stream and what it can show."""
 

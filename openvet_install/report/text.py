@@ -10,25 +10,20 @@ from packaging.version import Version
 
 from openvet_install.decide import Action, Reason, ReasonClass
 from openvet_install.gate.model import Outcome
-from openvet_install.openvet.language import claims_of
-from openvet_install.openvet.verdict import Status
 from openvet_install.report import hints
-from openvet_install.report.origin import PROVENANCE
-from openvet_install.report.terminal import day_of, plain
+from openvet_install.report.evidence import evidence
+from openvet_install.report.terminal import number_of, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from openvet_install.decide import Decision, RequirementResult, Same
+    from openvet_install.decide import Decision
     from openvet_install.errors import InstallError
     from openvet_install.gate.model import Judged, Run, Trouble
-    from openvet_install.openvet.verdict import Audit, Policy
+    from openvet_install.openvet.verdict import Policy
     from openvet_install.report.hints import Hint
     from openvet_install.report.terminal import Terminal
 
-SIGNS = {"true": "✓", "false": "✘", "unknown": "?"}
-STATUS_SIGNS = {Status.PASS: "✓", Status.CONTRADICTED: "✘", Status.NOT_ASSERTED: "?"}
-STATUS_WORDS = {Status.PASS: "pass", Status.CONTRADICTED: "contradicted", Status.NOT_ASSERTED: "not asserted"}
 MAX_LISTED = 8
 MAX_SAID = 1000  # characters of an error
 
@@ -93,97 +88,6 @@ def route_of(judged: Judged) -> str:
     return plain(" → ".join([*names, steps[-1].partition(": ")[2]]), 300)
 
 
-def evidence(decision: Decision, policies: dict[str, Policy], asked: Sequence[str] = ()) -> list[str]:
-    """Return OpenVet's tree below a file, one line an entry; with several policies also which of them says so."""
-    whose = f"; by the {decision.scope}'s policy" if len(policies) > 1 and decision.scope else ""
-    if decision.reason in PROVENANCE:
-        return [f"└─ provenance: ✘ {plain(decision.detail or '', MAX_SAID)}{whose}"]
-    if not decision.requirements or not any(one.audits for one in decision.requirements):
-        told = [decision.detail] if decision.detail else []
-        if decision.reason.klass is ReasonClass.SILENCE and decision.reason is Reason.UNAUDITED and not told:
-            told = [f"no matching audit    asked {', '.join(asked)}" if asked else "no matching audit"]
-        return [f"└─ {plain(line, 300)}{whose}" for line in told]
-    shown = [one for one in decision.requirements if one.status is not Status.PASS] or list(decision.requirements)
-    lines = []
-    for number, one in enumerate(shown):
-        last = number == len(shown) - 1 and not decision.detail
-        first, *rest = _requirement_lines(one, policies.get(decision.scope), decision.same)
-        lines += _branch([first + whose, *rest], last=last)
-    if decision.detail:
-        lines += _branch([plain(decision.detail, 300)], last=True)
-    return lines
-
-
-def whole_evidence(
-    decision: Decision, each: Sequence[Decision], policies: dict[str, Policy], asked: Sequence[str] = ()
-) -> list[str]:
-    """Return every requirement of `each` policy with every audit and its signers; branches of a tree that goes on.
-
-    What policies agree on stands there once, with the audits of all their logs.
-    """
-    if not any(result.audits for one in each for result in one.requirements):
-        nothing = [] if decision.reason in PROVENANCE else evidence(decision, policies, asked)
-        return [f"├─ {line[3:]}" for line in nothing]
-    told: dict[tuple[str, Status], tuple[RequirementResult, list[str]]] = {}
-    for one in each:
-        for result in one.requirements:
-            before, scopes = told.get((result.name, result.status), (result, []))
-            audits = {audit.hash: (audit, value) for audit, value in (*before.audits, *result.audits)}
-            merged = before._replace(audits=tuple(sorted(audits.values(), key=lambda pair: pair[0].log)))
-            told[result.name, result.status] = merged, [*scopes, one.scope]
-    lines: list[str] = []
-    for (name, _status), (result, scopes) in told.items():
-        split = sum(other == name for other, _ in told) > 1
-        same = [one for decided in each for one in decided.same]
-        first, *rest = _requirement_lines(result, policies.get(scopes[0]), same, signed=True)
-        lines += _branch([f"{first}, {', '.join(scopes)}" if split else first, *rest], last=False)
-    detail = decision.detail if decision.reason not in PROVENANCE else None
-    return [*lines, *([f"├─ {plain(detail, 300)}"] if detail else [])]
-
-
-def _requirement_lines(
-    result: RequirementResult, policy: Policy | None, same: Sequence[Same], *, signed: bool = False
-) -> list[str]:
-    lines = [f"{plain(result.name)}: {STATUS_SIGNS[result.status]} {STATUS_WORDS[result.status]}"]
-    for number, (audit, value) in enumerate(result.audits):
-        summary = f', "{plain(audit.summary)}"' if audit.summary else ""
-        named = f"audit {audit.hash[:12]}, {day_of(audit.created_at)}{summary}"
-        told = [f"from {plain(audit.log)}: {SIGNS[value.value]} {value.value}    {named}"]
-        if signed and audit.approves:
-            told[0] += f", by {', '.join(audit.signers)} (auditor)"
-        if not audit.approves:
-            told[0] += f", signed by {', '.join(audit.signers)}: no auditor"
-        claims = _claims(result.name, audit.log, policy)
-        said = [f"{plain(name)} → {str(audit.claims[name]).lower()}" for name in claims if name in audit.claims]
-        said += _carried(audit, same)
-        for position, line in enumerate(said):
-            told += _branch([line], last=position == len(said) - 1)
-        lines += _branch(told, last=number == len(result.audits) - 1)
-    return lines
-
-
-def _carried(audit: Audit, same: Sequence[Same]) -> list[str]:
-    """Say from which file an audit is carried, if it is of another one."""
-    equal = {one.subject: one.members for one in same}
-    if audit.subject not in equal:
-        return []
-    digest = (audit.subject.sha256 or "")[:12]
-    counted = _count(equal[audit.subject], "member")
-    return [f"carried from {plain(str(audit.subject.coordinate), 1000)}#sha256:{digest}…, {counted} equal"]
-
-
-def _claims(requirement: str, log: str, policy: Policy | None) -> list[str]:
-    if policy is None or requirement not in policy.requirements:
-        return []
-    renamed = policy.aliases.get(log, {})
-    return [renamed.get(name, name) for name in claims_of(policy.requirements[requirement].condition)]
-
-
-def _branch(lines: list[str], *, last: bool) -> list[str]:
-    first, rest = ("└─ ", "   ") if last else ("├─ ", "│  ")
-    return [(first if number == 0 else rest) + line for number, line in enumerate(lines)]
-
-
 def size(count: int) -> str:
     """Write a number of bytes for people: `4 kB`."""
     for unit, factor in (("MB", 1_000_000), ("kB", 1_000)):
@@ -204,7 +108,7 @@ def _state(run: Run) -> str:
     names = ", ".join(plain(name) for name in run.installed)
     before = f"{kept} unchanged, " if kept else ""
     count, sent = len(run.installed), len({one.decision.file.name for one in run.files})
-    told = f"{count} of {sent} packages" if sent > count else _count(count, "package")
+    told = f"{count} of {sent} packages" if sent > count else number_of(count, "package")
     approved = {one.decision.file.name for one in run.files if one.decision.action is Action.ALLOW}
     how = "installed, approved" if approved.issuperset(run.installed) else "installed"
     return f"{before}{told} {_was(count)} {how}: {names}"
@@ -216,10 +120,6 @@ def _place(run: Run) -> str:
 
 def _was(count: int) -> str:
     return "was" if count == 1 else "were"
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def stopped(terminal: Terminal, outcome: Outcome, troubles: Sequence[Trouble], state: str) -> None:
@@ -297,7 +197,7 @@ def _blocked_lock(terminal: Terminal, run: Run, policies: dict[str, Policy], too
     unchanged = ", ".join([*map(plain, run.kept), _place(run)])
     terminal.line(
         f"openvet: blocked before {tool} started, {unchanged} unchanged; "
-        f"{len(names)} of {_count(max(run.locked, len(names)), 'package')} in {run.lock} not approved"
+        f"{len(names)} of {number_of(max(run.locked, len(names)), 'package')} in {run.lock} not approved"
     )
     asked = sorted({log.name for log in run.logs})
     told: list[Hint] = []
@@ -322,7 +222,7 @@ def _because(run: Run, tool: str) -> str:
     names = run.stopping
     releases = _in_the_way(run)
     if run.unfit and run.lock is not None:
-        return f"{len(names)} of {_count(max(run.locked, len(names)), 'package')} in the new {run.lock} not approved"
+        return f"{len(names)} of {number_of(max(run.locked, len(names)), 'package')} in the new {run.lock} not approved"
     if run.mode != "block" and any(one.decision.reason.klass is ReasonClass.NO for one in releases):
         return f'mode = "{run.mode}" does not forgive a no'
     if any(one.decision.reason is Reason.TOO_OLD for one in releases):
@@ -348,7 +248,7 @@ def _package(
     if not releases:
         return []
     ordered = _newest_first(releases)
-    grave = [one for one in ordered[1:] if one.decision.reason.klass in (ReasonClass.NO, ReasonClass.BROKEN)]
+    grave = [one for one in ordered[1:] if _says_something_of_its_own(one)][: MAX_LISTED - 1]
     told = [ordered[0], *grave]
     rest = [one for one in ordered[1:] if one not in grave]
     rows = [[f"✘ {subject_of(one.decision)}", one.decision.reason.code, route_of(one)] for one in told]
@@ -358,8 +258,13 @@ def _package(
         below[0][-1] += f"; newest approved {newest}"
     terminal.rows(rows, below)
     if rest:
-        terminal.line(f"{_count(len(rest), 'older release')} {'fits' if len(rest) == 1 else 'fit'}: {_rest(rest)}")
+        terminal.line(f"{number_of(len(rest), 'older release')} {'fits' if len(rest) == 1 else 'fit'}: {_rest(rest)}")
     return told
+
+
+def _says_something_of_its_own(one: Judged) -> bool:
+    reason = one.decision.reason
+    return reason.klass in (ReasonClass.NO, ReasonClass.BROKEN) and reason is not Reason.NO_REQUIREMENTS
 
 
 def _newest_first(releases: Sequence[Judged]) -> list[Judged]:
@@ -392,7 +297,7 @@ def _warned(terminal: Terminal, run: Run) -> None:
     place = next((one.mode_place for one in run.policies if one.mode == mode and one.mode_place), None)
     said = f'mode = "{mode}"' + (f", {place}" if place else "")
     terminal.line(
-        f"openvet: warned, {len(silent)} of {_count(total, 'package')} "
+        f"openvet: warned, {len(silent)} of {number_of(total, 'package')} "
         f"{'is' if len(silent) == 1 else 'are'} not approved ({said}){_counted(run)}"
     )
     terminal.rows([[f"! {subject_of(one.decision)}", one.decision.reason.code, route_of(one)] for one in silent])
@@ -415,7 +320,7 @@ def _held_back(terminal: Terminal, run: Run) -> None:
         return
     clauses = []
     for one in run.held_back:
-        age = "" if one.days is None else f", {_count(one.days, 'day')} old"
+        age = "" if one.days is None else f", {number_of(one.days, 'day')} old"
         clauses.append(f"newest {one.newest} is {one.reason}{age}")
     if len(clauses) == 1:
         held = run.held_back[0]

@@ -8,6 +8,7 @@ from openvet_install.decide import Action, Decision, Reason, decide
 from openvet_install.errors import ConfigError, FaultsError
 from openvet_install.gate.model import HeldBack, Judged, LogSeen, Outcome, PolicySeen, Run, Stray, ToolSeen
 from openvet_install.report import text
+from openvet_install.report.evidence import evidence
 from openvet_install.report.terminal import Terminal, plain
 from tests.support.evidence import NOW, a_file, an_audit, both, rules
 
@@ -61,6 +62,28 @@ def test_a_contradiction_is_told_with_its_tree():
         "3 older releases fit: 1.3.2, 1.3.1, 1.3.0 unaudited\n"
         "hint: openvet-install explain acme-yaml==1.4.0\n"
     )
+
+
+def test_what_a_policy_says_of_all_files_is_told_once():
+    withheld = [
+        Judged(decision=decide(a_file("acme", version), both(), [rules("")], NOW), route=("command line",))
+        for version in ("1.2", "1.1", "1.0")
+    ]
+    assert {one.decision.reason for one in withheld} == {Reason.NO_REQUIREMENTS}
+    run = a_run(Outcome.BLOCKED, exit_code=77, withheld=withheld, stopping=("acme",))
+    assert printed(run).splitlines()[1:4] == [
+        "✘ pypi:acme@1.2?py3-none-any    no-requirements    command line",
+        "└─ no requirement applies to it",
+        "2 older releases fit: 1.1, 1.0 no-requirements",
+    ]
+
+
+def test_many_releases_with_a_no_are_counted():
+    files = [a_file("acme", f"1.{number}") for number in range(30, 0, -1)]
+    withheld = [judged(file, an_audit(file, {"is-benign": False})) for file in files]
+    lines = printed(a_run(Outcome.BLOCKED, exit_code=77, withheld=withheld, stopping=("acme",))).splitlines()
+    assert sum(line.startswith("✘ ") for line in lines) == 8
+    assert "22 older releases fit: 22 contradicted" in lines
 
 
 def test_an_unaudited_dependency_is_told_with_its_route():
@@ -207,9 +230,7 @@ def test_with_several_policies_the_one_that_says_so_is_named():
     file = a_file("acme-yaml", "1.4.0")
     both_policies = {"user": rules().policy, "project": rules().policy}
     silent = decide(file, {}, [rules(scope="user")], NOW)
-    assert text.evidence(silent, both_policies, ["alice"]) == [
-        "└─ no matching audit    asked alice; by the user's policy"
-    ]
+    assert evidence(silent, both_policies, ["alice"]) == ["└─ no matching audit    asked alice; by the user's policy"]
     no = decide(file, both(an_audit(file, {"is-benign": False})), [rules()], NOW)
-    assert text.evidence(no, both_policies)[0] == "└─ benign: ✘ contradicted; by the project's policy"
-    assert text.evidence(no, {"project": rules().policy})[0] == "└─ benign: ✘ contradicted"
+    assert evidence(no, both_policies)[0] == "└─ benign: ✘ contradicted; by the project's policy"
+    assert evidence(no, {"project": rules().policy})[0] == "└─ benign: ✘ contradicted"
