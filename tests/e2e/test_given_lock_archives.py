@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.support.stage import PROGRAMS, YES, make_environment
+from tests.support.stage import NO, PROGRAMS, WARN, YES, make_environment
 from tests.support.wheels import make_sdist, make_wheel, sdist_name, wheel_name
 
 PIP = ("openvet-pip", "install", "-q", "-r")
@@ -135,3 +135,20 @@ def test_groups_and_extras_are_those_of_the_lock(stage):
         64,
         "error: `--group pyproject.toml:dev`: beside a lock groups are those of the lock",
     )
+
+
+@pytest.mark.parametrize("words", [PIP, UV, SYNC], ids=" ".join)
+def test_in_warn_mode_silence_passes_and_a_no_does_not(stage, words):
+    stage.policy(WARN)
+    for name, code in (("silent", 0), ("bad", 77)):
+        path = wheel_name(name, "1.0")
+        (stage.project / "locks" / path).write_bytes(make_wheel(name, "1.0"))
+        sha256 = digest(stage, path)
+        if code:
+            stage.log.publish(name, "1.0", variant="py3-none-any", sha256=sha256, claims=NO)
+        archive = f'path = "{path}"\nhashes = {{ sha256 = "{sha256}" }}\n'
+        write(stage, f'name = "{name}"\nversion = "1.0"\n[packages.archive]\n{archive}')
+        ended = stage.run(*words, "locks/pylock.toml")
+        assert (ended.code, name in stage.installed) == (code, not code), ended.err
+        assert f"{'✘' if code else '!'} pypi:{name}@1.0?py3-none-any" in ended.err
+        shutil.rmtree(stage.folder / "state")
