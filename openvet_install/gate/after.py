@@ -138,7 +138,7 @@ def told_of(strays: Sequence[Stray], halves: Sequence[Stray], away: Path) -> lis
 def _moved(before: Snapshot, after: Snapshot) -> tuple[dict[str, str], int]:
     """Name every distribution of whose `.dist-info` anything moved."""
     moved = [info for _root, info in _infos(before, after)]
-    return dict(map(disk.identity, moved)), sum(1 for _ in after.infos()) - len(moved)
+    return dict(map(after.identity, moved)), sum(1 for _ in after.infos()) - len(moved)
 
 
 def _infos(before: Snapshot, after: Snapshot) -> Iterator[tuple[str, str]]:
@@ -170,7 +170,7 @@ def _local(before: Snapshot, after: Snapshot, projects: Sequence[Project]) -> di
     """Name the distributions that were installed from folders: one of each, with the name that the project has."""
     found: dict[str, list[str]] = {}
     for _root, info in _infos(before, after) if projects else ():
-        found.setdefault(direct.url_of(info) or "", []).append(disk.identity(info)[0])
+        found.setdefault(direct.url_of(info) or "", []).append(after.identity(info)[0])
     own = {}
     for project in projects:
         names = found.get(project.url, [])
@@ -188,7 +188,7 @@ def _direct(before: Snapshot, after: Snapshot, typed: Mapping[str, str]) -> Iter
         url = direct.url_of(info)
         meant = typed.get(url or "")
         if meant is None:
-            name, version = disk.identity(info)
+            name, version = after.identity(info)
             text = f"`{name}` {version} did not come from an index: something that was built asked for a file elsewhere"
             yield Stray(name=name, version=version or None, path=info, reason="unexpected-file", text=text)
         elif meant != url:
@@ -199,7 +199,7 @@ def foreign(before: Snapshot, after: Snapshot, built: set[tuple[str, str]]) -> I
     """Hold wheels that were built to the places that no wheel may write to; released ones were looked at before."""
     scripts = after.places.command_folder + "/"
     for root, info in _infos(before, after) if built else ():
-        name, version = disk.identity(info)
+        name, version = after.identity(info)
         if (name, version) not in built:
             continue
         for row in disk.rows(root, info, after.places.beside) or ():

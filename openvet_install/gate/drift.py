@@ -80,7 +80,7 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
         except LogStopsError as error:
             return stopped(result, error)
         result.logs, result.warnings = knowledge.logs, [*result.warnings, *knowledge.warnings]
-        infos = {disk.identity(info): info for _root, info in after.infos()}
+        infos = {after.identity(info): info for _root, info in after.infos()}
         local = _ours(infos, chosen)
         result.skipped = len(local)
         fits, browser = Fit.of(target), stack.enter_context(browsing(plan, chosen.watch))

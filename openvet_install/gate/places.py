@@ -21,7 +21,7 @@ from openvet_install.gateway.blobs import private_folder
 from openvet_install.installers import disk
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from openvet_install.gate.setting import Watch
@@ -36,19 +36,19 @@ _DAY_SECONDS = 86_400
 class UvCache:
     """uv's private cache of one run, to be entered and closed.
 
-    The same folder comes back as long as the `parts` (policies, heads, tool) are the same and every file in it is as
+    The same folder comes back as long as `parts` (policies, tool) and `heads` are the same and every file in it is as
     `seal` left it: the kernel's change times and inode numbers cannot be restored with a copy, and not be set. Else,
     and while another run has it, the run starts with an empty one.
     """
 
-    def __init__(self, folder: Path, parts: Iterable[str], spare: Path, looker: Looker) -> None:
+    def __init__(self, folder: Path, parts: Sequence[str], heads: Iterable[str], spare: Path, looker: Looker) -> None:
         """Begin to look at what is there; `folder` holds all, `spare` is a path of this run that may be made."""
         self._looker = looker
         self._found: Callable[[], str] | None = None
         self._left: Callable[[], str] | None = None
         private_folder(folder)
         prune(folder, CACHE_DAYS * _DAY_SECONDS)
-        name = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+        name = f"{_digest(parts)[:16]}{_digest([*parts, *heads])[:32]}"
         self._seal = folder / f"{name}.seal"
         self._lock = lock(folder / f"{name}.lock")
         self.path = spare if self._lock is None else folder / name
@@ -65,12 +65,17 @@ class UvCache:
         if self._lock is None:
             private_folder(self.path)
             return self.path
-        if self._found is not None and _read(self._seal) != self._found():
+        if self._found is not None and not self._is_as_it_was_left(self._found()):
             shutil.rmtree(self.path)
         self._seal.unlink(missing_ok=True)
         private_folder(self.path)
         os.utime(self.path)
         return self.path
+
+    def _is_as_it_was_left(self, found: str) -> bool:
+        """Whether the seal says so; one look may have been at what another run was still changing."""
+        sealed = _read(self._seal)
+        return sealed is not None and (sealed == found or sealed == self._looker.stamps(str(self.path))())
 
     def look(self) -> None:
         """Begin to look at what the tool has left; to be called when it has ended."""
@@ -90,6 +95,16 @@ class UvCache:
         """Let other runs have it."""
         if self._lock is not None:
             self._lock.close()
+
+
+def foresee(folder: Path, parts: Sequence[str], looker: Looker) -> None:
+    """Begin to look at the cache that a run with these `parts` had last: its heads are not known yet."""
+    used = {}
+    for seal in folder.glob(f"{_digest(parts)[:16]}*.seal"):
+        with suppress(OSError):
+            used[seal.with_suffix("").lstat().st_mtime] = seal.with_suffix("")
+    if used:
+        looker.foresee(str(used[max(used)]))
 
 
 @contextmanager
@@ -142,6 +157,10 @@ def lock(path: Path) -> IO[bytes] | None:
             return file
     file.close()
     return None
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _read(path: Path) -> str | None:

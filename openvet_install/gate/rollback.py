@@ -100,7 +100,7 @@ class _Leaving:
             for row in disk.rows(root, info, after.places.beside) or ():
                 self._claims.setdefault(row.path, []).append(info)
             inside = [path for path in after.stamps if path.startswith(f"{info}/")]
-            found = disk.identity(info)
+            found = after.identity(info)
             wrong = found in named or info in about or not about.isdisjoint(inside)
             if wrong and self._changed(f"{info}/METADATA"):
                 self.whole[found] = info

@@ -31,7 +31,7 @@ from openvet_install.gate.opening import (
     tool_seen,
 )
 from openvet_install.gate.outputs import Output
-from openvet_install.gate.places import UvCache, target_of
+from openvet_install.gate.places import UvCache, foresee, target_of
 from openvet_install.gate.projects import check_projects
 from openvet_install.gate.remembered import Archives
 from openvet_install.gate.rollback import Kept, away_folder, keep, roll_back
@@ -104,7 +104,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         upstream = Upstream(outside_of(plan.upstream), watch=watch)
         stack.callback(upstream.close)
         if not idle:
-            threading.Thread(target=upstream.warm, name="openvet-warm", daemon=True).start()
+            _begin(plan, chosen, folders, looker, upstream)
         try:
             knowledge = knowledge_of(chosen, environ, folders, stack)
         except LogStopsError as error:
@@ -149,6 +149,13 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         if plan.words in (("tool", "install"), ("tool", "upgrade")):
             receipts.put_back(plan.target.prefix)
     return result
+
+
+def _begin(plan: Plan, chosen: Setting, folders: Folders, looker: Looker, upstream: Upstream) -> None:
+    """Have that done on the other processor which will be waited for."""
+    if plan.tool == "uv":
+        foresee(folders.cache / "uv", _parts(plan, chosen), looker)
+    threading.Thread(target=upstream.warm, name="openvet-warm", daemon=True).start()
 
 
 def _recovered(plan: Plan, result: Run, journal: Journal, folders: Folders) -> bool:
@@ -204,7 +211,7 @@ def _behind_the_gate(
         cache, pages = None, None
         if plan.tool == "uv":
             cache = beyond.enter_context(
-                closing(UvCache(folders.cache / "uv", _cache_parts(plan, chosen, knowledge), folder / "uv", looker))
+                closing(UvCache(folders.cache / "uv", _parts(plan, chosen), knowledge.heads, folder / "uv", looker))
             )
             pages = pages_for(plan, folders, there=cache.comes_back)
         gateway = stack.enter_context(
@@ -372,12 +379,9 @@ def _load() -> None:
             importlib.import_module(name)
 
 
-def _cache_parts(plan: Plan, chosen: Setting, knowledge: Knowledge) -> list[str]:
-    """Return what uv's private cache is good for: a new one when policies, modes, heads or the tool change (T29)."""
-    parts = [plan.version]
-    parts += [f"{one.scope} {one.sha256} {one.mode}" for one in chosen.seen()]
-    parts += knowledge.heads
-    return parts
+def _parts(plan: Plan, chosen: Setting) -> list[str]:
+    """Return what uv's private cache is good for, with the heads: a new one when any of it changes (T29)."""
+    return [plan.version, *(f"{one.scope} {one.sha256} {one.mode}" for one in chosen.seen())]
 
 
 def _compiles(plan: Plan) -> bool:

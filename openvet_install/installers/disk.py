@@ -6,13 +6,14 @@ import os
 import tempfile
 from base64 import urlsafe_b64decode
 from contextlib import suppress
+from functools import lru_cache
 from stat import S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from openvet_install.installers.look import stamp, walk
+from openvet_install.installers.look import walk
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -126,6 +127,10 @@ class Snapshot(NamedTuple):
             }
             yield from ((root, f"{root}{os.sep}{top}") for top in sorted(found) if top.endswith(".dist-info"))
 
+    def identity(self, info: str) -> tuple[str, str]:
+        """Return (normalised name, normal version) from METADATA; ("", "") for each that cannot be read."""
+        return _identity(info, self.stamps.get(f"{info}{os.sep}METADATA"))
+
 
 class Row(NamedTuple):
     """One line of an installed RECORD: absolute path without `..`, and the digest as it stands."""
@@ -191,11 +196,11 @@ def _stamps(folder: str, *, deep: bool) -> dict[str, Stamp]:
 
 
 def _stamp(s: os.stat_result) -> Stamp:
-    return Stamp._make(stamp(s))
+    return Stamp(s.st_mode, s.st_size, s.st_ctime_ns, s.st_mtime_ns, s.st_ino)
 
 
-def identity(info: str) -> tuple[str, str]:
-    """Return (normalised name, normal version) from METADATA; ("", "") for each that cannot be read."""
+@lru_cache(maxsize=8192)
+def _identity(info: str, _stamp: Stamp | None) -> tuple[str, str]:
     from email.parser import BytesHeaderParser  # noqa: PLC0415 - a slow import, not before the tool starts
 
     raw = read(f"{info}/METADATA", METADATA_BYTES) or b""
@@ -229,7 +234,8 @@ def rows(root: str, info: str, beside: Path | None = None) -> tuple[Row, ...] | 
 
 
 def _absolute(root: str, path: str) -> str:
-    return os.path.normpath(f"{root}/{path}" if not path.startswith("/") else path)
+    whole = f"{root}/{path}" if not path.startswith("/") else path
+    return os.path.normpath(whole) if "/." in whole or "//" in whole or whole.endswith("/") else whole
 
 
 def read(path: str, limit: int) -> bytes | None:

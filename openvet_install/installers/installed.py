@@ -174,7 +174,7 @@ class _Comparison:
         self.content: Mapping[str, str | None] = {}
         for root, info in after.infos():
             claimed = disk.rows(root, info, after.places.beside)
-            one = _Installed(*disk.identity(info), root, info, claimed or (), claimed is not None)
+            one = _Installed(*after.identity(info), root, info, claimed or (), claimed is not None)
             for row in one.rows:
                 self.claims.setdefault(row.path, []).append((one, row))
             if any(folder == info or folder.startswith(info + "/") for folder in moved_infos):

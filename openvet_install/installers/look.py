@@ -1,7 +1,8 @@
 """Looks at files beside our process, so that both processors do: stamps and digests. Started as a script, with `-I -S`.
 
-argv: the descriptor of a unix socket to our process, and its pid; it ends with us. Each line is a question in JSON:
-`["stamps", folder]`, answered by one digest (`stamps_digest`), or `["content", [path, …]]`, by one for each (`sha256`).
+argv: the descriptor of a unix socket to our process, and its pid; it ends with us. A question (`frame`) is a word and
+paths: `stamps` and a folder, answered by one digest (`stamps_digest`), or `content` and files, by one for each
+(`sha256`), with line ends between them, empty for None.
 No process of the same user may write into this one: a run believes what it says (threats T14, T38).
 """
 
@@ -18,6 +19,7 @@ _SIGKILL = 9
 TYPE_CHECKING = False  # that of `typing`, whose import takes as long as a thousand files
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import BufferedReader
 
 
 def walk(folder: str, *, deep: bool) -> Iterator[tuple[str, os.stat_result]]:
@@ -44,8 +46,10 @@ def stamp(s: os.stat_result) -> tuple[int, int, int, int, int]:
 def stamps_digest(folder: str) -> str:
     """Return what changes when any file or link below a folder does: paths and the kernel's stamps, no content."""
     lines = sorted(
-        "%s\0%d %d %d %d %d\n" % (path, *stamp(status))  # noqa: UP031 - quick
-        for path, status in walk(folder, deep=True)
+        [
+            f"{path}\0{s.st_mode} {s.st_size} {s.st_ctime_ns} {s.st_mtime_ns} {s.st_ino}\n"
+            for path, s in walk(folder, deep=True)
+        ]
     )
     return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -70,10 +74,22 @@ def sha256(path: str, *, skip: int = 0) -> str | None:
         os.close(handle)
 
 
+def frame(*parts: bytes) -> bytes:
+    """Return a message: its length in eight bytes, then the parts with NUL between them."""
+    message = b"\0".join(parts)
+    return len(message).to_bytes(8, "big") + message
+
+
+def next_frame(stream: BufferedReader) -> bytes | None:
+    """Return the next message, None at the end."""
+    head = stream.read(8)
+    size = int.from_bytes(head, "big")
+    message = stream.read(size) if len(head) == 8 else b""
+    return message if len(head) == 8 and len(message) == size else None
+
+
 def _main() -> None:
     import ctypes  # noqa: PLC0415 - whoever imports this module does without
-    import json  # noqa: PLC0415 - as above
-    import socket  # noqa: PLC0415 - as above
     import sys  # noqa: PLC0415 - as above
 
     if sys.platform == "linux":
@@ -82,12 +98,15 @@ def _main() -> None:
         prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
         if os.getppid() != int(sys.argv[2]):
             return
-    # one file for both ways would forget the next question, if it is there already, with each answer
-    with socket.socket(fileno=int(sys.argv[1])) as parent, parent.makefile("r", encoding="ascii") as questions:
-        for line in questions:
-            what, about = json.loads(line)
-            answer = stamps_digest(about) if what == "stamps" else [sha256(path) for path in about]
-            parent.sendall(json.dumps(answer).encode("ascii") + b"\n")
+    door = int(sys.argv[1])
+    with open(door, "rb") as questions:
+        while (question := next_frame(questions)) is not None:
+            what, *paths = question.split(b"\0")
+            found = map(os.fsdecode, paths)
+            told = map(stamps_digest, found) if what == b"stamps" else (sha256(path) or "" for path in found)
+            answer = memoryview(frame("\n".join(told).encode("ascii")))
+            while answer:
+                answer = answer[os.write(door, answer) :]
 
 
 if __name__ == "__main__":

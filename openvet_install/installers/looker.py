@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -10,7 +9,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from openvet_install.installers import look
 
@@ -32,13 +31,14 @@ class Looker:
         """Nothing is started yet, and need not be: this process looks then."""
         self._process: subprocess.Popen[bytes] | None = None
         self._asked = 0
-        self._told: list[Any] = []
+        self._told: list[list[str]] = []
+        self._ahead: dict[str, Callable[[], str]] = {}
 
     def start(self) -> None:
         """Start the other process; once, before anything of others runs."""
         self._socket, child = socket.socketpair()
         self._socket.settimeout(ANSWER_SECONDS)
-        self._lines = self._socket.makefile("r", encoding="ascii")
+        self._answers = self._socket.makefile("rb")
         script = Path(__file__).with_name("look.py")
         command = [sys.executable, "-I", "-S", str(script), str(child.fileno()), str(os.getpid())]
         nothing = subprocess.DEVNULL
@@ -53,13 +53,19 @@ class Looker:
                 start_new_session=True,  # Ctrl-C is not for it
             )
 
+    def foresee(self, folder: str) -> None:
+        """Begin to look at a folder whose `stamps` will probably be asked for: then this look is the answer."""
+        self._ahead[folder] = self.stamps(folder)
+
     def stamps(self, folder: str) -> Callable[[], str]:
         """Begin to look at a folder, and return what waits for its digest (`look.stamps_digest`)."""
-        number = self._ask(["stamps", folder])
+        if folder in self._ahead:
+            return self._ahead.pop(folder)
+        number = self._ask("stamps", [folder])
 
         def answer() -> str:
-            told = self._answer(number)
-            return told if isinstance(told, str) else look.stamps_digest(folder)
+            told = self._answer(number, 1)
+            return told[0] if told is not None else look.stamps_digest(folder)
 
         return answer
 
@@ -68,32 +74,36 @@ class Looker:
         if len(paths) < WORTH_IT:
             return {}
         ours, theirs = paths[::2], paths[1::2]
-        number = self._ask(["content", theirs])
+        number = self._ask("content", theirs)
         found = {path: look.sha256(path) for path in ours}
-        told = self._answer(number)
-        if not isinstance(told, list) or len(told) != len(theirs):
-            told = [look.sha256(path) for path in theirs]
-        return found | dict(zip(theirs, told, strict=True))
+        told = self._answer(number, len(theirs))
+        digests = [one or None for one in told] if told is not None else [look.sha256(path) for path in theirs]
+        return found | dict(zip(theirs, digests, strict=True))
 
-    def _ask(self, question: object) -> int:
+    def _ask(self, what: str, paths: Sequence[str]) -> int:
         """Ask; a long answer has to be waited for before the next question, or both would wait to be read."""
         self._asked += 1
         if self._process is not None:
             try:
                 self._process.send_signal(signal.SIGCONT)  # a build may have stopped it
-                self._socket.sendall(json.dumps(question).encode("ascii") + b"\n")
+                self._socket.sendall(look.frame(what.encode(), *map(os.fsencode, paths)))
             except OSError:
                 self.close()
         return self._asked
 
-    def _answer(self, number: int) -> Any:
-        """Return the answer to a question; None where there is nobody to give one."""
+    def _answer(self, number: int, count: int) -> list[str] | None:
+        """Return the `count` answers to a question; None where there is nobody to give them."""
         try:
             while self._process is not None and len(self._told) < number:
-                self._told.append(json.loads(self._lines.readline()))
+                answer = look.next_frame(self._answers)
+                if answer is None:
+                    self.close()
+                else:
+                    self._told.append(answer.decode("ascii").split("\n"))
         except (OSError, ValueError):
             self.close()
-        return self._told[number - 1] if len(self._told) >= number else None
+        told = self._told[number - 1] if len(self._told) >= number else []
+        return told if len(told) == count else None
 
     def close(self) -> None:
         """End the other process; may be called twice."""
@@ -101,5 +111,5 @@ class Looker:
             self._process.kill()
             self._process.wait()
             self._process = None
-            self._lines.close()
+            self._answers.close()
             self._socket.close()

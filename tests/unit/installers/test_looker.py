@@ -1,3 +1,4 @@
+import io
 import os
 import signal
 from contextlib import closing
@@ -55,6 +56,29 @@ def test_questions_may_come_at_once(eyes, files, tmp_path):
     for _ in range(20):
         answers = [eyes.stamps(str(tmp_path)) for _ in range(3)]
         assert {answer() for answer in answers} == {look.stamps_digest(str(tmp_path))}
+
+
+@pytest.mark.parametrize("moment", ["in the middle of an answer", "before it"])
+def test_it_ends_while_we_wait(tmp_path, moment):
+    with closing(Looker()) as eyes:
+        eyes.start()
+        eyes.stamps(str(tmp_path))()
+        os.kill(eyes._process.pid, signal.SIGSTOP)
+        answer = eyes.stamps(str(tmp_path))
+        os.kill(eyes._process.pid, signal.SIGKILL)
+        eyes._process.wait()
+        if moment == "in the middle of an answer":
+            with closing(eyes._answers):
+                eyes._answers = io.BufferedReader(io.BytesIO(look.frame(b"0" * 64)[:-10]))
+        assert answer() == look.stamps_digest(str(tmp_path))
+
+
+def test_a_folder_may_be_foreseen(eyes, tmp_path):
+    eyes.foresee(str(tmp_path))
+    before = eyes.stamps(str(tmp_path))()
+    assert before == look.stamps_digest(str(tmp_path))
+    (tmp_path / "new").write_text("")
+    assert eyes.stamps(str(tmp_path))() == look.stamps_digest(str(tmp_path)) != before
 
 
 def test_stamps_change_with_any_file(tmp_path):
