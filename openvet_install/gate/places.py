@@ -53,7 +53,7 @@ class UvCache:
         self._lock = lock(folder / f"{name}.lock")
         self.path = spare if self._lock is None else folder / name
         if self._lock is not None and not self.path.is_symlink() and self.path.exists():
-            self._found = looker.stamps(str(self.path))
+            self._found = looker.foreseen(str(self.path))
 
     @property
     def comes_back(self) -> bool:

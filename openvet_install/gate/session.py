@@ -40,10 +40,7 @@ from openvet_install.gate.state import Folders, usable_folders
 from openvet_install.gateway.blobs import BlobStore
 from openvet_install.gateway.upstream import Upstream
 from openvet_install.installers import receipts
-from openvet_install.installers.commands import (
-    private_folder,
-    projects_of,
-)
+from openvet_install.installers.commands import private_folder, projects_of
 from openvet_install.installers.installed import Places, Snapshot, snapshot
 from openvet_install.installers.looker import Looker
 from openvet_install.installers.projects import name_of

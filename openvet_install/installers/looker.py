@@ -54,13 +54,15 @@ class Looker:
             )
 
     def foresee(self, folder: str) -> None:
-        """Begin to look at a folder whose `stamps` will probably be asked for: then this look is the answer."""
+        """Begin to look at a folder that will probably be asked for."""
         self._ahead[folder] = self.stamps(folder)
+
+    def foreseen(self, folder: str) -> Callable[[], str]:
+        """Return what waits for the digest of a folder, as it was when it was foreseen, or is now."""
+        return self._ahead.pop(folder, None) or self.stamps(folder)
 
     def stamps(self, folder: str) -> Callable[[], str]:
         """Begin to look at a folder, and return what waits for its digest (`look.stamps_digest`)."""
-        if folder in self._ahead:
-            return self._ahead.pop(folder)
         number = self._ask("stamps", [folder])
 
         def answer() -> str:

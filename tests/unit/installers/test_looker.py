@@ -73,12 +73,13 @@ def test_it_ends_while_we_wait(tmp_path, moment):
         assert answer() == look.stamps_digest(str(tmp_path))
 
 
-def test_a_folder_may_be_foreseen(eyes, tmp_path):
+def test_a_folder_may_be_foreseen_once(eyes, tmp_path):
     eyes.foresee(str(tmp_path))
-    before = eyes.stamps(str(tmp_path))()
+    before = eyes.foreseen(str(tmp_path))()
     assert before == look.stamps_digest(str(tmp_path))
     (tmp_path / "new").write_text("")
-    assert eyes.stamps(str(tmp_path))() == look.stamps_digest(str(tmp_path)) != before
+    for again in (eyes.foreseen, eyes.stamps):
+        assert again(str(tmp_path))() == look.stamps_digest(str(tmp_path)) != before
 
 
 def test_stamps_change_with_any_file(tmp_path):
