@@ -20,6 +20,7 @@ from urllib.parse import unquote, urlsplit
 from packaging.version import Version
 
 from openvet_install.archive import ArchiveError, open_archive
+from openvet_install.config import Mode
 from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken
 from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK, EXIT_UNDECIDED, InstallError, UndecidedError
 from openvet_install.files import File
@@ -47,11 +48,13 @@ if TYPE_CHECKING:
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.commands import Plan
     from openvet_install.installers.installed import Finding
+    from openvet_install.installers.target import Target
 
 AT_ONCE = 8
 DIRECT_URL_BYTES = 64 * 1024
 SHOWN = 8  # names in one line
 _STARTUP = (".pth", ".start")
+_UNSEEN = "is on the path of that Python as well, and was not looked at"
 _PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
@@ -108,23 +111,30 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
 class UncleanError(InstallError):
     """What builds would use is not approved; ends as `check --environment` does."""
 
-    def __init__(self, found: Run) -> None:
-        """`found` is what that check came to."""
+    def __init__(self, what: str, exit_code: int, hint: str) -> None:
+        """Say what builds would use; `exit_code` is that of a check of it."""
+        super().__init__(f"builds would use what {what}", hint=hint)
+        self.exit_code = exit_code  # type: ignore[misc]
+
+
+def require_clean(target: Target, plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> list[str]:
+    """Check the environment whose packages builds use (threat T31); return what else they find and nobody looked at.
+
+    Raises `UncleanError` unless all is approved, and where that other code would need to be.
+    """
+    found = check(replace(plan, target=target), chosen, environ)
+    if found.exit_code != EXIT_OK:
         wrong = [one.decision.file.name for one in found.withheld] + [one.name for one in found.strays]
         wrong += [one.name for one in found.troubles]
-        super().__init__(
-            f"builds would use what `{found.target}` holds, and not all of it is approved: {', '.join(wrong[:SHOWN])}",
-            hint="openvet-install check --environment    says what is wrong with it",
-        )
-        self.exit_code = found.exit_code  # type: ignore[misc]
-
-
-def require_clean(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> None:
-    """Check the environment whose packages builds use (threat T31). Raises `UncleanError` unless all is approved."""
-    if plan.builds_in is not None:
-        found = check(replace(plan, target=plan.builds_in), chosen, environ)
-        if found.exit_code != EXIT_OK:
-            raise UncleanError(found)
+        names = ", ".join(wrong[:SHOWN])
+        told = f"`{found.target}` holds, and not all of it is approved: {names}"
+        hint = "openvet-install check --environment    says what is wrong with it"
+        raise UncleanError(told, found.exit_code, hint)
+    others = [one for one in _others(target.sites, Places.of(target)) if not _is_empty(one)]
+    if others and chosen.mode is Mode.BLOCK:
+        told = f"lies in {', '.join(others)}, which {_UNSEEN}"
+        raise UncleanError(told, EXIT_BLOCKED, "an environment of its own, without the packages of the system")
+    return list(map(_unseen, others))
 
 
 class _Judge:
@@ -285,8 +295,22 @@ def _built(judged: Mapping[tuple[str, str], tuple[Decision, Sequence[Release]]])
 
 def _beside(sites: Sequence[str], places: Places) -> list[str]:
     """Name the folders of packages that the environment's Python looks in, and that are not its own."""
-    others = dict.fromkeys(map(os.path.realpath, sites)).keys() - set(places.roots)
-    return [f"{one} is on the path of that Python as well, and was not looked at" for one in sorted(others)]
+    return list(map(_unseen, _others(sites, places)))
+
+
+def _others(sites: Sequence[str], places: Places) -> list[str]:
+    return sorted(dict.fromkeys(map(os.path.realpath, sites)).keys() - set(places.roots))
+
+
+def _is_empty(folder: str) -> bool:
+    try:
+        return not any(Path(folder).iterdir())
+    except OSError:  # what cannot be listed can still be imported
+        return False
+
+
+def _unseen(folder: str) -> str:
+    return f"{folder} {_UNSEEN}"
 
 
 def _unknown(name: str, version: str, detail: str) -> Decision:

@@ -74,10 +74,11 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
     """
     chosen = chosen._replace(offline=chosen.offline or plan.upstream.offline)
     check_projects(plan, chosen.policies)
+    unseen: list[str] = []
     if plan.builds_in is not None:
         from openvet_install.gate.drift import require_clean  # noqa: PLC0415 - rarely
 
-        require_clean(plan, chosen, environ)
+        unseen = require_clean(plan.builds_in, plan, chosen, environ)
     result = Run(
         command=[plan.tool, *plan.typed],
         started=chosen.now,
@@ -85,7 +86,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         target=str(plan.target.prefix),
         policies=chosen.seen(),
         environment=chosen.environment,
-        warnings=[*chosen.warnings, *plan.warnings],
+        warnings=[*chosen.warnings, *plan.warnings, *unseen],
         tool=tool_seen(plan),
     )
     with ExitStack() as stack:

@@ -5,7 +5,7 @@ import marshal
 import pytest
 
 from tests.support.attacks import BOTH, PIP, UV, backend, everything, plain, site, stopped
-from tests.support.stage import YES
+from tests.support.stage import BENIGN, WARN, YES
 from tests.support.wheels import make_wheel, wheel_name
 
 
@@ -89,3 +89,24 @@ def test_a_setting_of_pip_is_that_flag(stage, how):
         file.write(f"open({str(stage.marker)!r}, 'w')\n")
     before = everything(stage)
     stopped(stage, stage.run(*PIP, "--force-reinstall", "source", env=env), 65, before=before)
+
+
+@BOTH
+@pytest.mark.parametrize("mode", ["block", "warn"])
+def test_what_lies_in_other_folders_on_the_path_builds_nothing_unsaid(stage, tool, mode):
+    """A user's own site, which an environment with the packages of the system looks into."""
+    beside = stage.folder / "home" / ".local/lib" / site(stage).parent.name / "site-packages"
+    beside.mkdir(parents=True)
+    stage.variables["HOME"] = str(stage.folder / "home")
+    settings = stage.environment / "pyvenv.cfg"
+    settings.write_text(settings.read_text().replace("packages = false", "packages = true"))
+    prepared(stage)
+    stage.policy(BENIGN if mode == "block" else WARN)
+    stage.run("openvet-pip", "uninstall", "-y", "helper")
+    (beside / "helper.py").write_text(f"open({str(stage.marker)!r}, 'w')\n")
+    before = everything(stage)
+    ended = stage.run(*tool, "--no-build-isolation", "source")
+    if mode == "block":
+        stopped(stage, ended, 77, before=before)
+    assert str(beside) in ended.err
+    assert "is on the path of that Python as well, and was not looked at" in ended.err
