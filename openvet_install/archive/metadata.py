@@ -81,16 +81,17 @@ def _python(text: str) -> str:
 
 
 def refuse_references(lines: Iterable[str], where: str) -> None:
-    """Refuse `name @ url`; a line that cannot be read is refused when it holds an `@` at all.
+    """Refuse `name @ url` and what is like a path; a line that cannot be read is refused when it holds an `@` at all.
 
-    Without an `@` no reader finds a URL in it, and the installers say themselves what they make of it.
+    Without an `@` no reader finds a URL in it, and the installers say themselves what they make of it: some can read
+    more than we do.
     """
     for line in lines:
         try:
-            direct = Requirement(line).url is not None or names_path(line)
+            direct = Requirement(line).url is not None
         except (InvalidRequirement, RecursionError):
             direct = "@" in line
-        if direct:
+        if direct or names_path(line):
             raise ArchiveError(
                 f"{where} asks for a file outside the index: {shown(line)}",
                 hint="direct references inside an archive are refused in every mode",

@@ -106,8 +106,10 @@ def asked_by(project: Project) -> tuple[Requirement, ...]:
 
 def names_address(line: str) -> bool:
     """Tell whether a requirement could name an address or a path: tools read more as such than is specified."""
+    if names_path(line):
+        return True
     try:
-        return Requirement(line).url is not None or names_path(line)
+        return Requirement(line).url is not None
     except (InvalidRequirement, RecursionError):
         return "@" in line or "/" in line
 

@@ -59,7 +59,11 @@ def test_as_we_spell_them(stage, line, way):
     stopped(stage, stage.run(*PIP, *words), 64, before=before)
 
 
-@pytest.mark.parametrize("line", [*FORMS.values(), " good ==9+x.tar.gz ; python_version > '3'"])
+DEEP = "good===x/9; " + "(" * 220 + "python_version > '3'" + ")" * 220
+"""Nested more deeply than we read, and not than pip does."""
+
+
+@pytest.mark.parametrize("line", [*FORMS.values(), " good ==9+x.tar.gz ; python_version > '3'", DEEP])
 def test_in_what_builds_an_approved_sdist(stage, line):
     before = staged(stage, line.partition(";")[0].strip())
     stage.sdist("built", "1.0", YES, build_requires=[line])
@@ -67,10 +71,10 @@ def test_in_what_builds_an_approved_sdist(stage, line):
     stopped(stage, stage.run(*PIP, "built"), 65, before=before)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_in_what_builds_a_folder(stage, form):
-    before = staged(stage, FORMS[form], BENIGN + 'local-projects = ["."]\n')
+@pytest.mark.parametrize("line", [*FORMS.values(), DEEP.replace("good===x/9", FORMS["local"])])
+def test_in_what_builds_a_folder(stage, line):
+    before = staged(stage, line.partition(";")[0], BENIGN + 'local-projects = ["."]\n')
     (stage.project / "pyproject.toml").write_text(
-        f'[build-system]\nrequires = ["{FORMS[form]}"]\n[project]\nname = "mine"\nversion = "1"\n'
+        f'[build-system]\nrequires = ["{line}"]\n[project]\nname = "mine"\nversion = "1"\n'
     )
     stopped(stage, stage.run(*PIP, "."), 64, before=before)
