@@ -16,7 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import UsageError
-from openvet_install.files import names_path
+from openvet_install.files import names_folder, names_path
 from openvet_install.installers.sources import SCHEME, VCS, local_path, refused_vcs, shown
 
 if TYPE_CHECKING:
@@ -71,6 +71,10 @@ def read_project(text: str, cwd: str, origin: str, *, editable: bool = False) ->
         raise refused_vcs(text, origin)
     if not extras and (match := _EXTRAS.fullmatch(place)) is not None:
         place, extras = match[1].rstrip(), match[2]
+    if place[:5].lower() == "file:" and names_folder(place):
+        raise UsageError(
+            f"`{shown(text)}`: a folder inside of a folder is not gated", where=origin, hint="name it as a folder"
+        )
     if not SCHEME.match(place) or place[:5].lower() == "file:":
         path = os.path.abspath(os.path.join(cwd, local_path(place)))
         looks = editable or os.sep in place or place.startswith(".") or place[:5].lower() == "file:"

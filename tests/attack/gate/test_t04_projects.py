@@ -279,3 +279,15 @@ def test_a_project_is_installed_with_a_blank_in_front_of_its_extras(stage):
     ended = stage.run(*PIP, "-e", ". [x]")
     assert ended.code == 0, ended.err
     assert stage.installed == {"mine": "1.0"}
+
+
+@pytest.mark.parametrize(
+    "words", [["file://D#subdirectory=sub"], ["-e", "file://D#egg=sub&subdirectory=sub"]], ids=" ".join
+)
+@BOTH
+def test_the_folder_around_is_not_taken_for_one_inside_of_it(stage, tool, words):
+    place = folder(stage)
+    folder(stage, "project/sub", "sub")
+    stage.policy(WARN)
+    before = everything(stage)
+    stopped(stage, stage.run(*tool, *[word.replace("D", str(place)) for word in words]), 64, before=before)
