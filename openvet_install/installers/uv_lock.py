@@ -127,6 +127,10 @@ def _file(entry: Entry, version: str, source: Source) -> File | None:
     base = source.location if source.kind == "registry" else ""
     beside = source.location if source.kind == "path" else None
     url = entry.get("url", str) or (source.location if source.kind == "url" else None)
+    if "path" in entry.table and "url" in entry.table:
+        entry.fail("a file with `url` and `path`, of which uv takes one or the other")
+    if source.kind == "registry" and (url or "")[:5].lower() == "file:":
+        entry.fail("a file with a `file:` address, as uv writes none")
     found = locate(entry.path.parent, base, url, entry.get("path", str) or beside)
     if found is None:
         return None

@@ -207,6 +207,8 @@ SPELLED = {
     "quoted": lambda text: text.replace('source = { registry = "w" }', '"source" = { "registry" = "w" }'),
     "climbing": lambda text: text.replace('path = "good', 'path = "../evil/good'),
     "elsewhere": lambda text: text.replace('registry = "w"', 'registry = "evil"'),
+    "address": lambda text: text.replace("{ path = ", '{ url = "file://D/evil/good-1.0-py3-none-any.whl", path = '),
+    "address alone": lambda text: text.replace('{ path = "', '{ url = "file://D/evil/'),
 }
 
 
@@ -217,7 +219,7 @@ def test_locks_as_nobody_writes_them_lead_to_no_other_bytes(stage, how):
     (stage.project / "evil").mkdir()
     (stage.project / "evil" / wheel_name("good", "1.0", "py3-none-any")).write_bytes(evil)
     text = lock_of(stage).decode()
-    changed = SPELLED[how](text)
+    changed = SPELLED[how](text).replace("D/", f"{stage.project}/")
     assert changed != text
     (stage.project / "uv.lock").write_text(changed)
     before = state(stage)
@@ -227,6 +229,22 @@ def test_locks_as_nobody_writes_them_lead_to_no_other_bytes(stage, how):
         assert "evil" not in next(stage.environment.rglob("good.py")).read_text()
     else:
         unchanged(stage, ended, before, 64, 77)
+
+
+def test_an_address_beside_the_path_of_an_approved_sdist(stage):
+    """In its own lock uv takes the address."""
+    sdist_on(stage, "good", YES)
+    (stage.project / "evil").mkdir()
+    (stage.project / "evil" / sdist_name("good", "1.0")).write_bytes(make_sdist("good", "1.0", marker=stage.marker))
+    stage.policy()
+    write(stage, "good")
+    plain_uv(stage, "lock", *ALONE)
+    stage.marker.unlink(missing_ok=True)
+    address = (stage.project / "evil" / sdist_name("good", "1.0")).as_uri()
+    text = lock_of(stage).decode().replace("{ path = ", f'{{ url = "{address}", path = ')
+    (stage.project / "uv.lock").write_text(text)
+    before = state(stage)
+    unchanged(stage, stage.run(UV, "sync", "--frozen"), before, 64)
 
 
 def test_a_folder_that_changes_while_uv_works(stage):
