@@ -24,14 +24,18 @@ if TYPE_CHECKING:
     from openvet_install.installers.requirements import FetchOutside
     from openvet_install.installers.target import Target
 
-_AT = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?@(\S+)")
+_WORD = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_AT = re.compile(rf"({_WORD})(\[(?:{_WORD}(?:,{_WORD})*)?\])?@(\S+)")
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _PYTHON = re.compile(r"python(?:@?([0-9][0-9.]*t?))?")
 _OTHER_PYTHONS = re.compile(r"(?:cpython|pypy|graalpy|pyodide)(?:[0-9@.].*)?", re.IGNORECASE)
 _OF_VENV = re.compile(r"python[0-9.]*|(de)?activate.*|pydoc\.bat")
 _SCRIPTS = (".py", ".pyw")
 _NOTHING = '[project]\nname = "nothing"\nversion = "0"\n'
-"""Here each search of uv ends, that for versions of Python, too: what lies further up may be anybody's."""
+"""Here each search of uv ends, that for versions of Python, too, and in the folder above that for a workspace.
+
+What lies further up may be anybody's.
+"""
 
 
 class UvTool:
@@ -139,8 +143,10 @@ def asked_for(tokens: Sequence[Token], words: Sequence[str]) -> str:
 
 def outside_of_projects(tokens: Sequence[Token], words: tuple[str, ...], nowhere: Path) -> list[Token]:
     """Return the options with a project in which there is nothing: tools do not look at the one around them."""
-    nowhere.mkdir(mode=0o700)
-    (nowhere / "uv.toml").touch()
-    (nowhere / "pyproject.toml").write_text(_NOTHING, "utf-8")
+    inside = nowhere / "inside"
+    inside.mkdir(mode=0o700, parents=True)
+    (inside / "uv.toml").touch()
+    for folder in (nowhere, inside):
+        (folder / "pyproject.toml").write_text(_NOTHING, "utf-8")
     found = [token for token in tokens if token.flag is None or token.flag.name != "--project"]
-    return [*found, Token(flag_table("uv", words)["--project"], "--project", str(nowhere))]
+    return [*found, Token(flag_table("uv", words)["--project"], "--project", str(inside))]

@@ -165,8 +165,13 @@ class _Asked:
         archives = tuple(one for one in self.named if one.source is not None)
         source = self.folders or (_behind("--from", archives[0]) if archives else (f"--from={text}",))
         self.words: tuple[str | Project | Requested, ...] = (
-            (*source, "--", *words) if told else ("--", *(self.folders or archives or words))
+            (*source, "--", *words) if told else ("--", *(self.folders or archives or _as_read(words, text)))
         )
+
+
+def _as_read(words: list[str], text: str) -> list[str]:
+    """Return a package as it was understood: what is a version of it to us could be a path to uv."""
+    return words if words[0].endswith("@latest") else [text]
 
 
 def _folder_or_name(text: str, cwd: str, flag: str) -> Requested | Project:

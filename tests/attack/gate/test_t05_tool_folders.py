@@ -123,3 +123,15 @@ def test_folders_in_receipts(stage, key, way):
     if way in ("outside", "build", "requires"):
         plain(stage, [*UPGRADE, "my-tool"])
         assert "evil" in stage.marker.read_text()
+
+
+def test_a_version_that_is_a_path_to_uv(stage):
+    version = "9" * 20
+    place = folder(stage, version, build=[])
+    place.rename(stage.folder / version)
+    evil = stage.folder / version / "pyproject.toml"
+    evil.write_text(evil.read_text().replace(version, "good"))
+    backend = stage.folder / version / "local_backend.py"
+    backend.write_text(f"{backend.read_text()}\nopen({str(stage.marker)!r}, 'a').write('evil')\n")
+    (stage.project / version).symlink_to(stage.folder / version)
+    refused(stage, [*INSTALL, f"good@{version}"], 2)

@@ -7,6 +7,7 @@ from tests.support.stage import YES
 TEXT = '# /// script\n# requires-python = ">=3.10"\n# dependencies = ["good"]\n# ///\n'
 
 
+@pytest.mark.parametrize("workspace", [False, True])
 @pytest.mark.parametrize(
     "words",
     [
@@ -22,7 +23,7 @@ TEXT = '# /// script\n# requires-python = ">=3.10"\n# dependencies = ["good"]\n#
     ],
     ids=" ".join,
 )
-def test_a_version_that_somebody_else_asked_for(stage, words):
+def test_a_version_that_somebody_else_asked_for(stage, words, workspace):
     stage.wheel("good", "1.0", YES, files={"good.py": "", "good-1.0.data/scripts/good": "#!python\n"})
     stage.policy()
     stage.variables |= {"UV_TOOL_DIR": str(stage.folder / "tools"), "UV_TOOL_BIN_DIR": str(stage.folder / "bin")}
@@ -36,6 +37,8 @@ def test_a_version_that_somebody_else_asked_for(stage, words):
     python.write_text(f"#!/bin/sh\ntouch {stage.marker}\nexit 1\n")
     python.chmod(0o755)
     (shared / ".python-version").write_text(f"{python}\n")
+    if workspace:
+        (shared / "pyproject.toml").write_text('[tool.uv.workspace]\nmembers = ["*", "*/*", "*/*/*"]\n')
     ended = stage.run("openvet-uv", *words, env={"TMPDIR": str(shared)})
     assert not stage.marker.exists()
     assert ended.code == 0, ended.err
