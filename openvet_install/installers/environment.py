@@ -100,6 +100,7 @@ UV: dict[str, str] = {
     **dict.fromkeys(
         (
             *("PYTHON", "SYSTEM_PYTHON", "BREAK_SYSTEM_PACKAGES", "NO_CONFIG", "CONFIG_FILE", "PROJECT", "WORKING_DIR"),
+            "WORKING_DIRECTORY",
             *("CONSTRAINT", "BUILD_CONSTRAINT", "OVERRIDE", "EXCLUDE", "FIND_LINKS", "PROJECT_ENVIRONMENT"),
             *("FROZEN", "LOCKED", "ENV_FILE", "NO_ENV_FILE", "NO_SYNC", "NO_PROJECT", "ISOLATED"),
             *("NO_SOURCES", "NO_SOURCES_PACKAGE"),

@@ -25,16 +25,17 @@ if TYPE_CHECKING:
     from openvet_install.installers.commands import Requested
 
 MAX_BYTES = 4 * 1024 * 1024
-_NAMED = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\]]*\])?\s*@\s*(\S.*)")
-_EXTRAS = re.compile(r"(.+?)(\[[^\]/\\]*\])")
-_MORE = re.compile(r"[;\[\]$]|\s$")
+_NAMED = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\[\]]*\])?\s*@\s*(\S.*)")
+_EXTRAS = re.compile(r"(.+?)(\[[^\[\]/\\]*\])")
+_MORE = re.compile(r"[;\[\]$\r\n]|\s$")
 """In a path: tools read a marker behind it, extras between, the name of a variable, or only what stands before."""
 
 
 class Project(NamedTuple):
     """A folder that a person named: `path` is absolute; `extras` as in `[a,b]`, or empty; `origin` says where.
 
-    `flag` is the option that names it, empty for none; None: the one of `pip install`.
+    `flag` is the option that names it, empty for none; None: the one of `pip install`. `near` names it from the
+    working folder, where its path has a `#`: there paths end for uv, in addresses too.
     """
 
     path: str
@@ -42,13 +43,14 @@ class Project(NamedTuple):
     extras: str
     origin: str
     flag: str | None = None
+    near: str = ""
 
     @property
     def words(self) -> tuple[str, ...]:
         """What the tool gets among its options: an address where it would find more in a path than that."""
         flag = ("--editable" if self.editable else "") if self.flag is None else self.flag
         parted = flag.startswith("--with") and "," in self.path
-        place = f"{self.url if parted or _MORE.search(self.path) else self.path}{self.extras}"
+        place = f"{self.near or (self.url if parted or _MORE.search(self.path) else self.path)}{self.extras}"
         return (f"{flag}={place}",) if flag else (place,)
 
     @property
@@ -81,10 +83,16 @@ def read_project(text: str, cwd: str, origin: str, *, editable: bool = False) ->
         if looks and os.path.isdir(path):
             if extras and not editable and _MORE.search(path):
                 raise UsageError(f"`{shown(text)}`: extras of a folder with such a name are not gated", where=origin)
-            return Project(path, editable, extras.replace(" ", ""), origin)
+            return Project(path, editable, extras.replace(" ", ""), origin, near=_near(path, cwd))
     if editable:
         raise UsageError(f"`{shown(text)}` is no folder: only folders can be installed as editable", where=origin)
     return None
+
+
+def _near(path: str, cwd: str) -> str:
+    """Return how a path with a `#` is named from a folder that has it too; empty if there is no need, or no way."""
+    near = os.path.join(".", os.path.relpath(path, cwd)) if "#" in path else ""
+    return "" if "#" in near or "," in near or _MORE.search(near) else near
 
 
 def asked_by(project: Project) -> tuple[Requirement, ...]:

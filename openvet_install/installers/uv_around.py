@@ -145,7 +145,8 @@ def working_folder(tokens: Sequence[Token], judged: Mapping[str, str], cwd: str)
     if last_of(tokens, "--directory") == "":
         raise UsageError("`--directory` needs a folder")
     # as uv goes there: the system follows links before `..`
-    found = os.path.realpath(os.path.join(cwd, last_of(tokens, "--directory") or judged.get("UV_WORKING_DIR") or ""))
+    named = judged.get("UV_WORKING_DIR") or judged.get("UV_WORKING_DIRECTORY") or ""
+    found = os.path.realpath(os.path.join(cwd, last_of(tokens, "--directory") or named))
     if not os.path.isdir(found):
         raise UsageError(f"`--directory`: no folder `{found}`")
     refuse_lookalikes(found)

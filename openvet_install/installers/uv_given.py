@@ -25,6 +25,7 @@ from openvet_install.installers.sources import shown
 from openvet_install.installers.tokens import has, values_of
 from openvet_install.installers.toml_copy import written
 from openvet_install.installers.uv_sources import FILE, Member, Said, Sources, ignored_by
+from openvet_install.installers.uv_words import plain
 from openvet_install.installers.uv_workspace import around_folders
 
 if TYPE_CHECKING:
@@ -140,6 +141,7 @@ def _flat(given: Given, said: Mapping[str, Said]) -> Input:
         extras = _extras(one)
         members.append(member._replace(extras=extras))
         marker = f" ; {wanted.marker}" if wanted.marker is not None else ""
+        plain((member,) if member.editable else ())
         named = f"-e {member.url}{extras}" if member.editable else f"{wanted.name}{extras} @ {member.url}"
         lines.append(f"{named}{marker}")
     return replace(given.flat, lines=tuple(lines), projects=tuple(members))

@@ -10,6 +10,7 @@ this target. Then a gated `uv sync --frozen` brings the environment in line. Not
 from __future__ import annotations
 
 import os
+import re
 from collections import defaultdict
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from packaging.utils import canonicalize_name
 from openvet_install.errors import DirectReferenceError, InstallError, UsageError
 from openvet_install.installers import headers, uv_sync, uv_words
 from openvet_install.installers.commands import (
+    COMMAND_LINE,
     CONSTRAINTS,
     REQUIREMENTS,
     Input,
@@ -33,8 +35,9 @@ from openvet_install.installers.commands import (
 )
 from openvet_install.installers.locks import read_lock
 from openvet_install.installers.passing import Command, flag_table
-from openvet_install.installers.projects import strings_of
+from openvet_install.installers.projects import read_project, strings_of
 from openvet_install.installers.requirements import Reader, by_name, check_names, no_way_out, read_words
+from openvet_install.installers.sources import shown
 from openvet_install.installers.target import uv_version
 from openvet_install.installers.tokens import Token, has, last_of, values_of
 from openvet_install.installers.uv_around import handed_on, look_around, of_project
@@ -62,6 +65,8 @@ RESOLVING = frozenset(
 _OF_BUILDS = frozenset({"--no-sources", "--no-sources-package"})
 """What of it the second step obeys, too: sources say where the requirements of a build come from."""
 _FROZEN = ("--frozen", "--check-exists")
+_CUTS = re.compile(r"[;#$\r\n]|file:.*(?:\?|%23)|(?!file:)(?i:file:)")
+"""In a word that names a folder: to uv its path may end there, go on with what a variable says, or be another one."""
 _NOT_OURS = frozenset({"--no-sync", "--requirements", "--constraints", "--output-file", *_FROZEN, *uv_sync.STEERING})
 _ONLY_SHOW = (("export",), ("tree",))
 _OF_ADD = frozenset({"--extra", "--editable", "--no-editable", "--group", "--dev", "--optional", "--output-format"})
@@ -216,6 +221,8 @@ def words_of_command(
     if command.words == ("add",):
         uv_words.refuse_files(words, around.cwd, "-r")
         typed, folders = read_words(words, around.cwd)
+        for word in words:
+            _check_folder(word, around.cwd)
         for one in typed:
             if one.source is not None:
                 raise DirectReferenceError(
@@ -228,6 +235,13 @@ def words_of_command(
     elif len(words) > (command.words == ("version",)):
         raise UsageError(f"`uv {command.words[0]}` takes no word: `{without_login(words[-1])}`")
     return (), (), words
+
+
+def _check_folder(word: str, cwd: str) -> None:
+    """Raise `UsageError` for a folder that uv, which gets the word itself, could take for another one."""
+    found = read_project(word, cwd, COMMAND_LINE)
+    if found is not None and (_CUTS.search(word) or "\ufffd" in found.path):
+        raise UsageError(f"`{shown(word)}`: uv could read more in it than a folder", hint=f"cd {shown(found.path)}")
 
 
 def _inputs(

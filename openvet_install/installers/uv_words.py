@@ -35,6 +35,10 @@ def plain(folders: Iterable[Project]) -> tuple[Project, ...]:
     """Return folders. Raises `UsageError` for one that uv would read as another: by its path, and by its address."""
     found = tuple(folders)
     for one in found:
-        if "#" in one.path:
-            raise UsageError(f"`{one.path}`: uv reads the name of a folder up to its `#`", where=one.origin)
+        if "#" in one.path and not one.near:
+            raise UsageError(
+                f"`{one.path}`: uv reads the name of a folder up to its `#`",
+                where=one.origin,
+                hint="go there, and name `.`",
+            )
     return found
