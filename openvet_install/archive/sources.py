@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
 
@@ -22,7 +21,8 @@ if TYPE_CHECKING:
 _REDIRECTS = ("find-links", "index-url", "extra-index-url", "no-index")
 _LISTS = ("constraint-dependencies", "override-dependencies", "build-constraint-dependencies")
 _NAME = re.compile(r"\s*[A-Za-z0-9._-]+", re.ASCII)
-_REMOTE = frozenset({"http", "https"})
+_REMOTE = ("http:", "https:")
+"""In capitals the URL of an index is a path to uv."""
 
 
 def inside(path: str) -> bool:
@@ -68,7 +68,7 @@ def _is_harmless(source: dict[str, Any]) -> bool:
 
 
 def _is_remote(url: object) -> bool:
-    return isinstance(url, str) and urlsplit(url).scheme.lower() in _REMOTE
+    return isinstance(url, str) and url.startswith(_REMOTE)
 
 
 def _names(lines: Iterable[str]) -> frozenset[str]:

@@ -341,15 +341,22 @@ def without_login(url: str) -> str:
 
 
 def http_url(text: str) -> str | None:
-    """Return the URL of an index without login and fragment, or None unless it is http(s) with a proper host."""
-    if not text.isascii() or any(ord(char) <= 0x20 or char in '\\"<>' for char in text):
+    """Return the URL of an index without login and fragment, or None unless it is http(s) with a proper host.
+
+    In capitals it is none: to uv `HTTP://host` names a folder.
+    """
+    if (
+        not text.startswith(("http://", "https://"))
+        or not text.isascii()
+        or any(ord(char) <= 0x20 or char in '\\"<>' for char in text)
+    ):
         return None
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
     except ValueError:
         return None
-    if parts.scheme not in ("http", "https") or not host or parts.netloc.endswith(":") or port == 0:
+    if not host or parts.netloc.endswith(":") or port == 0:
         return None
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
 

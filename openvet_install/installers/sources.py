@@ -197,7 +197,7 @@ def read_links(values: Sequence[str], cwd: str, origin: str, base: str | None = 
     found: list[Links] = []
     for value in values:
         if value[:8].lower().startswith(("http://", "https://")):
-            if not _is_web(value):
+            if not _is_web(value) or not value.startswith("http"):  # in capitals it is a folder to uv
                 raise UsageError(f"`--find-links`: `{shown(value)}` is not an http or https URL")
             if names_folder(value):
                 raise UsageError(f"`--find-links`: `{shown(value)}`: a folder inside an archive is not gated")
