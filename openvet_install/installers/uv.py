@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import ConfigError, UsageError
-from openvet_install.installers import uv_elsewhere, uv_flags, uv_given, uv_words
+from openvet_install.installers import uv_elsewhere, uv_flags, uv_given, uv_isolation, uv_words
 from openvet_install.installers.choice import find_uv, prefix_of
 from openvet_install.installers.commands import (
     CONSTRAINTS,
@@ -43,7 +43,7 @@ from openvet_install.installers.requirements import (
 )
 from openvet_install.installers.target import guess, inspect, probe_uv
 from openvet_install.installers.tokens import Token, Tokeniser, has, refuse, values_of
-from openvet_install.installers.uv_around import UNISOLATED, handed_on, look_around
+from openvet_install.installers.uv_around import handed_on, look_around
 from openvet_install.installers.uv_sources import Member, ignored_by, said_by_variables
 from openvet_install.installers.uv_torch import with_torch
 from openvet_install.installers.uv_workspace import led_by
@@ -181,7 +181,7 @@ def plan(
         or require_hashes(inputs, listed=False),
         bare_files=bool(files),
         locked=lock.locked,
-        builds_in=found_target if any(has(tokens, name) for name in UNISOLATED) else None,
+        builds_in=found_target if uv_isolation.is_asked(tokens, around.unisolated) else None,
     )
 
 

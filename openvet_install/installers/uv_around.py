@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import ConfigError, UsageError
-from openvet_install.installers import uv_config
+from openvet_install.installers import uv_config, uv_isolation
 from openvet_install.installers.choice import find_uv
 from openvet_install.installers.commands import (
     COMMAND_LINE,
@@ -52,8 +52,6 @@ _WITH_FOLDERS = frozenset(
     }
 )
 """Commands whose options name our copies of folders that uv's configuration names."""
-UNISOLATED = ("--no-build-isolation", "--no-build-isolation-package")
-"""The options that make builds use the packages of an environment."""
 _NAME_OF_INDEX = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
@@ -63,7 +61,8 @@ class Around:
 
     `cwd` is absolute. `child`: variables that go over, `judged` those that we hand on as flags; both may hold logins.
     `dropped`: names without effect. `where`: `--config-file`, `--no-config`, `--project`, from flags or variables.
-    `links`: what `--find-links` names, its variable or a file.
+    `links`: what `--find-links` names, its variable or a file. `unisolated`: what files say is built without
+    isolation.
     """
 
     cwd: str
@@ -74,6 +73,7 @@ class Around:
     config: UvConfig
     indexes: tuple[Index, ...]
     links: tuple[Links, ...]
+    unisolated: tuple[uv_isolation.Unisolated, ...]
     upstream: UpstreamSettings
     helper: Program
 
@@ -126,6 +126,7 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
         where=tuple(where),
         config=config,
         indexes=_indexes_of(tokens, named, child, config),
+        unisolated=uv_isolation.heeded(config.unisolated, tokens, words),
         links=(*_typed_links(tokens, found.judged, cwd), *_configured_links(config, words, cwd)),
         upstream=upstream_settings(
             "uv", environ, cert=last_of(tokens, "--cert"), system_certs=system_certs, offline=is_offline(tokens)

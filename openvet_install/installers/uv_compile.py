@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from openvet_install.errors import UsageError
-from openvet_install.installers import headers, uv_elsewhere
+from openvet_install.installers import headers, uv_elsewhere, uv_isolation
 from openvet_install.installers.commands import (
     CONSTRAINTS,
     INPUT_FLAGS,
@@ -37,7 +37,7 @@ from openvet_install.installers.sources import mirrored
 from openvet_install.installers.target import builds_with, inspect
 from openvet_install.installers.tokens import Token, has, last_of, values_of
 from openvet_install.installers.uv import named_by_variables
-from openvet_install.installers.uv_around import UNISOLATED, handed_on, look_around
+from openvet_install.installers.uv_around import handed_on, look_around
 from openvet_install.installers.uv_compile_inputs import Inputs
 from openvet_install.installers.uv_resolve import Resolution
 from openvet_install.installers.uv_sources import ignored_by
@@ -140,7 +140,7 @@ def plan(
         dropped=around.dropped,
         selects=around.config.selects or choose_files(inputs),
         formats=around.config.formats,
-        builds_in=target if any(has(tokens, name) for name in UNISOLATED) else None,
+        builds_in=target if uv_isolation.is_asked(tokens, around.unisolated) else None,
         resolution=Resolution(files=compiled.replaced, pinned=pinned),
         compiled=compiled,
     )

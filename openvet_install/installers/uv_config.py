@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import tomli
 
 from openvet_install.errors import ConfigError, FaultsError, InstallError, UsageError, both_sides
-from openvet_install.installers import closed, uv_config_copy, uv_keys
+from openvet_install.installers import closed, uv_config_copy, uv_isolation, uv_keys
 from openvet_install.installers.commands import Index, http_url, login_of
 from openvet_install.installers.environment import TRUE
 from openvet_install.installers.projects import names_address
@@ -50,7 +50,7 @@ class UvConfig(NamedTuple):
     options and their values. `pip`: the table of that name, each key from the file
     that is nearest. `texts`: the files of the project by path, as they were judged, those too that say nothing.
     `links`: the pages and folders of `find-links`, `pip_links` those that count for `uv pip` alone. `torch`: a backend
-    of PyTorch is named.
+    of PyTorch is named. `unisolated`: what is built without isolation.
     """
 
     files: tuple[str, ...]
@@ -64,6 +64,7 @@ class UvConfig(NamedTuple):
     links: tuple[Links, ...] = ()
     pip_links: tuple[Links, ...] = ()
     torch: bool = False
+    unisolated: tuple[uv_isolation.Unisolated, ...] = ()
 
 
 @dataclass(slots=True)
@@ -82,6 +83,7 @@ class _Reader:
     pip: Mapping[str, Any] = field(default_factory=dict)
     links: list[Links] = field(default_factory=list)
     pip_links: list[Links] = field(default_factory=list)
+    unisolated: list[uv_isolation.Unisolated] = field(default_factory=list)
     table: Mapping[str, Any] = field(default_factory=dict)
     folders: bool = False
 
@@ -133,6 +135,11 @@ class _Reader:
             self._table(value, uv_keys.PIP, ("pip",))
         elif key == "verify-hashes" and value is not True:
             self._fault(key, above, "hashes are always compared")
+        elif key in uv_isolation.KEYS:
+            try:
+                self.unisolated += uv_isolation.said(key, value, self._where((*above, key)), below_pip=bool(above))
+            except ConfigError as fault:
+                self.faults.append(fault)
         elif key in _PLACES:
             for entry in entries:
                 self._place(key, entry, (*above, key))
@@ -288,6 +295,7 @@ def read_table(path: str, text: str, table: Mapping[str, Any], *, top: str = "to
     faults: list[InstallError] = []
     reader = _Reader(path, text, project=True, top=top, faults=faults, indexes=[])
     reader.judge(table)
+    faults += [one.fault for one in reader.unisolated]
     return _told([reader], faults)
 
 
@@ -305,6 +313,7 @@ def _told(readers: Sequence[_Reader], faults: list[InstallError]) -> UvConfig:
         links=tuple(one for reader in readers for one in reader.links),
         pip_links=tuple(one for reader in readers for one in reader.pip_links),
         torch=any(reader.torch for reader in readers),
+        unisolated=tuple(one for reader in readers for one in reader.unisolated),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from openvet_install.installers.tokens import CARRY, JUDGE, LATER, NEVER, OURS, Flag
 from openvet_install.installers.uv_flags import SYNC
+from openvet_install.installers.uv_isolation import UNISOLATED
 
 _ENVIRONMENT_FILES = (Flag(("--env-file",), True, JUDGE), Flag(("--no-env-file",), False, JUDGE))
 _WITH = (
@@ -46,7 +47,8 @@ _OF_PROJECTS = frozenset(
     }
 )
 _TOOL = (
-    *(flag for flag in SYNC if flag.name not in _NOT_OF_RUN | _OF_PROJECTS),
+    *(flag for flag in SYNC if flag.name not in {*_NOT_OF_RUN, *_OF_PROJECTS, *UNISOLATED}),
+    *(Flag((name,), name.endswith("package"), LATER, "builds with what the target holds") for name in UNISOLATED),
     Flag(("--isolated",), False, OURS),
 )
 _OF_BOTH = (

@@ -24,12 +24,12 @@ TOP: dict[str, str] = {
             *("index", "index-url", "extra-index-url", "pip", "dependency-metadata", "constraint-dependencies"),
             *("override-dependencies", "exclude-dependencies", "build-constraint-dependencies"),
             *("extra-build-dependencies", "extra-build-variables", "find-links", "upgrade-package"),
-            *("config-settings", "config-settings-package"),
+            *("config-settings", "config-settings-package", "no-build-isolation", "no-build-isolation-package"),
         ),
         JUDGE,
     ),
     **dict.fromkeys(
-        (*("offline", "no-build-isolation", "no-build-isolation-package", "preview", "preview-features"),),
+        ("offline", "preview", "preview-features"),
         LATER,
     ),
     **dict.fromkeys(("cache-dir", "link-mode", "python-downloads"), OURS),
@@ -72,17 +72,11 @@ PIP: dict[str, str] = {
         (
             *("index", "index-url", "extra-index-url", "dependency-metadata", "extra-build-dependencies"),
             *("extra-build-variables", "verify-hashes", "find-links", "upgrade-package"),
-            *("config-settings", "config-settings-package"),
+            *("config-settings", "config-settings-package", "no-build-isolation", "no-build-isolation-package"),
         ),
         JUDGE,
     ),
-    **dict.fromkeys(
-        (
-            *("target", "prefix", "no-build-isolation", "no-build-isolation-package", "python-version"),
-            "python-platform",
-        ),
-        LATER,
-    ),
+    **dict.fromkeys(("target", "prefix", "python-version", "python-platform"), LATER),
     "link-mode": OURS,
 }
 

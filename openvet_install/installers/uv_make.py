@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.errors import UsageError
-from openvet_install.installers import fresh, starting, uv_building, uv_flags_make
+from openvet_install.installers import fresh, starting, uv_building, uv_flags_make, uv_isolation
 from openvet_install.installers.choice import is_inside_own, own_environment
 from openvet_install.installers.commands import (
     BUILD_CONSTRAINTS,
@@ -26,7 +26,7 @@ from openvet_install.installers.requirements import Reader, no_way_out
 from openvet_install.installers.sources import Archive, read_source
 from openvet_install.installers.target import ToolStops, ask, find_python, inspect, still_missing, uv_version
 from openvet_install.installers.tokens import has, last_of, values_of
-from openvet_install.installers.uv_around import UNISOLATED, handed_on
+from openvet_install.installers.uv_around import handed_on
 from openvet_install.installers.uv_sources import ignored_by
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def plan_build(
             *what.words,
         ),
         requested=what.requested,
-        builds_in=target if any(has(tokens, name) for name in UNISOLATED) else None,
+        builds_in=target if uv_isolation.is_asked(tokens, around.unisolated) else None,
         chooses=choose_files(inputs) or what.beside is not None,
         indexes=what.indexes,
     )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import DirectReferenceError, InstallError, UsageError
-from openvet_install.installers import headers, uv_sync, uv_words
+from openvet_install.installers import headers, uv_isolation, uv_sync, uv_words
 from openvet_install.installers.commands import (
     COMMAND_LINE,
     CONSTRAINTS,
@@ -176,6 +176,7 @@ def plan(
             *(("--no-sync",) if "--no-sync" in table and not frozen else ()),
             *(("--frozen",) if frozen else ()),
             *options,
+            *uv_isolation.isolated(around.unisolated),
             *(f"--output-file={one}" for one in values_of(tokens, "--output-file")),
             *inputs,
             *around.links,

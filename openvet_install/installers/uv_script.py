@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from openvet_install.installers import starting, uv_flags
+from openvet_install.installers import starting, uv_flags, uv_isolation
 from openvet_install.installers.commands import Plan
 from openvet_install.installers.target import find_python, new_environment, uv_version
 from openvet_install.installers.tokens import has
@@ -48,7 +48,15 @@ def plan(
         typed=typed,
         program=(uv,),
         helper=around.helper,
-        argv=("sync", f"--script={copy}", "--active", *options, *around.links, *script.settings.links),
+        argv=(
+            "sync",
+            f"--script={copy}",
+            "--active",
+            *options,
+            *uv_isolation.isolated(around.unisolated),
+            *around.links,
+            *script.settings.links,
+        ),
         cwd=around.cwd,
         target=target,
         requested=script.requirements,

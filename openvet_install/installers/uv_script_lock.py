@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.errors import DirectReferenceError, UsageError
-from openvet_install.installers import headers, scripts, uv_compile, uv_probe, uv_resolve, uv_sync
+from openvet_install.installers import headers, scripts, uv_compile, uv_isolation, uv_probe, uv_resolve, uv_sync
 from openvet_install.installers.commands import (
     CONSTRAINTS,
     REQUIREMENTS,
@@ -165,6 +165,7 @@ def plan(
             Mirrored("--script", scripted.typed),
             *(["--frozen"] if frozen else []),
             *options,
+            *uv_isolation.isolated(around.unisolated),
             *uv_compile.where_of(around),
             f"--python={base.python}",
             *([Mirrored("--output-file", output)] if output is not None else []),
@@ -293,6 +294,7 @@ def filling(
             f"--python={python}",
             *(["--frozen"] if scripted.lock is not None else []),
             *(part for token in passed for part in token.canonical()),
+            *uv_isolation.isolated(around.unisolated),
             *uv_compile.where_of(around),
             *_links(scripted, around),
             *(mirrored(uv_sync.folders_of(_parsed(scripted)), around.cwd) if scripted.lock is not None else ()),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import ConfigError, UsageError
-from openvet_install.installers import uv_config
+from openvet_install.installers import uv_config, uv_isolation
 from openvet_install.installers.commands import Making, Plan, private_folder, without_login
 from openvet_install.installers.environment import TRUE
 from openvet_install.installers.locks import Wanted, read_lock, select_for
@@ -116,6 +116,8 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         led, indexes = _led(lock, root, members, around_folders(around, quiet), ignored_by(tokens))
         selection = selected(lock, tokens=tokens, child=child, member=probe.member, target=target)
         left_out = _left_out(lock, selection, tokens)
+        shared = uv_isolation.builds_so(tokens, around.unisolated, lock, selection)
+        options += uv_isolation.options(tokens, around.unisolated, shared=shared)
         without = [f"--no-install-package={name}" for name in sorted(left_out)]
         links = (*around.links, *folders_of(lock))
         houses = tuple(one.path for one in around.links if one.path is not None) if is_offline(tokens) else ()
@@ -150,6 +152,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         make=Making(base, lock.project or lock.path.parent.name) if base is not None else None,
         locked=Locked(lock, selection, idle, left_out),
         houses=houses,
+        builds_in=target if shared and base is None and idle is None else None,
     )
 
 
