@@ -35,6 +35,8 @@ def variables_of(plan: Plan, folder: Path, *, url: str, bundle: Path, cache: Pat
     search = helpers_path(
         helpers, plan.environment, plan.cwd, avoid=(str(plan.target.prefix), prefix_of(str(plan.target.python)))
     )
+    # no run takes anything from a repository, whoever asks for it: also a hook of a build
+    ours["GIT_ALLOW_PROTOCOL"] = "none"
     return {**plan.environment, **search, **_configured(plan, folder), "TMPDIR": str(temporary), **ours}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import ConfigError, UsageError
-from openvet_install.installers import uv_config, uv_isolation
+from openvet_install.installers import uv_build_needs, uv_config, uv_isolation
 from openvet_install.installers.choice import find_uv
 from openvet_install.installers.commands import (
     COMMAND_LINE,
@@ -116,6 +116,7 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
         no_config=has(where, "--no-config"),
         told=lambda: configurations(find_uv(environ, cwd).path, words, where, found.child, cwd),
     )
+    uv_build_needs.check(config.build_needs, tokens, words)
     child, unusable = _usable(found.child, tokens, silent=has(tokens, "--no-index") or config.no_index)
     system_certs = config.system_certs or has(tokens, "--system-certs") or has(tokens, "--native-tls")
     return Around(

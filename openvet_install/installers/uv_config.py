@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import tomli
 
 from openvet_install.errors import ConfigError, FaultsError, InstallError, UsageError, both_sides
-from openvet_install.installers import closed, uv_config_copy, uv_isolation, uv_keys
+from openvet_install.installers import closed, uv_build_needs, uv_config_copy, uv_isolation, uv_keys
 from openvet_install.installers.commands import Index, http_url, login_of
 from openvet_install.installers.environment import TRUE
 from openvet_install.installers.projects import names_address
@@ -50,7 +50,8 @@ class UvConfig(NamedTuple):
     options and their values. `pip`: the table of that name, each key from the file
     that is nearest. `texts`: the files of the project by path, as they were judged, those too that say nothing.
     `links`: the pages and folders of `find-links`, `pip_links` those that count for `uv pip` alone. `torch`: a backend
-    of PyTorch is named. `unisolated`: what is built without isolation.
+    of PyTorch is named. `unisolated`: what is built without isolation, `build_needs` what builds
+    need more than they say themselves.
     """
 
     files: tuple[str, ...]
@@ -65,6 +66,7 @@ class UvConfig(NamedTuple):
     pip_links: tuple[Links, ...] = ()
     torch: bool = False
     unisolated: tuple[uv_isolation.Unisolated, ...] = ()
+    build_needs: tuple[uv_build_needs.BuildNeeds, ...] = ()
 
 
 @dataclass(slots=True)
@@ -84,13 +86,16 @@ class _Reader:
     links: list[Links] = field(default_factory=list)
     pip_links: list[Links] = field(default_factory=list)
     unisolated: list[uv_isolation.Unisolated] = field(default_factory=list)
+    build_needs: list[uv_build_needs.BuildNeeds] = field(default_factory=list)
     table: Mapping[str, Any] = field(default_factory=dict)
     folders: bool = False
 
     def judge(self, table: Mapping[str, Any]) -> None:
         self._table(table, uv_keys.TOP, ())
-        if table.get("extra-build-dependencies") and table.get("sources"):
-            self._fault("extra-build-dependencies", (), "together with `sources` it is not gated yet")
+        try:
+            self.build_needs += uv_build_needs.said(table, self._where((uv_build_needs.KEY,)))
+        except ConfigError as fault:
+            self.faults.append(fault)
 
     def look(self, table: Mapping[str, Any]) -> None:
         """Judge what names a way out, and nothing else."""
@@ -296,6 +301,7 @@ def read_table(path: str, text: str, table: Mapping[str, Any], *, top: str = "to
     reader = _Reader(path, text, project=True, top=top, faults=faults, indexes=[])
     reader.judge(table)
     faults += [one.fault for one in reader.unisolated]
+    uv_build_needs.check(reader.build_needs, (), ())
     return _told([reader], faults)
 
 
@@ -314,6 +320,7 @@ def _told(readers: Sequence[_Reader], faults: list[InstallError]) -> UvConfig:
         pip_links=tuple(one for reader in readers for one in reader.pip_links),
         torch=any(reader.torch for reader in readers),
         unisolated=tuple(one for reader in readers for one in reader.unisolated),
+        build_needs=tuple(one for reader in readers for one in reader.build_needs),
     )
 
 

@@ -113,7 +113,8 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         target, root, base = looked
         lock = read_lock(Path(root, "uv.lock"))
         members = tuple(folders_named(lock, root))
-        led, indexes = _led(lock, root, members, around_folders(around, quiet), ignored_by(tokens))
+        extra = frozenset(name for one in around.config.build_needs for name in one.names)
+        led, indexes = _led(lock, root, members, around_folders(around, quiet), ignored_by(tokens), extra=extra)
         selection = selected(lock, tokens=tokens, child=child, member=probe.member, target=target)
         left_out = _left_out(lock, selection, tokens)
         shared = uv_isolation.builds_so(tokens, around.unisolated, lock, selection)
@@ -309,18 +310,30 @@ def steering(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:
 
 
 def _led(
-    lock: Lock, root: str, members: Sequence[Member], listed: Callable[[str], Sequence[str]], ignored: Ignored
+    lock: Lock,
+    root: str,
+    members: Sequence[Member],
+    listed: Callable[[str], Sequence[str]],
+    ignored: Ignored,
+    *,
+    extra: frozenset[str],
 ) -> tuple[list[Member], list[Index]]:
     """Return the folders that only builds need, as nothing of them stands in the lock, and the indexes of all.
 
-    `listed` gives the folders of a workspace. Raises `UsageError` for what would lead a build past the gateway.
+    `listed` gives the folders of a workspace, `extra` what builds need beside what the folders say. Raises
+    `UsageError` for what would lead a build past the gateway: what the lock alone may have, builds may not.
     """
-    told = frozenset(one.name for one in lock.packages if one.source.kind != "registry" and not one.is_local)
-    sources = Sources(listed, ignored, told=told)
+    of_lock = frozenset(one.name for one in lock.packages if one.source.kind != "registry" and not one.is_local)
     start = [*members, Member(root, editable=False, extras="", origin=lock.path.name)]
-    for one in start:
-        build_requirements(one, root)
-    more = [one for one in follow(start, sources) if one.path != root]
+    needed = extra
+    while True:
+        sources = Sources(listed, ignored, told=of_lock - needed)
+        more = [one for one in follow(start, sources) if one.path != root]
+        named = {one.requirement.name for folder in (*start, *more) for one in build_requirements(folder, root)}
+        missed = frozenset(map(canonicalize_name, named)) & of_lock - needed
+        if not missed:
+            break
+        needed |= missed
     requested_by(more, root)
     own = [index for one in (*start, *more) for index in uv_config.of_project(one.path).indexes]
     return more, [*own, *sources.indexes]
