@@ -35,9 +35,15 @@ MAX_FILE_BYTES = 4 * 1024 * 1024
 _PLACES = ("index", "index-url", "extra-index-url", "find-links")
 _FORMATS = ("no-build", "no-build-package", "no-binary", "no-binary-package")
 _SELECTING = ("no-binary", "exclude-newer", "require-hashes")
-_LEADS = re.compile(r"[/\\`]|\$\(|LAUNCHER|_COMPILER|--eval", re.IGNORECASE)
-"""In what a build is told: a place on this machine, a program, or commands."""
+_LEADS = re.compile(
+    r"[^\w\s.+,:;=-]|[;,][\s-]|;.*\s|\s.*;"
+    r"|launch|wrapper|plugin|specs|_compil|_linker|executable|program|command|emulator|_rule|create_|_archive_"
+    r"|cppcheck|cpplint|_tidy|_what_you_use|use-ld|ccbin|bindir|toolchain|rustc|runner|--eval",
+    re.IGNORECASE | re.ASCII | re.DOTALL,
+)
+"""In what a build is told: what is more than words, and what names a place on this machine, a program, or commands."""
 _BUILDS = ("extra-build-variables", "config-settings", "config-settings-package")
+_BY_PACKAGE = ("extra-build-variables", "config-settings-package")
 _OF_USERS = "it may stand in a uv.toml of yours, or of the machine"
 _PROXY_HINT = "a proxy of yours belongs in HTTPS_PROXY: the gateway uses it"
 
@@ -161,7 +167,9 @@ class _Reader:
                 self._fault(key, above, f"it sets `{name}` for builds")
             elif self.project and _steers_builds(name, uv_keys.BUILD_VARIABLES_OF_USERS):
                 self._fault(key, above, f"it sets `{name}` for builds", _OF_USERS)
-        for text in filter(_LEADS.search, _strings(value) if self.project else ()):
+        told = value.values() if key in _BY_PACKAGE and isinstance(value, dict) else [value]
+        texts = (text for one in told for text in (*_keys(one), *_strings(one)))
+        for text in filter(_LEADS.search, texts if self.project else ()):
             self._fault(key, above, f"`{text}` would lead builds to something of the project", _OF_USERS)
 
     def _index(self, entry: Any, path: tuple[str, ...]) -> None:
@@ -416,6 +424,11 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for part in value:
             yield from _strings(part)
+
+
+def _keys(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        yield from value
 
 
 def _names(value: Any) -> Iterator[str]:

@@ -98,4 +98,5 @@ BUILD_VARIABLES_OF_USERS = (
     *("CC", "CXX", "CPP", "LD", "LDSHARED", "LDCXXSHARED", "AR", "AS", "NM", "RANLIB", "FC", "F77", "F90", "NVCC"),
     *("HOME", "SHELL", "XDG_*", "*_WRAPPER", "*_LAUNCHER", "*_COMPILER", "*_EXTRA_CONFIG", "*_TOOLCHAIN_FILE"),
     *("CARGO*", "RUST*", "MAKE", "MAKEFILES", "NODE_*", "PERL*", "RUBY*", "JAVA_*", "TMPDIR"),
+    *("PKG_CONFIG", "SWIG", "CYTHON", "CMAKE", "NINJA", "MESON", "*_CONFIG", "CCACHE*", "SCCACHE*", "DISTCC*"),
 )

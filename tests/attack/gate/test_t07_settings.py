@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pip
@@ -96,6 +97,31 @@ def test_the_build_of_an_approved_sdist_starts_nothing_of_the_project(stage, key
     stage.sdist("source", "1.0", YES, backend=BUILDS)
     stage.policy()
     (stage.project / "uv.toml").write_text(key.replace("PROGRAM", str(program)) + "\n")
+    before = everything(stage)
+    stopped(stage, stage.run(*UV, "source"), 78, before=before)
+
+
+COMPILES = """import os, subprocess
+def get_requires_for_build_wheel(config_settings=None):
+    open("x.c", "w").close()
+    subprocess.run(["gcc", *os.environ.get("CFLAGS", "").split(), "-c", "x.c"], check=True)
+    return []
+def prepare_metadata_for_build_wheel(folder, config_settings=None):
+    raise SystemExit(1)
+build_wheel = prepare_metadata_for_build_wheel
+"""
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no compiler here")
+@pytest.mark.parametrize(
+    "flags", ["-wrapper sh,-c,>$MARKER", "-wrapper sh,-c,touch${IFS}marker;mv${IFS}marker${IFS}$HOME"]
+)
+def test_nor_runs_what_the_project_says_to_compilers(stage, flags):
+    stage.variables |= {"HOME": str(stage.folder), "MAX_JOBS": "1"}
+    stage.sdist("source", "1.0", YES, backend=COMPILES)
+    stage.policy()
+    said = flags.replace("$MARKER", "$HOME${PWD%${PWD#?}}marker")
+    (stage.project / "uv.toml").write_text(f"extra-build-variables = {{ source = {{ CFLAGS = '{said}' }} }}\n")
     before = everything(stage)
     stopped(stage, stage.run(*UV, "source"), 78, before=before)
 

@@ -155,6 +155,17 @@ def test_a_file_that_cannot_be_read_is_not_skipped(place, text):
         "config-settings = { setup-args = ['--native-file=./d'] }",
         "config-settings-package = { six = { 'cmake.args' = '-DCMAKE_C_COMPILER_LAUNCHER=x' } }",
         "[pip]\nconfig-settings = { x = '/d' }",
+        "extra-build-variables = { six = { CFLAGS = '-wrapper sh,-c,x' } }",
+        "extra-build-variables = { six = { LDFLAGS = '-fuse-ld=x' } }",
+        "extra-build-variables = { six = { PKG_CONFIG = 'x' } }",
+        "extra-build-variables = { six = { PG_CONFIG = 'x' } }",
+        "extra-build-variables = { six = { CCACHE_PREFIX = 'x' } }",
+        "extra-build-variables = { six = { CMAKE_ARGS = '-DCMAKE_C_CPPCHECK=sh;-c;x' } }",
+        "extra-build-variables = { six = { CMAKE_ARGS = '-DCMAKE_C_COMPILE_OBJECT=x y' } }",
+        "extra-build-variables = { six = { MAX_JOBS = '1; x' } }",
+        "config-settings = { 'cmake.define.CMAKE_C_COMPILER_LAUNCHER' = 'x' }",
+        "config-settings-package = { six = { 'cmake.define.CMAKE_C_LINK_EXECUTABLE' = 'x y' } }",
+        "config-settings = { build-args = '--config build.rustc-wrapper=x' }",
     ],
 )
 @pytest.mark.parametrize("where", ["project", "user"])
@@ -173,7 +184,9 @@ def test_a_project_leads_no_build_to_something_of_its_own(place, where, said):
 def test_what_a_project_says_to_builds_otherwise(place):
     argv, variables, work, _path = place(
         "project",
-        "config-settings = { editable_mode = 'compat', x = ['-Da=b', '1.2'] }\n"
-        "extra-build-variables = { six = { MAX_JOBS = '4', CMAKE_ARGS = '-DGGML_CUDA=on', CFLAGS = '-O2 -g' } }\n",
+        "config-settings = { editable_mode = 'compat', x = ['-Da=b', '1.2'], 'cmake.define.A_B' = 'ON' }\n"
+        "config-settings-package = { a-plugin-runner = { x = 'y' } }\n"
+        "[extra-build-variables.six]\nMAX_JOBS = '4'\nCMAKE_ARGS = '-DGGML_CUDA=on'\nCFLAGS = '-O2 -g'\n"
+        "[extra-build-variables.seven]\nTORCH_CUDA_ARCH_LIST = '8.0;8.6+PTX'\n",
     )
     assert uv.plan(argv, variables, work)
