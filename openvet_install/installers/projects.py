@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 4 * 1024 * 1024
 _NAMED = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\[\]]*\])?\s*@\s*(\S.*)")
-_EXTRAS = re.compile(r"(.+?)(\[[^\[\]/\\]*\])")
+_EXTRAS = re.compile(r"(.+)(\[[^\[\]/\\]+\])")
 _MORE = re.compile(r"[;\[\]$\r\n]|\s$")
 """In a path: tools read a marker behind it, extras between, the name of a variable, or only what stands before."""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 VCS = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-_EXTRAS = re.compile(r"(.+?)(\[[^\]/\\]*\])")
+_EXTRAS = re.compile(r"(.+)(\[[^\[\]/\\]+\])")
 _NAMED = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\]]*\])?\s*@\s*(\S.*)")
 _SHA256 = re.compile(r"sha256=([0-9a-fA-F]{64})")
 _EGG = re.compile(r"(?:^|&)egg=([A-Za-z0-9._-]+)(?=&|$)")

@@ -291,3 +291,17 @@ def test_the_folder_around_is_not_taken_for_one_inside_of_it(stage, tool, words)
     stage.policy(WARN)
     before = everything(stage)
     stopped(stage, stage.run(*tool, *[word.replace("D", str(place)) for word in words]), 64, before=before)
+
+
+@pytest.mark.parametrize("editable", [False, True])
+@pytest.mark.parametrize("place", ["own[]", "own[[x]"])
+def test_what_are_extras_of_a_path_and_what_is_its_end(stage, place, editable):
+    """As pip reads it: what stands in brackets at its end, if anything does."""
+    folder(stage, "project/own")
+    folder(stage, f"project/{place.removesuffix('[x]')}", "other", requires=[f"evil @ {evil_sdist(stage).as_uri()}"])
+    words = [*(["-e"] if editable else []), f"./{place}"]
+    stage.policy(WARN)
+    before = everything(stage)
+    stopped(stage, stage.run(*PIP, *words), 64, before=before)
+    assert plain(stage, PIP, *words) == 0
+    assert {"other", "evil"} <= stage.installed.keys()
