@@ -16,6 +16,7 @@ from openvet_install.installers.commands import (
     COMMAND_LINE,
     Plan,
     Requested,
+    http_url,
     names_sdist,
     private_folder,
     without_login,
@@ -280,6 +281,8 @@ def _requested(entry: object, path: str) -> Requested:
             where=path,
             hint=f"openvet-uv tool install --force {name}",
         )
+    if "index" in table and http_url(str(table["index"])) is None:
+        raise UsageError(f"`{name}`: an index is an http or https URL", where=path)
     extras = ",".join(map(str, _entries(table.get("extras"))))
     marker = f"; {table['marker']}" if table.get("marker") else ""
     try:

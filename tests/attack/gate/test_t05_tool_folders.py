@@ -135,3 +135,20 @@ def test_a_version_that_is_a_path_to_uv(stage):
     backend.write_text(f"{backend.read_text()}\nopen({str(stage.marker)!r}, 'a').write('evil')\n")
     (stage.project / version).symlink_to(stage.folder / version)
     refused(stage, [*INSTALL, f"good@{version}"], 2)
+
+
+def test_a_receipt_that_names_a_folder_as_index(stage):
+    assert stage.run("openvet-uv", *INSTALL, "good").code == 0
+    place, name = stage.folder / "simple/good", "good-2.0.tar.gz"
+    place.mkdir(parents=True)
+    evil = f"import os\nopen({str(stage.marker)!r}, 'a').write('evil')\n"
+    (place / name).write_bytes(make_sdist("good", "2.0", marker=stage.marker, files={"good.py": evil}))
+    (place / "index.html").write_text(f'<!DOCTYPE html><html><body><a href="{name}">{name}</a></body></html>')
+    receipt = stage.folder / "UV_TOOL_DIR/good/uv-receipt.toml"
+    index = f'name = "good", index = "{place.parent.as_uri()}"'
+    receipt.write_text(receipt.read_text().replace('name = "good"', index, 1))
+    ended = stage.run("openvet-uv", *UPGRADE, "good")
+    assert ended.code == 64, ended.err
+    assert not stage.marker.exists()
+    plain(stage, [*UPGRADE, "good"])
+    assert stage.marker.exists()
