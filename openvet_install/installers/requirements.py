@@ -154,8 +154,9 @@ class Reader:
         return tuple(found)
 
     def expand(self, line: str) -> str:
-        """Put in the variables that are set, as pip does. Raises `UsageError` for others: the tool might have them."""
-        found = _VARIABLE.sub(lambda match: self._environ.get(match[1]) or match[0], line)
+        """Put in the variables that are set, as the tools do. Raises `UsageError` for others: these might have them."""
+        own = {"PROJECT_ROOT": self.cwd} if self._stdin else {}  # so uv alone calls the working folder
+        found = _VARIABLE.sub(lambda match: self._environ.get(match[1]) or own.get(match[1]) or match[0], line)
         if (left := _VARIABLE.search(found)) is not None:
             raise UsageError(f"the environment variable `{left[0]}` is not set")
         return found

@@ -71,7 +71,7 @@ def test_below_a_folder_with_such_a_name(stage, words):
     stage.project.mkdir(parents=True)
     folder(stage, "C#/project")
     folder(stage, "C#/project/sub")
-    (stage.project / "r.txt").write_text("-e .\n")
+    (stage.project / "r.txt").write_text("-e ./sub\n")
     stage.policy(WARN)
     ended = stage.run(*UV, *words)
     assert ended.code == 0, ended.err

@@ -252,6 +252,14 @@ def test_variables_as_in_pip(write):
         assert caught.value.where == "req.txt:2"
 
 
+def test_uv_calls_the_working_folder_by_a_variable_of_its_own(write):
+    path = write("req.txt", "-e ${PROJECT_ROOT}\n")
+    (found,) = Reader(str(path.parent), {}, stdin=True).read(["req.txt"])
+    assert [one.path for one in found.projects] == [str(path.parent)]
+    with pytest.raises(UsageError, match="is not set"):
+        Reader(str(path.parent), {}).read(["req.txt"])
+
+
 def test_files_by_url_are_fetched_once_and_stay_where_they_are():
     texts = {
         "https://u:p@h/d/r.txt": b"-r a.txt\n-c https://g/c.txt\nsix\n",
