@@ -186,7 +186,9 @@ def _places(files: dict[str, Entry], info: str, project: str) -> dict[tuple[Sche
         if (wrong := foreign_place(scheme, at, project)) is not None:
             raise ArchiveError(f"the entry {shown(member)} {wrong}")
         top, _, rest = at.partition("/")
-        if scheme == "site" and top != info and top.casefold().endswith(_METADATA_FOLDERS):
+        # with `--target` the two are one folder
+        is_metadata = scheme in {"site", "data"} and top.casefold().endswith(_METADATA_FOLDERS)
+        if is_metadata and (scheme, top) != ("site", info):
             raise ArchiveError(f"the entry {shown(member)} would be another project's metadata")
         if scheme == "site" and top == info and rest.casefold() in _INSTALLERS_OWN:
             raise ArchiveError(f"the entry {shown(member)} is for installers to write")
@@ -262,18 +264,25 @@ def _as_installers(raw: bytes, member: str) -> set[tuple[str, str, str]]:
     return {(one.group, one.name, one.value) for one in found if one.group in _SCRIPT_GROUPS}
 
 
-def _scripts(raw: bytes | None, member: str, project: str, places: dict[tuple[Scheme, str], str]) -> dict[str, str]:
-    if raw is None:
-        return {}
-    parser = configparser.RawConfigParser(delimiters=("=",), strict=True, default_section="")
+def _groups(raw: bytes, member: str, *, default: str) -> dict[str, list[tuple[str, str]]]:
+    """Read the groups of commands; into each, uv takes what stands in the section that INI files call `default`."""
+    parser = configparser.RawConfigParser(delimiters=("=",), strict=True, default_section=default)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
         parser.read_string(raw.decode())
     except (configparser.Error, UnicodeDecodeError) as error:
         raise ArchiveError(f"{shown(member)} cannot be read without doubt") from error
-    said = {section: parser.items(section) for section in _SCRIPT_GROUPS if parser.has_section(section)}
+    return {section: parser.items(section) for section in _SCRIPT_GROUPS if parser.has_section(section)}
+
+
+def _scripts(raw: bytes | None, member: str, project: str, places: dict[tuple[Scheme, str], str]) -> dict[str, str]:
+    if raw is None:
+        return {}
+    said = _groups(raw, member, default="")
     if {(section, *item) for section, items in said.items() for item in items} != _as_installers(raw, member):
         raise ArchiveError(f"{shown(member)} can be read in two ways")
+    if said != _groups(raw, member, default=configparser.DEFAULTSECT):
+        raise ArchiveError(f"{shown(member)} has commands outside of the groups of commands, which few readers see")
     scripts: dict[str, str] = {}
     for items in said.values():
         for command, target in items:

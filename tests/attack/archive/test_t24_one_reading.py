@@ -744,6 +744,12 @@ def test_entry_points_that_two_readers_find_in_different_places(tmp_path, text):
     refused(tmp_path, make_wheel("x", "1.0", entry_points=text), WHEEL, f"`{INFO}/entry_points.txt` ca")
 
 
+def test_commands_that_one_reader_takes_from_a_section_of_defaults(tmp_path):
+    text = "[DEFAULT]\npip = x:f\n\n[console_scripts]\nfine = x:f\n"
+    refused(tmp_path, make_wheel("x", "1.0", entry_points=text), WHEEL, "outside of the groups of commands")
+    opened(tmp_path, make_wheel("x", "1.0", entry_points=text.replace("console_scripts", "x.y")), WHEEL)
+
+
 def test_entry_points_as_people_write_them(tmp_path):
     text = (
         "# by hand\n\n  [console_scripts]\n  a-b = x:f\n  c=x.y : g.h [more]\n\n[gui_scripts]\nd = x:f\n[x.y]\nz = x\n"

@@ -53,6 +53,8 @@ MODULE = {"x/__init__.py": ""}
         ("X-1.0.DATA/scripts/x", "not called `x-1.0.data`"),
         (f"{DATA}/purelib/evil-1.0.dist-info/METADATA", "another project's metadata"),
         ("evil.egg-info/PKG-INFO", "another project's metadata"),
+        (f"{DATA}/data/evil-1.0.egg-info/PKG-INFO", "another project's metadata"),
+        (f"{DATA}/data/x-1.0.dist-info/direct_url.json", "another project's metadata"),
         ("evil-1.0.egg-info", "another project's metadata"),
         ("evil.egg-link", "another project's metadata"),
         ("x-1.0.dist-info/direct_url.json", "for installers to write"),
