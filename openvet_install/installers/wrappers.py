@@ -25,6 +25,13 @@ _BESIDE = re.compile(
     rb"'''exec' \"\$\(dirname -- \"\$\(realpath -- \"\$0\"\)\"\)\"/'?(python[0-9.]*t?)'? \"\$0\" \"\$@\"\n"
     rb"' '''\n"
 )
+_CODED = re.compile(
+    rb"#!/bin/sh\n# coding: ([-\w.]+)\n"
+    rb"'''exec' (\"\$\(dirname -- \"\$\(realpath -- \"\$0\"\)\"\)\"/)?"
+    rb"\"\$\(printf %b ((?:'\\'0[0-3][0-7]{2} ?)+)\)\" \"\$0\" \"\$@\"\n' '''\n"
+)
+"""uv's head of a script with an encoding of its own, repeated where Python looks for it; the path in octal."""
+_OCTAL = re.compile(rb"0([0-3][0-7]{2})")
 _CODING = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 """How the first two lines of a source name its encoding, as Python finds it."""
 _UTF8 = frozenset({b"utf-8", b"utf8"})
@@ -50,15 +57,29 @@ _INNER = (
 def head_length(raw: bytes, folders: Collection[str], *, options: bool) -> int | None:
     """Return how many bytes choose the interpreter, or None unless that is a Python in one of `folders`.
 
-    With `options` the first line may hold spaces and one option, as tools leave it in scripts of a wheel's author.
+    With `options` it is a script of a wheel's author: the first line may hold spaces and one option, as tools leave
+    it, and an encoding may be named if the script's own next line names it.
     """
+    if options and (match := _CODED.match(raw)) is not None:
+        return match.end() if _is_coded(match, raw[match.end() :], folders) else None
     if (match := _BESIDE.match(raw)) is not None:
         return match.end()
     if (match := _SHELL.match(raw) or (_OPTIONS if options else _PLAIN).match(raw)) is None:
         return None
     path = match[1].decode("utf-8", "surrogateescape")
-    folder, _, name = path.strip("\"'").rpartition("/")
-    return match.end() if folder in folders and _PYTHON.fullmatch(name) else None
+    return match.end() if _is_python(path.strip("\"'"), folders) else None
+
+
+def _is_coded(match: re.Match[bytes], rest: bytes, folders: Collection[str]) -> bool:
+    own = _CODING.match(rest.partition(b"\n")[0])
+    path = bytes(int(digits, 8) for digits in _OCTAL.findall(match[3])).decode("utf-8", "surrogateescape")
+    python = _PYTHON.fullmatch(path) is not None if match[2] else _is_python(path, folders)
+    return own is not None and own[1] == match[1] and python
+
+
+def _is_python(path: str, folders: Collection[str]) -> bool:
+    folder, _, name = path.rpartition("/")
+    return folder in folders and _PYTHON.fullmatch(name) is not None
 
 
 def is_wrapper(raw: bytes, target: str, folders: Collection[str]) -> bool:

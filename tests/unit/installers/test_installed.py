@@ -492,3 +492,28 @@ def test_heads_of_scripts_may_have_an_option():
     assert head_length(b"#!/v/bin/python -E\nx", FOLDERS, options=True) == len(b"#!/v/bin/python -E\n")
     assert head_length(b"#!/a b/bin/python\nx", FOLDERS, options=True) == len(b"#!/a b/bin/python\n")
     assert head_length(b"#!/v/bin/python x.py\nx", FOLDERS, options=True) is None
+
+
+def coded(path: bytes, encoding: bytes = b"utf-8", start: bytes = b"") -> bytes:
+    """Write a head as uv does for a script that names its encoding, where the path is not a plain one."""
+    octal = b" ".join(b"'\\'0%03o" % byte for byte in path)
+    return (
+        b"#!/bin/sh\n# coding: %b\n" % encoding
+        + b"""'''exec' %b"$(printf %%b %b)" "$0" "$@"\n' '''\n""" % (start, octal)
+        + b"# -*- coding: utf-8 -*-\nx"
+    )
+
+
+def test_heads_of_scripts_may_repeat_the_encoding():
+    beside = b"""\"$(dirname -- \"$(realpath -- \"$0\")\")\"/"""
+    for head in (coded(b"/a b/bin/python"), coded(b"python3", start=beside)):
+        assert head_length(head, FOLDERS, options=True) == len(head) - len(b"# -*- coding: utf-8 -*-\nx")
+        assert head_length(head, FOLDERS, options=False) is None
+    others = [coded(b"/w/bin/python"), coded(b"python3"), coded(b"../python", start=beside), coded(b"/a b/bin/sh")]
+    others += [
+        coded(b"/a b/bin/python", b"utf-7"),
+        coded(b"/a b/bin/python").replace(b"# -*- coding: utf-8 -*-\n", b""),
+    ]
+    others += [coded(b"/a b/bin/python").replace(b')" "$0"', b'; evil)" "$0"')]
+    for head in others:
+        assert head_length(head, FOLDERS, options=True) is None
