@@ -79,6 +79,7 @@ def read_project(text: str, cwd: str, origin: str, *, editable: bool = False) ->
         )
     if not SCHEME.match(place) or place[:5].lower() == "file:":
         path = os.path.abspath(os.path.join(cwd, local_path(place)))
+        path = f"/{path.lstrip('/')}"  # behind two of them pip finds a host
         looks = editable or os.sep in place or place.startswith(".") or place[:5].lower() == "file:"
         if looks and os.path.isdir(path):
             if extras and not editable and _MORE.search(path):

@@ -5,7 +5,7 @@ from contextlib import suppress
 from types import SimpleNamespace
 from unittest import mock
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.requirements import InvalidRequirement
 from pip._internal.exceptions import InstallationError
@@ -18,7 +18,9 @@ CWD = "/w"
 PARTS = st.sampled_from(
     ["a", "b", "..", ".", "/", "file:", "good @ ", "[x]", "[", "]", "[]", " ", "\t", ";", "#", "?", "%2F", "%20", "$A"]
 )
-TEXTS = st.lists(PARTS, max_size=8).map(lambda parts: "./" + "".join(parts)) | st.lists(PARTS, max_size=8).map("".join)
+STARTS = st.sampled_from(["", "./", "../", "/x/", "file:", "file:///x/", "good @ ", "good @ file:///x/"])
+ENDS = st.sampled_from(["", "[x]", " [x]", "[]", "[[x]", "[x][y]", " ", "/", "#egg=good"])
+TEXTS = st.tuples(STARTS, st.lists(PARTS, max_size=4).map("".join), ENDS).map("".join)
 
 
 class _AllThere:
@@ -44,6 +46,7 @@ def built(word):
             return None
 
 
+@settings(max_examples=300)
 @given(TEXTS, st.booleans())
 def test_what_pip_builds_was_judged(text, editable):
     with suppress(UsageError), mock.patch.object(projects, "os", THERE):
