@@ -52,6 +52,7 @@ _WITH_FOLDERS = frozenset(
     }
 )
 """Commands whose options name our copies of folders that uv's configuration names."""
+_SHOWING = frozenset({("export",), ("tree",)})
 _NAME_OF_INDEX = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
@@ -115,6 +116,7 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
         config_file=os.path.join(cwd, config_file) if config_file else None,
         no_config=has(where, "--no-config"),
         told=lambda: configurations(find_uv(environ, cwd).path, words, where, found.child, cwd),
+        ways_only=_only_shows(tokens, found.judged, words),
     )
     uv_build_needs.check(config.build_needs, tokens, words)
     child, unusable = _usable(found.child, tokens, silent=has(tokens, "--no-index") or config.no_index)
@@ -134,6 +136,12 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
         ),
         helper=find_uv(environ, cwd),
     )
+
+
+def _only_shows(tokens: Sequence[Token], judged: Mapping[str, str], words: tuple[str, ...]) -> bool:
+    """Tell whether a command shows what the lock of a project says: uv neither resolves nor builds."""
+    frozen = has(tokens, "--frozen") or judged.get("UV_FROZEN", "").lower() in TRUE
+    return words in _SHOWING and frozen and not has(tokens, "--outdated") and not has(tokens, "--script")
 
 
 def of_project(around: Around) -> Around:

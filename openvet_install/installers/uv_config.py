@@ -250,14 +250,16 @@ def read(
     config_file: str | None = None,
     no_config: bool = False,
     told: Callable[[], frozenset[str]] = frozenset,
+    ways_only: bool = False,
 ) -> UvConfig:
-    """Judge every file that uv would read from the project folder `start`.
+    """Judge every file that uv would read from the project folder `start`, with `ways_only` for ways out alone.
 
     `config_file`: `--config-file` or UV_CONFIG_FILE, read instead of all others. `told` gets from uv which files it
     reads. Raises `ConfigError`, or `FaultsError` of them: all faults of all files, each with file, line and key.
     """
     files = _files(start, environ, config_file=config_file, no_config=no_config)
-    return _judged(files, _Reader.judge, required=config_file, user=_of_user(environ), told=told)
+    judge = _Reader.look if ways_only else _Reader.judge
+    return _judged(files, judge, required=config_file, user=_of_user(environ), told=told)
 
 
 def of_project(folder: str) -> UvConfig:

@@ -126,3 +126,27 @@ def test_sources_beside_them_are_not_gated_elsewhere(stage, words):
     ended = stage.run(UV, *words)
     assert ended.code == 78, ended.err
     assert "pyproject.toml:5, key `tool.uv.extra-build-dependencies`" in ended.err
+
+
+@pytest.mark.parametrize(
+    "key",
+    ['override-dependencies = ["evil @ git+file:///d"]', "preview = true", 'upgrade-package = ["evil @ file:///d"]'],
+)
+def test_what_steers_resolving_is_no_matter_where_the_lock_is_shown(stage, key):
+    pyproject = stage.project / "pyproject.toml"
+    pyproject.write_text(HEAD + 'dependencies = ["good"]\n')
+    assert plain(stage, "lock").returncode == 0
+    pyproject.write_text(HEAD + f'dependencies = ["good"]\n[tool.uv]\n{key}\n')
+    locked = (stage.project / "uv.lock").read_bytes()
+    for words in (["tree", "--frozen"], ["export", "--frozen", "--no-header"]):
+        ended = stage.run(UV, *words)
+        assert (ended.code, ended.out) == (0, plain(stage, *words).stdout), ended.err
+    for words in (["tree"], ["tree", "--frozen", "--outdated"], ["sync", "--frozen"]):
+        assert stage.run(UV, *words).code == 78, words
+    assert (stage.project / "uv.lock").read_bytes() == locked
+
+
+def test_a_way_out_is_refused_there_too(stage):
+    (stage.project / "pyproject.toml").write_text(HEAD + '[tool.uv]\nallow-insecure-host = ["127.0.0.1"]\n')
+    assert plain(stage, "lock").returncode == 0
+    assert stage.run(UV, "tree", "--frozen").code == 78
