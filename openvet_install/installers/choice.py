@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import sys
 from typing import TYPE_CHECKING, NamedTuple
@@ -135,8 +136,10 @@ def find_uv(environ: Mapping[str, str], cwd: str, avoid: Sequence[str] = ()) -> 
     return Program(_packaged_uv(), tuple(skipped), ours=True)
 
 
-HELPERS = ("keyring", "git", "hg", "svn", "bzr", "nvidia-smi", "rocm_agent_enumerator")
+HELPERS = ("keyring", "git", "hg", "svn", "bzr", "nvidia-smi", "rocm_agent_enumerator", "lsb_release")
 """Programs that pip and uv start by themselves, by name."""
+_COMPILER = "rustc"
+"""pip asks it for its `--version`, to tell indexes; builds start it for more, wherever it lies."""
 
 
 def good_helper(name: str, environ: Mapping[str, str], cwd: str, avoid: Sequence[str] = ()) -> str | None:
@@ -151,7 +154,8 @@ def helpers_path(folder: Path, environ: Mapping[str, str], cwd: str, avoid: Sequ
     """Return PATH for a gated tool: relative folders left out, `folder` in front (T22).
 
     In `folder` stands, for each helper whose first place is the target (`avoid`), the project, or writable by others,
-    a link to the next good one, or a program that fails. Empty if there is no PATH.
+    a link to the next good one, or a program that fails; for such a compiler one that does not tell its version. Empty
+    if there is no PATH.
     """
     if "PATH" not in environ:
         return {}
@@ -162,6 +166,9 @@ def helpers_path(folder: Path, environ: Mapping[str, str], cwd: str, avoid: Sequ
         good = [path for path in found if _untrusted(path, os.path.realpath(path), inside) is None]
         if found and found[:1] != good[:1]:
             _stand_in(folder / name, next(iter(good), None))
+    compiler = next((path for one in places if _runnable(path := os.path.join(one, _COMPILER))), None)
+    if compiler is not None and _untrusted(compiler, os.path.realpath(compiler), inside) is not None:
+        _program(folder / _COMPILER, f'[ "$*" = --version ] && exit 1\nexec {shlex.quote(compiler)} "$@"\n')
     return {"PATH": os.pathsep.join([str(folder), *places])}
 
 
@@ -169,7 +176,11 @@ def _stand_in(path: Path, good: str | None) -> None:
     if good is not None:
         path.symlink_to(good)
         return
-    path.write_text("#!/bin/sh\nexit 1\n")
+    _program(path, "exit 1\n")
+
+
+def _program(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/sh\n{script}")
     path.chmod(0o700)
 
 

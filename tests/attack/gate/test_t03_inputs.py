@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from tests.support.attacks import BOTH, PIP, UV, everything, evil_sdist, plain, stopped
+from tests.support.attacks import BOTH, PIP, UV, backend, everything, evil_sdist, plain, stopped
 from tests.support.stage import WARN, YES
 
 
@@ -181,7 +181,7 @@ def test_no_helper_of_the_target_or_project_is_started(stage, tool):
     script = f"#!/bin/sh\necho evil > {stage.marker}\n"
     for folder in (stage.environment / "bin", stage.project / "bin"):
         folder.mkdir(exist_ok=True)
-        for name in ("keyring", "git", "hg"):
+        for name in ("keyring", "git", "hg", "rustc", "lsb_release"):
             (folder / name).write_text(script)
             (folder / name).chmod(0o755)
     before = everything(stage)
@@ -192,6 +192,20 @@ def test_no_helper_of_the_target_or_project_is_started(stage, tool):
         ended = stage.run(*tool, *more, "good", env=env)
         assert ended.code != 0
         stopped(stage, ended, ended.code, before=before)
+
+
+def test_builds_find_the_compiler_of_the_project(stage):
+    """pip asks the same program for its version, which only indexes would hear."""
+    compiler = stage.project / "bin" / "rustc"
+    compiler.parent.mkdir()
+    compiler.write_text(f'#!/bin/sh\necho "$@" >> {stage.folder}/asked\n')
+    compiler.chmod(0o755)
+    code = "import subprocess; subprocess.run(['rustc', '-vV', 'a b'], check=True)"
+    stage.sdist("good", "1.0", YES, backend=backend(stage, "good", "1.0", code))
+    stage.policy()
+    ended = stage.run(*PIP, "good", env={"PATH": f"{compiler.parent}:{os.environ['PATH']}"})
+    assert ended.code == 0, ended.err
+    assert (stage.folder / "asked").read_text() == "-vV a b\n"
 
 
 def test_an_approved_wheel_brings_no_uv_pip_or_python(stage):
