@@ -7,7 +7,6 @@ installers read *before* it runs are, and those are checked here.
 from __future__ import annotations
 
 import hashlib
-import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,7 @@ from openvet_install.archive.contents import ArchiveError, Contents, shown
 from openvet_install.archive.metadata import read_identity, refuse_references, same_version
 from openvet_install.archive.sources import check_uv, inside
 from openvet_install.archive.tars import TarEntry, tar_members
-from openvet_install.archive.zips import StrictZip
+from openvet_install.archive.zips import StrictZip, may_be_zip
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -50,7 +49,7 @@ def open_sdist(path: Path, filename: str, name: str, version: str) -> Contents:
     if filename.endswith(".zip"):
         reading = _read_zip(path)
     else:
-        if zipfile.is_zipfile(path):
+        if may_be_zip(path):
             raise ArchiveError("it is a zip archive as well, which is what some readers unpack")
         with path.open("rb") as file:
             reading = _read(tar_members(file, path.stat().st_size))

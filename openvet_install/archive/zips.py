@@ -9,6 +9,7 @@ one that goes by the central directory then see the same members, and both see a
 from __future__ import annotations
 
 import os
+import re
 import struct
 import zipfile
 import zlib
@@ -111,6 +112,28 @@ class StrictZip:
             raise ArchiveError(f"the entry {shown(entry.name)} is not a deflate stream") from error
         if not engine.eof or engine.unused_data or position != end:
             raise ArchiveError(f"the compressed bytes of the entry {shown(entry.name)} do not end where its size says")
+
+
+def may_be_zip(path: Path) -> bool:
+    """Whether the zip reader of any Python would find members, whatever the file is called.
+
+    They differ in what they ask of the end record: newer ones that the archive is no part of several.
+    """
+    if zipfile.is_zipfile(path):
+        return True
+    with path.open("rb") as file:
+        raw = _Bytes(file)
+        first = max(0, len(raw) - _END.size - _MAX16)
+        tail = raw[first:]
+        for found in re.finditer(b"PK\x05\x06", tail):
+            at = first + found.start()
+            record = raw[at : at + _END.size]
+            if len(record) == _END.size:
+                start = at - _END.unpack(record)[5]
+                wide = raw[max(0, at - _LOCATOR.size) : at].startswith(b"PK\x06\x07")
+                if wide or (start >= 0 and raw[start : start + 4] == b"PK\x01\x02"):
+                    return True
+    return False
 
 
 class _Bytes:

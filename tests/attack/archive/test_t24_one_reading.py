@@ -724,6 +724,20 @@ def test_a_tar_that_is_a_zip_too(tmp_path):
     opened(tmp_path, pack(tar_of(("x-1.0/y.bin", inner))), SDIST)
 
 
+def test_a_tar_that_is_a_zip_for_an_older_python_only(tmp_path, monkeypatch):
+    """Newer ones do not take one part of several for a zip; pip runs on the target's Python, which may be older."""
+    inner = bytearray(make_zip([("x-1.0/setup.py", b"EVIL = 1\n")], zipfile.ZIP_STORED))
+    inner[-18] = 1  # the number of this disk
+    content = gzip.compress(tar_of(("x-1.0/y.bin", bytes(inner))), compresslevel=0)
+    path = tmp_path / "both"
+    path.write_bytes(content)
+    assert zipfile.ZipFile(path).namelist() == ["x-1.0/setup.py"]
+    monkeypatch.setattr(zipfile, "is_zipfile", lambda _path: False)
+    refused(tmp_path, content, SDIST, "zip archive as well")
+    opened(tmp_path, pack(tar_of(("x-1.0/y.bin", b"PK\5\6" * 9))), SDIST)
+    opened(tmp_path, gzip.compress(tar_of(("x-1.0/y.bin", b"PK\5\6" * 9)), compresslevel=0), SDIST)
+
+
 # entry points
 
 
