@@ -219,6 +219,8 @@ def refuse_lookalikes(cwd: str) -> None:
     try:
         found = next(filter(begins_address, sorted(os.listdir(cwd))), None)
     except OSError as error:
+        if not os.access(cwd, os.X_OK):
+            return  # then no tool finds anything below it
         raise UsageError(f"cannot look through the working folder `{cwd}`: {error.strerror}") from error
     if found is not None:
         raise UsageError(

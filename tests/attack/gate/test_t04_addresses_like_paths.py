@@ -1,7 +1,12 @@
 """T04: addresses that tools take for paths of this machine: they look for a path before they read an address."""
 
+import os
+from contextlib import nullcontext
+
 import pytest
 
+from openvet_install.errors import UsageError
+from openvet_install.installers.sources import refuse_lookalikes
 from tests.support.attacks import BOTH, PIP, UV, everything, plain, stopped
 from tests.support.stage import WARN, YES
 from tests.support.wheels import make_sdist, sdist_name
@@ -79,3 +84,16 @@ def test_another_folder_than_the_working_one(stage):
     before = everything(stage)
     words = ["--directory", "sub", "pip", "install", "-r", "../r.txt"]
     stopped(stage, stage.run("openvet-uv", *words, env=elsewhere(stage)), 64, before=before)
+
+
+@pytest.mark.parametrize("entered", [False, True])
+def test_a_working_folder_that_nobody_may_list(tmp_path, monkeypatch, entered):
+    """Where one may not even go into it, tools find nothing there."""
+
+    def no(_folder):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "listdir", no)
+    monkeypatch.setattr(os, "access", lambda _folder, _mode: entered)
+    with pytest.raises(UsageError) if entered else nullcontext():
+        refuse_lookalikes(str(tmp_path))
