@@ -9,8 +9,9 @@ from packaging.version import InvalidVersion, Version
 
 from openvet_install.errors import UsageError
 from openvet_install.installers import fresh, program, starting
-from openvet_install.installers.commands import without_login
+from openvet_install.installers.commands import COMMAND_LINE, without_login
 from openvet_install.installers.passing import flag_table
+from openvet_install.installers.projects import pyproject, read_project, table_of
 from openvet_install.installers.target import ToolStops, find_python, new_environment
 from openvet_install.installers.tokens import Token, has, last_of
 
@@ -78,6 +79,7 @@ class UvTool:
             if "--" in flags:
                 raise UsageError(f"`{self._tool}` and `--python` name two interpreters")
             flags += ["--", python[1]]
+        flags += [] if "--" in flags else python_of(self._tool, cwd)
         base = find_python(uv, flags, self._around.child, cwd)
         self._target = new_environment(uv, base, self._room / "tool", self._around.child, cwd)
         words = [] if python is not None else [self._tool]
@@ -139,6 +141,15 @@ def asked_for(tokens: Sequence[Token], words: Sequence[str]) -> str:
         return f"{match[1]}{match[2] or ''}=={Version(match[3])}"
     except InvalidVersion:
         return asked
+
+
+def python_of(text: str, cwd: str) -> list[str]:
+    """Return words for `uv python find`: which Python a tool from a folder is for, as uv looks for it."""
+    found = read_project(text, cwd, COMMAND_LINE)
+    if found is None:
+        return []
+    table = table_of(pyproject(f"{found.path}/pyproject.toml", found.origin), "project")
+    return ["--", table["requires-python"]] if isinstance(table.get("requires-python"), str) else []
 
 
 def outside_of_projects(tokens: Sequence[Token], words: tuple[str, ...], nowhere: Path) -> list[Token]:

@@ -37,7 +37,7 @@ from openvet_install.installers.tokens import Token, has, values_of
 from openvet_install.installers.uv import named_by_variables
 from openvet_install.installers.uv_around import handed_on, look_around
 from openvet_install.installers.uv_sources import ignored_by
-from openvet_install.installers.uv_tool import asked_for, outside_of_projects
+from openvet_install.installers.uv_tool import asked_for, outside_of_projects, python_of
 from openvet_install.installers.uv_torch import with_torch
 from openvet_install.installers.uv_workspace import led_by
 
@@ -89,7 +89,8 @@ def plan(
         led, indexes = led_by(folders, around, ignored_by(tokens))
         quiet = around.quiet(folder)
         version = uv_version(around.helper.path, quiet, around.cwd)
-        target, remade = _target(tool.name, tokens, around, quiet)
+        asked = python_of(asked_for(tokens, words), around.cwd)
+        target, remade = _target(tool.name, tokens, around, quiet, asked)
     passed = [token for token in tokens if handed_on(token)]
     where = [one for one in around.where if one.flag is not None and one.flag.name != "--project"]
     judged = [token for token in tokens if token.flag is not None and token.flag.name in _JUDGED]
@@ -224,8 +225,13 @@ def folder_of_tools(around: Around, quiet: Mapping[str, str]) -> Path:
     return Path(around.cwd, told.stdout.decode("utf-8", "surrogateescape").strip())
 
 
-def _target(name: str, tokens: list[Token], around: Around, quiet: Mapping[str, str]) -> tuple[Target, bool]:
-    """Return the environment that uv keeps for a tool, or would make, and whether in place of what is there."""
+def _target(
+    name: str, tokens: list[Token], around: Around, quiet: Mapping[str, str], asked: list[str]
+) -> tuple[Target, bool]:
+    """Return the environment that uv keeps for a tool, or would make, and whether in place of what is there.
+
+    `asked` says which Python a new one is for, if nothing else does.
+    """
     uv, cwd = around.helper.path, around.cwd
     prefix = folder_of_tools(around, quiet) / name
     there = prefix / "bin" / "python"
@@ -233,7 +239,7 @@ def _target(name: str, tokens: list[Token], around: Around, quiet: Mapping[str, 
     forced = has(tokens, "--force")  # then uv asks nothing of what is there
     if there.exists() and "--" not in flags and not forced:
         return inspect(str(there), quiet), False
-    base = find_python(uv, flags, quiet, cwd)
+    base = find_python(uv, flags if "--" in flags else [*flags, *asked], quiet, cwd)
     if not there.exists():
         return still_missing(inspect(base, quiet), prefix), True
     target, anew = replaced(there, base, quiet)

@@ -1,6 +1,8 @@
 """`uv tool install` and `upgrade` of folders: built like those of `uv pip install`, and noted down as uv would."""
 
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -122,3 +124,21 @@ def test_a_folder_that_is_gone(stage):
     path.rename(stage.project / "moved")
     ended = stage.run(*UPGRADE, "my-tool")
     assert (ended.code, f"`{path}` is no folder" in ended.err) == (64, True), ended.err
+
+
+@pytest.mark.parametrize("run", [False, True])
+def test_the_python_that_a_folder_is_for(stage, run):
+    """It is found beside the one that comes first, and what is installed for it is compared."""
+    others = Path(sys.base_prefix).parent.glob("3.1[0-9]*/bin/python3")
+    other = next((one for one in others if one.parents[1] != Path(sys.base_prefix)), None)
+    if other is None:
+        pytest.skip("there is one Python only")
+    minor = other.parents[1].name.split(".")[1]
+    place = mine(stage)
+    text = (place / "pyproject.toml").read_text()
+    (place / "pyproject.toml").write_text(text.replace(">=3.10", f"==3.{minor}.*"))
+    stage.variables["PATH"] += f":{other.parent}"
+    words = ["tool", "run", "--from", "./my-tool", "python", "-V"] if run else [*INSTALL, "./my-tool"]
+    ended = stage.run("openvet-uv", *words) if run else stage.run(*words)
+    assert ended.code == 0, ended.err
+    assert ended.out.startswith(f"Python 3.{minor}.") if run else list(stage.environment.glob(f"lib/python3.{minor}"))
