@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from openvet_install.installers.passing import Command
 
 
-_LEAD = ("UV_WORKING_DIR", "UV_PROJECT")
+_LEAD = ("UV_WORKING_DIR", "UV_WORKING_DIRECTORY", "UV_PROJECT")
 
 
 def run(tool: str, command: Command, options: WrapperOptions, argv: Sequence[str]) -> int:

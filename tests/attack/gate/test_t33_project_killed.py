@@ -45,15 +45,16 @@ def test_the_next_run_puts_the_project_back(stage, words):
     assert "warning" not in stage.run(UV, *words).err
 
 
-@pytest.mark.parametrize("how", ["--directory", "--project=", "UV_WORKING_DIR", "both"])
+@pytest.mark.parametrize("how", ["--directory", "--project=", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY", "both"])
 def test_a_project_in_another_folder(stage, how):
     words = {
         "--directory": ["--directory", "a/b"],
         "--project=": ["--project=a/b"],
         "UV_WORKING_DIR": [],
+        "UV_WORKING_DIRECTORY": [],
         "both": ["--directory=a", "--project", "b"],
     }[how]
-    if how == "UV_WORKING_DIR":
+    if how.startswith("UV_"):
         (stage.project / "a/b").mkdir(parents=True)
         stage.variables[how] = "a/b"
     before = killed_in_add(stage, *words, folder="a/b")
