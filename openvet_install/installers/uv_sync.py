@@ -382,11 +382,12 @@ def _groups(tokens: Sequence[Token], child: Mapping[str, str], lock: Lock) -> fr
     without |= {str(canonicalize_name(name)) for name in child.get("UV_NO_GROUP", "").split()}
     if has(tokens, "--no-dev") or (child.get("UV_NO_DEV", "").lower() in TRUE and not has(tokens, "--dev")):
         without.add("dev")
-    steered = ("--all-groups", "--no-default-groups", "--dev")
-    if not typed and not without and not any(has(tokens, name) for name in steered):
+    bare = has(tokens, "--no-default-groups") or child.get("UV_NO_DEFAULT_GROUPS", "").lower() in TRUE
+    steered = ("--all-groups", "--dev")
+    if not typed and not without and not bare and not any(has(tokens, name) for name in steered):
         return None
     all_groups = {str(name) for name in lock.groups} | {str(name) for one in lock.packages for name in one.groups}
-    found = set() if has(tokens, "--no-default-groups") else set(lock.default_groups or DEFAULT_GROUPS)
+    found = set() if bare else set(lock.default_groups or DEFAULT_GROUPS)
     if "*" in found or has(tokens, "--all-groups"):
         found = all_groups
     if has(tokens, "--dev"):

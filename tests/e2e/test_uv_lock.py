@@ -327,6 +327,8 @@ def test_an_environment_that_must_be_made_anew(stage, words):
         (["add", "--group", "docs", "plain"], {"UV_NO_GROUP": "dev"}),
         (["remove", "deep"], {"UV_NO_DEV": "1", "UV_NO_EDITABLE": "1"}),
         (["version", "2.0"], {"UV_NO_DEV": "1"}),
+        (["sync"], {"UV_NO_DEFAULT_GROUPS": "1"}),
+        (["add", "plain"], {"UV_NO_DEFAULT_GROUPS": "1"}),
     ],
     ids=" ".join,
 )
