@@ -254,6 +254,9 @@ class Sources:
                     said = next((f"{kind} {entry[kind]}" for kind in sorted(ways) if kind != "?"), "no index")
                     fault = refused(f"{name}: {said}", file, vcs="git" in ways)
                     fault.hint = f"--no-sources-package {name}    takes a release from an index"
+                    if place and not os.path.lexists(place):
+                        fault.what = f"`{name}: {shown(said)}`: there is nothing at that path (direct-reference)"
+                        fault.hint = "a submodule of git is fetched by: git submodule update --init"
                     raise fault
                 elif not ways and entry.get("workspace") and top is not None:
                     yield from ((one, file) for one, called in self._in(top) if called == canonicalize_name(name))

@@ -150,3 +150,13 @@ def test_a_way_out_is_refused_there_too(stage):
     (stage.project / "pyproject.toml").write_text(HEAD + '[tool.uv]\nallow-insecure-host = ["127.0.0.1"]\n')
     assert plain(stage, "lock").returncode == 0
     assert stage.run(UV, "tree", "--frozen").code == 78
+
+
+def test_a_folder_that_is_not_there_is_called_that(stage):
+    (stage.project / "pyproject.toml").write_text(
+        HEAD + 'dependencies = ["evil"]\n[tool.uv.sources]\nevil = { path = "deps/evil" }\n'
+    )
+    ended = stage.run(UV, "lock")
+    assert ended.code == 77, ended.err
+    assert "`evil: path deps/evil`: there is nothing at that path" in ended.err
+    assert "hint: a submodule" in ended.err
