@@ -31,8 +31,10 @@ if TYPE_CHECKING:
 
 SDIST = "sdist"
 ARCHIVES = (
-    *(".whl", ".zip", ".egg", ".exe", ".tar", ".tgz", ".tbz", ".txz", ".tlz", ".gz", ".bz2", ".xz", ".lz", ".lzma"),
+    *(".whl", ".zip", ".egg", ".exe", ".tar", ".tgz", ".tbz", ".txz", ".tlz"),
+    *(f".tar.{packing}" for packing in ("gz", "bz2", "xz", "lz", "lzma", "zst")),
 )
+"""Endings by which pip or uv takes a word for a file; projects may be called like the last part (`backports.lzma`)."""
 _EXTRAS = re.compile(r"\[[^\]]*\]$")
 _ADDRESSES = ("http:", "https:", "file:")
 _FOLDER = re.compile("[#&]subdirectory=")
