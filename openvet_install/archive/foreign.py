@@ -9,6 +9,10 @@ Scheme = Literal["site", "scripts", "data", "headers"]
 SCHEMES = frozenset({"purelib", "platlib", "scripts", "data", "headers"})
 """Folders below `.data` (binary distribution format, "The .data directory")."""
 
+METADATA_FOLDERS = (".dist-info", ".egg-info", ".egg-link", ".egg")
+"""Endings of what says, at the top of a site folder, that a project is installed."""
+METADATA_TEXT = "would be another project's metadata"
+
 _OWNERS = {"pip": "pip", "uv": "uv", "openvet_install": "openvet-install"}
 """Top-level package -> the only project that may bring it."""
 _STARTERS = frozenset({"sitecustomize", "usercustomize"})

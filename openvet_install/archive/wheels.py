@@ -21,7 +21,14 @@ from packaging.utils import canonicalize_name
 
 from openvet_install.archive import limits
 from openvet_install.archive.contents import ArchiveError, Contents, shown
-from openvet_install.archive.foreign import SCHEMES, Scheme, foreign_command, foreign_place
+from openvet_install.archive.foreign import (
+    METADATA_FOLDERS,
+    METADATA_TEXT,
+    SCHEMES,
+    Scheme,
+    foreign_command,
+    foreign_place,
+)
 from openvet_install.archive.metadata import read_identity, same_version
 from openvet_install.archive.paths import place
 from openvet_install.archive.record import check_record
@@ -37,7 +44,6 @@ if TYPE_CHECKING:
     from openvet_install.archive.zips import Entry
 
 _INSTALLERS_OWN = frozenset({"direct_url.json", "uv_cache.json", "uv_build.json", "installer", "requested"})
-_METADATA_FOLDERS = (".dist-info", ".egg-info", ".egg-link", ".egg")
 _COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+ -]*", re.ASCII)
 _TARGET = re.compile(r"([A-Za-z_][\w.]*)\s*:\s*([A-Za-z_][\w.]*)\s*(?:\[[^\]]*\])?")
 AT_ONCE = 4
@@ -187,9 +193,9 @@ def _places(files: dict[str, Entry], info: str, project: str) -> dict[tuple[Sche
             raise ArchiveError(f"the entry {shown(member)} {wrong}")
         top, _, rest = at.partition("/")
         # with `--target` the two are one folder
-        is_metadata = scheme in {"site", "data"} and top.casefold().endswith(_METADATA_FOLDERS)
+        is_metadata = scheme in {"site", "data"} and top.casefold().endswith(METADATA_FOLDERS)
         if is_metadata and (scheme, top) != ("site", info):
-            raise ArchiveError(f"the entry {shown(member)} would be another project's metadata")
+            raise ArchiveError(f"the entry {shown(member)} {METADATA_TEXT}")
         if scheme == "site" and top == info and rest.casefold() in _INSTALLERS_OWN:
             raise ArchiveError(f"the entry {shown(member)} is for installers to write")
         places[scheme, at] = member
@@ -213,8 +219,8 @@ def _check_folders(empty: Iterable[str], info: str) -> None:
     for folder in sorted(empty):
         top, *below = folder.casefold().split("/")
         named = [top, *below] if top.endswith(".data") else [top]
-        if not folder.startswith(f"{info}/") and any(one.endswith(_METADATA_FOLDERS) for one in named):
-            raise ArchiveError(f"the folder {shown(folder)} would be another project's metadata")
+        if not folder.startswith(f"{info}/") and any(one.endswith(METADATA_FOLDERS) for one in named):
+            raise ArchiveError(f"the folder {shown(folder)} {METADATA_TEXT}")
 
 
 def _landing(member: str, data: str) -> tuple[Scheme, str]:

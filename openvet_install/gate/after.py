@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import canonicalize_name
 
 from openvet_install.archive import ArchiveError
-from openvet_install.archive.foreign import foreign_place
+from openvet_install.archive.foreign import METADATA_FOLDERS, METADATA_TEXT, foreign_place
 from openvet_install.gate.model import Stray
 from openvet_install.gate.projects import local_decision
 from openvet_install.installers import direct, disk
@@ -207,7 +207,10 @@ def foreign(before: Snapshot, after: Snapshot, built: set[tuple[str, str]]) -> I
             if row.path.startswith(scripts):
                 wrong = foreign_place("scripts", row.path.removeprefix(scripts), str(canonicalize_name(name)))
             elif inside is not None:
-                wrong = foreign_place("site", row.path.removeprefix(inside), str(canonicalize_name(name)))
+                place = row.path.removeprefix(inside)
+                top = place.partition("/")[0]
+                others = top.casefold().endswith(METADATA_FOLDERS) and inside + top != info
+                wrong = METADATA_TEXT if others else foreign_place("site", place, str(canonicalize_name(name)))
             else:
                 continue
             if wrong is not None:

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from tests.support.attacks import BOTH, UV, everything, stopped
+from tests.support.attacks import BOTH, UV, everything, site, stopped
 from tests.support.stage import YES
 
 EGG = "one-1.0.data/data/evil-9.0.egg-info/PKG-INFO"
@@ -32,6 +32,18 @@ def test_metadata_of_another_project_beside_the_packages(stage, tool):
     assert ended.code == 65, ended.err
     assert "another project's metadata" in ended.err
     assert not list(target.glob("*.egg-info"))
+
+
+@BOTH
+def test_metadata_of_another_project_in_what_was_built(stage, tool):
+    """No archive that was opened had it, and the installed RECORD speaks for it: `evil` counted as installed."""
+    told = {"evil-9.0.egg-info/PKG-INFO": "Metadata-Version: 1.0\nName: evil\nVersion: 9.0\n", "one.py": ""}
+    stage.sdist("one", "1.0", YES, wheel_files=told)
+    stage.policy()
+    ended = stage.run(*tool, "one")
+    assert ended.code == 65, ended.err
+    assert "would be another project's metadata" in ended.err
+    assert not list(site(stage).glob("*.egg-info/*"))
 
 
 @pytest.mark.parametrize("more", [(), ("--relocatable",)], ids=["blank", "relocatable"])
