@@ -133,11 +133,11 @@ def _check_wheel(raw: bytes, what: str, tags: frozenset[Tag]) -> None:
     parts = (line.partition(":") for line in lines)
     fields = [(key.strip().lower(), value.strip()) for key, colon, value in parts if colon]
     versions = [value for key, value in fields if key == "wheel-version"]
-    if len(versions) != 1 or re.fullmatch(r"1\.[0-9]+", versions[0], re.ASCII) is None:
-        raise ArchiveError(f"{shown(what)} does not say `Wheel-Version: 1.0` exactly once")
+    if len(set(versions)) != 1 or re.fullmatch(r"1\.[0-9]+", versions[0], re.ASCII) is None:
+        raise ArchiveError(f"{shown(what)} does not say `Wheel-Version: 1.0`, or says two of them")
     pure = [value for key, value in fields if key == "root-is-purelib"]
-    if len(pure) != 1 or pure[0].lower() not in {"true", "false"}:
-        raise ArchiveError(f"{shown(what)} does not say `Root-Is-Purelib` exactly once")
+    if len(set(pure)) != 1 or pure[0].lower() not in {"true", "false"}:
+        raise ArchiveError(f"{shown(what)} does not say `Root-Is-Purelib`, or says two of them")
     values = [value for key, value in fields if key == "tag"]
     if sum(math.prod(part.count(".") + 1 for part in value.split("-")) for value in values) > limits.TAGS:
         raise ArchiveError(f"{shown(what)} has more than {limits.TAGS:,} tags")

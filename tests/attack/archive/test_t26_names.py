@@ -81,7 +81,7 @@ def test_metadata_that_disagrees_or_can_be_read_in_two_ways(tmp_path, metadata, 
     [
         wheel_text().replace("1.0", "2.0"),
         wheel_text().replace("Wheel-Version: 1.0\n", ""),
-        "Wheel-Version: 1.0\n" + wheel_text(),
+        "Wheel-Version: 1.1\n" + wheel_text(),
         wheel_text().replace("true", "maybe"),
         wheel_text() + "Root-Is-Purelib: false\n",
         b"\xff",
@@ -89,6 +89,11 @@ def test_metadata_that_disagrees_or_can_be_read_in_two_ways(tmp_path, metadata, 
 )
 def test_a_wheel_file_that_is_odd(tmp_path, wheel):
     refused(tmp_path, make_wheel("x", "1.0", wheel=wheel), WHEEL, "WHEEL")
+
+
+def test_a_wheel_file_that_says_all_twice_is_taken(tmp_path):
+    """Published ones do; readers take the first, and it is the same."""
+    opened(tmp_path, make_wheel("x", "1.0", wheel=wheel_text() + "\n" + wheel_text()), WHEEL)
 
 
 @pytest.mark.parametrize("missing", ["METADATA", "WHEEL", "RECORD"])
