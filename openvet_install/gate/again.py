@@ -196,13 +196,17 @@ def _holds(note: Mapping[str, Any]) -> bool:
     )
 
 
-def _looked_for(state: str, config: str) -> Iterator[tuple[str, str]]:
-    folder = os.getcwd()
+def above(folder: str) -> Iterator[tuple[str, str]]:
+    """Yield what changes a run by being there, in a folder and all above it."""
     while True:
         yield from ((AT, os.path.join(folder, name)) for name in ("", *NAMES))
         if folder == os.path.dirname(folder):
             break
         folder = os.path.dirname(folder)
+
+
+def _looked_for(state: str, config: str) -> Iterator[tuple[str, str]]:
+    yield from above(os.getcwd())
     system = (os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
     for base in (config, "/etc", *system):
         yield from ((ALL, os.path.join(base, name)) for name in ("openvet", "uv"))

@@ -238,6 +238,17 @@ def test_a_script_may_change_as_long_as_it_asks_for_nothing(stage):
     assert ran(stage, "run", "script.py")[1]
 
 
+def test_a_script_in_a_folder_of_the_project(stage):
+    script = stage.project / "scripts" / "job.py"
+    script.parent.mkdir()
+    script.write_text("print(1)\n")
+    for expected in (True, False):
+        ended, whole = ran(stage, "run", "scripts/job.py")
+        assert (ended.code, ended.out, whole) == (0, "1\n", expected), ended.err
+    (script.parent / "pyproject.toml").write_text('[project]\nname = "other"\nversion = "1"\n')
+    assert ran(stage, "run", "scripts/job.py")[1]
+
+
 def test_until_the_logs_are_asked_again(stage):
     stage.policy(BENIGN + 'check-every = "6s"\n')
     time.sleep(0.1)
