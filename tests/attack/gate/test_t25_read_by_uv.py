@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from tests.support.attacks import BOTH, UV, everything, site, stopped
-from tests.support.stage import YES
+from tests.support.stage import PROGRAMS, YES
 
 EGG = "one-1.0.data/data/evil-9.0.egg-info/PKG-INFO"
 
@@ -53,7 +53,7 @@ def test_a_script_that_names_its_encoding_where_the_path_is_no_plain_one(stage, 
     stage.wheel("one", "1.0", YES, files={"one.py": "", "one-1.0.data/scripts/go": text})
     stage.policy()
     place = stage.folder / "with blank"
-    subprocess.run(["uv", "venv", "-q", *more, str(place)], check=True, env=stage.variables)
+    subprocess.run([str(PROGRAMS / "uv"), "venv", "-q", *more, str(place)], check=True, env=stage.variables)
     stage.variables["VIRTUAL_ENV"] = str(place)
     ended = stage.run(*UV, "one")
     assert ended.code == 0, ended.err
