@@ -70,9 +70,8 @@ def leave(program: Program | None = None, extra: tuple[tuple[str, str], ...] | N
         note["program"] = (list(program.command), *again.difference(program.environment, own_environment()))
     note["answer"] = _answer(note)
     bare = {path for kind, path in extra if kind == again.BARE}
-    around = {
-        key for _kind, path in extra for key in again.above(os.path.dirname(path))
-    }  # a script has its project there
+    # a script has its project there
+    around = {key for _kind, path in extra for key in again.above(os.path.dirname(path))}
     seen = one.seen | {key: again.look(*key) for key in (*extra, *around - one.seen.keys())}
     gone = {(again.AT, path) for path in bare}
     note["seen"] = {key: before for key, before in seen.items() if key not in gone and not _is_temporary(*key, before)}

@@ -38,11 +38,6 @@ def walk(folder: str, *, deep: bool) -> Iterator[tuple[str, os.stat_result]]:
                     waiting.append(entry.path)
 
 
-def stamp(s: os.stat_result) -> tuple[int, int, int, int, int]:
-    """Return mode, size, change and modification in nanoseconds, inode."""
-    return s.st_mode, s.st_size, s.st_ctime_ns, s.st_mtime_ns, s.st_ino
-
-
 def stamps_digest(folder: str) -> str:
     """Return what changes when any file or link below a folder does: paths and the kernel's stamps, no content."""
     lines = sorted(

@@ -107,6 +107,7 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
     check_names(values_of(tokens, "--upgrade-package"))
     found = sort_environment("uv", environ)
     cwd = working_folder(tokens, found.judged, cwd)
+    refuse_lookalikes(cwd)
     named = _typed_indexes(tokens)
     where = _configuration(tokens, found.judged, words)
     config_file = last_of(where, "--config-file")
@@ -159,7 +160,6 @@ def working_folder(tokens: Sequence[Token], judged: Mapping[str, str], cwd: str)
     found = os.path.realpath(os.path.join(cwd, last_of(tokens, "--directory") or named))
     if not os.path.isdir(found):
         raise UsageError(f"`--directory`: no folder `{found}`")
-    refuse_lookalikes(found)
     return found
 
 

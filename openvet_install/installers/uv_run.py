@@ -179,10 +179,8 @@ class UvRun:
             return []
         cwd = working_folder(self._tokens, self._environ, self._from)
         folder = program.folder_of(self._words, self._kind, cwd)
-        place = Path(cwd, folder)
         # uv leaves `..` where it is, so on its way up from there it comes by the working folder, too
-        found = next((one for one in (place, *place.parents) if (one / "pyproject.toml").is_file()), None)
-        if not folder or found == Path(cwd):
+        if not folder or _nearest(Path(cwd, folder)) == Path(cwd):
             return []
         return [Token(flag_table("uv", ("run",))["--project"], self._words[0], folder)]
 
@@ -214,8 +212,7 @@ class UvRun:
     def _in_project(self) -> bool:
         if self._says("--no-project", "UV_NO_PROJECT"):
             return False
-        start = self._start
-        nearest = next((one for one in (start, *start.parents) if (one / "pyproject.toml").is_file()), None)
+        nearest = _nearest(self._start)
         if nearest is None:
             return False
         text = pyproject(str(nearest / "pyproject.toml"), str(nearest))
@@ -237,12 +234,13 @@ class UvRun:
 
     def _as_it_is(self) -> Target:
         """Return the environment or interpreter that uv would take without installing anything."""
-        if self._in_project() and not self._alone:
+        in_project = self._in_project()
+        if in_project and not self._alone:
             around = of_project(self._around)
             chosen = [*uv_sync.steering(self._tokens, around.judged), *around.where]
             flags = [part for token in chosen for part in token.canonical()]
             return inspect(project_python(self._uv, flags, around.child, self._cwd), around.child)
-        project = [] if self._in_project() else ["--no-project"]
+        project = [] if in_project else ["--no-project"]
         flags = [*project, *starting.request(self._tokens, self._around)]
         path = find_python(self._uv, flags, self._around.child, self._cwd)
         if not self._alone:
@@ -260,6 +258,11 @@ class UvRun:
             )
         else:
             yield uv_script.plan(script, path, tokens, around, room, typed=typed)
+
+
+def _nearest(place: Path) -> Path | None:
+    """Return the first folder with a pyproject.toml, from `place` on upwards."""
+    return next((one for one in (place, *place.parents) if (one / "pyproject.toml").is_file()), None)
 
 
 def _recursion(tokens: Sequence[Token], started: Mapping[bytes, bytes]) -> int:
