@@ -57,6 +57,15 @@ def plain_uv(stage: Stage, *words: str) -> str:
     ).stdout  # fmt: skip
 
 
+def uv_itself(stage: Stage, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run uv without the gate, with a cache of its own, however that ends."""
+    own = {"UV_CACHE_DIR": str(stage.folder / "plain-cache"), "TMPDIR": str(stage.folder)}
+    return subprocess.run(
+        [str(PROGRAMS / "uv"), *words], env=stage.variables | own, cwd=stage.project,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
 def state(stage: Stage) -> dict[str, bytes]:
     """Every file of the project and its environment, with its bytes; links are what they lead to."""
     found = {}

@@ -6,7 +6,8 @@ import pytest
 
 from tests.support.attacks import evil_sdist
 from tests.support.projects import in_project
-from tests.support.stage import BENIGN, PROGRAMS, YES
+from tests.support.projects import uv_itself as plain
+from tests.support.stage import BENIGN, YES
 
 UV = "openvet-uv"
 HEAD = '[project]\nname = "mine"\nversion = "1.0"\nrequires-python = ">=3.10"\n'
@@ -15,13 +16,6 @@ def get_requires_for_build_editable(config_settings=None):
     return {needs!r}
 get_requires_for_build_wheel = get_requires_for_build_editable
 """
-
-
-def plain(stage, *words):
-    return subprocess.run(
-        [str(PROGRAMS / "uv"), *words], cwd=stage.project, capture_output=True, text=True, timeout=60, check=False,
-        env=stage.variables | {"UV_CACHE_DIR": str(stage.folder / "plain-cache"), "TMPDIR": str(stage.folder)},
-    )  # fmt: skip
 
 
 def repository(stage):

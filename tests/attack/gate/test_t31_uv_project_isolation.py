@@ -1,11 +1,10 @@
 """T31: what a project says is built without isolation gets an environment that was checked, or is isolated."""
 
-import subprocess
-
 import pytest
 
 from tests.support.attacks import backend
-from tests.support.stage import PROGRAMS, YES
+from tests.support.projects import uv_itself as plain
+from tests.support.stage import YES
 
 UV = "openvet-uv"
 HEAD = '[project]\nname = "mine"\nversion = "1.0"\nrequires-python = ">=3.10"\n'
@@ -30,13 +29,6 @@ def stage(stage):
 def project(stage, *needs, more=KEY):
     listed = ", ".join(f'"{one}"' for one in needs)
     (stage.project / "pyproject.toml").write_text(f"{HEAD}dependencies = [{listed}]\n{more}")
-
-
-def plain(stage, *words):
-    return subprocess.run(
-        [str(PROGRAMS / "uv"), *words], cwd=stage.project, capture_output=True, text=True, timeout=60, check=False,
-        env=stage.variables | {"UV_CACHE_DIR": str(stage.folder / "plain-cache"), "TMPDIR": str(stage.folder)},
-    )  # fmt: skip
 
 
 def asked(stage):
