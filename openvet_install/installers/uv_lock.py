@@ -51,11 +51,12 @@ def parse_uv_lock(text: str, path: Path, *, pyproject: str | None) -> Lock:
     if version != SUPPORTED_VERSION:
         found = "no version" if version is None else f"version {version}"
         raise LockError(f"{found}; uv.lock version {SUPPORTED_VERSION} can be read", where=path.name)
-    raw = top.tables("package")
-    lines = entry_lines(text, "package", len(raw))
+    key = _spelled(top, "package", "distribution")
+    raw = top.tables(key)
+    lines = entry_lines(text, key, len(raw))
     packages = tuple(_package(entry.table, path, line) for entry, line in zip(raw, lines, strict=True))
-    project, default_groups = (None, None) if pyproject is None else _beside(pyproject, path)
     manifest = Entry(top.get("manifest", dict) or {}, path)
+    project, default_groups = (None, _default_groups(manifest)) if pyproject is None else _beside(pyproject, path)
     return Lock(
         path=path,
         kind="uv",
@@ -69,6 +70,13 @@ def parse_uv_lock(text: str, path: Path, *, pyproject: str | None) -> Lock:
         groups=_grouped(manifest, "dependency-groups"),
         build_constraints=tuple(_constraint(entry) for entry in manifest.tables("build-constraints")),
     )
+
+
+def _spelled(entry: Entry, key: str, older: str) -> str:
+    """Return the one of two keys that is there: uv takes the older for the other, and never both."""
+    if key in entry.table and older in entry.table:
+        entry.fail(f"`{key}` and `{older}`, which are the same to uv")
+    return older if older in entry.table else key
 
 
 def _package(table: Mapping[str, Any], path: Path, line: int | None) -> LockedPackage:
@@ -85,7 +93,7 @@ def _package(table: Mapping[str, Any], path: Path, line: int | None) -> LockedPa
         markers=_markers(entry, "resolution-markers"),
         dependencies=_dependencies(entry.tables("dependencies")),
         extras=_grouped(entry, "optional-dependencies"),
-        groups=_grouped(entry, "dev-dependencies"),
+        groups=_grouped(entry, _spelled(entry, "dev-dependencies", "dependency-groups")),
         default_groups=_default_groups(entry),
     )
 

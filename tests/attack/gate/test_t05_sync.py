@@ -138,7 +138,7 @@ def test_a_host_that_only_the_lock_names_gets_nothing_in(stage):
 
 
 @pytest.mark.parametrize("kind", ["git", "url", "path"])
-@pytest.mark.parametrize("group", [False, True], ids=["needed", "default group"])
+@pytest.mark.parametrize("group", [False, True], ids=["needed", "default group in older words"])
 def test_direct_entries_are_refused_in_every_mode(stage, kind, group):
     source = direct_source(stage, kind)
     lists = '[dependency-groups]\ndev = ["evil"]\n' if group else ""
@@ -150,12 +150,15 @@ def test_direct_entries_are_refused_in_every_mode(stage, kind, group):
     entry = f'{source[:-1]}#0123456789012345678901234567890123456789"' if kind == "git" else source
     where = "[package.dev-dependencies]\ndev" if group else "dependencies"
     edges = f'{where} = [{{ name = "evil" }}]\n'
-    (stage.project / "uv.lock").write_text(
+    text = (
         'version = 1\nrevision = 3\nrequires-python = ">=3.10"\n\n'
         f'[[package]]\nname = "evil"\nversion = "1.0"\nsource = {{ {entry} }}\n'
         + (f'sdist = {{ hash = "sha256:{"0" * 64}" }}\n' if kind != "git" else "")
         + f'\n[[package]]\nname = "mine"\nversion = "1.0"\nsource = {{ virtual = "." }}\n{edges}'
     )
+    if group:
+        text = text.replace("[package", "[distribution").replace("dev-dependencies", "dependency-groups")
+    (stage.project / "uv.lock").write_text(text)
     ended = stage.run(*SYNC, "--frozen")
     assert ended.code == 77, ended.err
     assert "direct-reference" in ended.err
