@@ -170,13 +170,16 @@ class Selection(NamedTuple):
 class Wanted(NamedTuple):
     """What the user asked of the tool; the defaults are those of `uv sync` and of an installer of a pylock.
 
-    `groups` None means the lock's default groups. `roots` are names of workspace members to start from; None
+    `groups` None means the lock's default groups. `named_groups` are wanted beside those, of the workspace's root,
+    too (`"*"` for all), `without_groups` in no case. `roots` are names of workspace members to start from; None
     the project in the lock's folder. `no_binary` and `no_build` are normalised names that the user wants
     built, or never built; `True` means all. With `without_project` only the groups count.
     """
 
     extras: frozenset[str] = frozenset()
     groups: frozenset[str] | None = None
+    named_groups: frozenset[str] = frozenset()
+    without_groups: frozenset[str] = frozenset()
     roots: tuple[str, ...] | None = None
     no_binary: frozenset[str] | bool = False
     no_build: frozenset[str] | bool = False

@@ -140,27 +140,43 @@ class _UvWalk:
         raise LockError(f"no member of the workspace is called `{name}`", where=self._lock.path.name)
 
     def _groups(self, package: LockedPackage | None) -> frozenset[str]:
+        return self._wanted_of(package, self._defaults(package) | self._wanted.named_groups)
+
+    def _wanted_of(self, package: LockedPackage | None, asked: frozenset[str]) -> frozenset[str]:
+        groups = frozenset(self._lock.groups if package is None else package.groups)
+        return (groups if "*" in asked else groups & asked) - self._wanted.without_groups
+
+    def _defaults(self, package: LockedPackage | None) -> frozenset[str]:
         if self._wanted.groups is not None:
             return self._wanted.groups
         told = self._lock.default_groups
         if package is not None and (told is None or (self._wanted.roots and package.source.location != ".")):
             told = package.default_groups
-        if told is not None and "*" in told:
-            return frozenset(self._lock.groups if package is None else package.groups)
         return frozenset(DEFAULT_GROUPS if told is None else told)
+
+    def _grouped(self) -> Iterator[tuple[int, frozenset[str]]]:
+        """Give the entries of which groups are wanted, with those groups."""
+        for root in self._roots:
+            yield root, self._groups(self._packages[root])
+        if self._wanted.roots and len(self._roots) == 1:
+            # one member alone: of the workspace's root it gets what the user names and it does not have itself
+            member = self._packages[self._roots[0]]
+            asked = (self._wanted.groups or frozenset()) | self._wanted.named_groups
+            for number, package in enumerate(self._packages):
+                if package.is_local and package.source.location == "." and package is not member:
+                    yield number, self._wanted_of(package, asked) - member.groups.keys()
 
     def _starts(self) -> Iterator[tuple[int | None, Dependency]]:
         """Give the edges that begin outside the graph: of groups, and of a lock without a project."""
         for dependency in () if self._wanted.without_project else self._lock.requirements:
             yield None, dependency
-        for name in sorted(self._groups(None) & self._lock.groups.keys()):
+        for name in sorted(self._groups(None)):
             for dependency in self._lock.groups[name]:
                 yield None, dependency
-        for root in self._roots:
-            package = self._packages[root]
-            for name in sorted(self._groups(package) & package.groups.keys()):
-                for dependency in package.groups[name]:
-                    yield root, dependency
+        for number, groups in self._grouped():
+            for name in sorted(groups):
+                for dependency in self._packages[number].groups[name]:
+                    yield number, dependency
 
     def _walk(self) -> None:
         self._ways = dict.fromkeys(self._roots, ())
@@ -183,7 +199,7 @@ class _UvWalk:
         number = self._resolve(dependency, None if parent is None else self._packages[parent])
         if number is None:
             return
-        way = () if parent is None else (*self._ways[parent], self._packages[parent].name)
+        way = () if parent is None else (*self._ways.get(parent, ()), self._packages[parent].name)
         if number not in self._ways:
             queue.append((number, None))
             self._ways[number] = way
@@ -236,10 +252,10 @@ class _UvWalk:
 
     def _activated(self) -> frozenset[str]:
         names = {f"extra-{len(name)}-{name}-{extra}" for name, extra in self._named_extras()}
-        for root in self._roots:
-            package = self._packages[root]
-            names.add(f"project-{len(package.name)}-{package.name}")
-            names |= {f"group-{len(package.name)}-{package.name}-{group}" for group in self._groups(package)}
+        names |= {f"project-{len(name)}-{name}" for name in (self._packages[root].name for root in self._roots)}
+        for number, groups in self._grouped():
+            name = self._packages[number].name
+            names |= {f"group-{len(name)}-{name}-{group}" for group in groups}
         return frozenset(names)
 
     def _named_extras(self) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,6 @@ from openvet_install.installers import uv_config, uv_isolation
 from openvet_install.installers.commands import Making, Plan, private_folder, without_login
 from openvet_install.installers.environment import TRUE
 from openvet_install.installers.locks import Wanted, read_lock, select_for
-from openvet_install.installers.locks_values import DEFAULT_GROUPS, Lock, LockedPackage, Selection
 from openvet_install.installers.projects import build_requirements, pyproject, table_of
 from openvet_install.installers.requirements import requested_by
 from openvet_install.installers.sources import Links
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from openvet_install.installers.commands import Index
+    from openvet_install.installers.locks_values import Lock, LockedPackage, Selection
     from openvet_install.installers.passing import Command
     from openvet_install.installers.target import Target
 
@@ -362,34 +362,30 @@ def _wanted(tokens: Sequence[Token], child: Mapping[str, str], lock: Lock, membe
     elif not roots and not Path(member).samefile(lock.path.parent):
         here = lock.path.parent
         roots = tuple(one.name for one in local if (here / one.source.location).resolve() == Path(member).resolve())
+    named, without = _groups(tokens, child)
+    only = has(tokens, "--only-dev") or has(tokens, "--only-group")
+    bare = has(tokens, "--no-default-groups") or child.get("UV_NO_DEFAULT_GROUPS", "").lower() in TRUE
     return Wanted(
         extras=frozenset(extras),
-        groups=_groups(tokens, child, lock),
+        groups=frozenset() if only or bare else None,
+        named_groups=named,
+        without_groups=without,
         roots=roots or None,
-        without_project=has(tokens, "--only-dev") or has(tokens, "--only-group"),
+        without_project=only,
         no_binary=has(tokens, "--no-binary") or frozenset(names_of(tokens, "--no-binary-package")),
         no_build=has(tokens, "--no-build") or frozenset(names_of(tokens, "--no-build-package")),
     )
 
 
-def _groups(tokens: Sequence[Token], child: Mapping[str, str], lock: Lock) -> frozenset[str] | None:
-    only = names_of(tokens, "--only-group")
-    only |= {"dev"} if has(tokens, "--only-dev") else set()
-    if only:
-        return frozenset(only | names_of(tokens, "--group"))
-    typed = names_of(tokens, "--group")
+def _groups(tokens: Sequence[Token], child: Mapping[str, str]) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the groups that are wanted beside the default ones, and those that are not wanted."""
+    found = names_of(tokens, "--group") | names_of(tokens, "--only-group")
     without = names_of(tokens, "--no-group")
     without |= {str(canonicalize_name(name)) for name in child.get("UV_NO_GROUP", "").split()}
-    if has(tokens, "--no-dev") or (child.get("UV_NO_DEV", "").lower() in TRUE and not has(tokens, "--dev")):
-        without.add("dev")
-    bare = has(tokens, "--no-default-groups") or child.get("UV_NO_DEFAULT_GROUPS", "").lower() in TRUE
-    steered = ("--all-groups", "--dev")
-    if not typed and not without and not bare and not any(has(tokens, name) for name in steered):
-        return None
-    all_groups = {str(name) for name in lock.groups} | {str(name) for one in lock.packages for name in one.groups}
-    found = set() if bare else set(lock.default_groups or DEFAULT_GROUPS)
-    if "*" in found or has(tokens, "--all-groups"):
-        found = all_groups
-    if has(tokens, "--dev"):
+    if has(tokens, "--all-groups"):
+        found.add("*")
+    if has(tokens, "--dev") or has(tokens, "--only-dev"):
         found.add("dev")
-    return frozenset((found | typed) - without)
+    elif has(tokens, "--no-dev") or child.get("UV_NO_DEV", "").lower() in TRUE:
+        without.add("dev")
+    return frozenset(found), frozenset(without)

@@ -291,14 +291,39 @@ class TestUvLock:
         assert names(selection) == {"one 1.0", "two 1.0", "tool 1.0"}
         assert whys(selection) == {"not 1.0": "group other"}
 
+    @pytest.mark.parametrize("older", [False, True], ids=["", "older keys"])
+    def test_groups_of_the_root_beside_those_of_a_member(self, older):
+        """The member gets what is named, but for what it has itself, and none of the root's default ones."""
+        text = 'version = 1\n[manifest]\nmembers = ["app", "inner"]\n'
+        groups = "[package.dev-dependencies]\n" + "".join(
+            f'{name} = [{{ name = "{wanted}" }}]\n'
+            for name, wanted in (("dev", "not"), ("checks", "one"), ("own", "hid"), ("off", "non"))
+        )
+        text += project("", groups)
+        own = '[package.dev-dependencies]\nown = [{ name = "two" }]'
+        text += package("inner", own, '{ virtual = "inner" }', "")
+        text += "".join(map(package, ("one", "two", "not", "hid", "non")))
+        if older:
+            text = text.replace("[package", "[distribution").replace("dev-dependencies", "dependency-groups")
+        named = frozenset({"checks", "own", "off"})
+        wanted = Wanted(roots=("inner",), named_groups=named, without_groups=frozenset({"off"}))
+
+        lock = uv(text)
+
+        assert names(select(lock, tags(), environment(), wanted)) == {"one 1.0", "two 1.0"}
+        alone = wanted._replace(roots=None)
+        assert names(select(lock, tags(), environment(), alone)) == {"not 1.0", "one 1.0", "hid 1.0"}
+        assert None not in [one.line for one in lock.packages]
+
     def test_an_active_group_in_a_marker(self):
         marker = "extra == 'group-3-app-dev'"
         dependency = (
             f'{{ name = "one", marker = "{marker}" }}, {{ name = "two", marker = "{marker.replace("==", "!=")}" }}'
         )
-        lock = uv("version = 1\n" + project(dependency) + package("one") + package("two"))
+        dev = '[package.dev-dependencies]\ndev = [{ name = "three" }]'
+        lock = uv("version = 1\n" + project(dependency, dev) + "".join(map(package, ("one", "two", "three"))))
 
-        assert names(select(lock, tags(), environment())) == {"one 1.0"}
+        assert names(select(lock, tags(), environment())) == {"one 1.0", "three 1.0"}
         assert names(select(lock, tags(), environment(), Wanted(groups=frozenset()))) == {"two 1.0"}
 
     def test_both_sides_of_a_merge_are_told(self):
@@ -315,6 +340,7 @@ class TestUvLock:
             ("version = 2\n", "version 2", "uv.lock"),
             ('version = "1"\n', "`version` is not", "uv.lock"),
             ("version = 1\npackage = 3\n", "`package` is not", "uv.lock"),
+            ("version = 1\npackage = []\ndistribution = []\n", "the same to uv", "uv.lock"),
             ('version = 1\n\n[[package]]\nversion = "1"\n', "`name` is missing", "uv.lock:3"),
             ('version = 1\n\n[[package]]\nname = "x"\n', "`source` is missing", "uv.lock:3"),
             ("version = 1\n" + package("x", "dependencies = [1]"), "not a list of tables", "uv.lock:2"),
