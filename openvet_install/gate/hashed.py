@@ -13,6 +13,7 @@ from openvet_install.errors import FaultsError, InstallError, UsageError
 from openvet_install.files import SDIST, File
 from openvet_install.gate.model import Judged, Spot
 from openvet_install.installers.commands import REQUIREMENTS
+from openvet_install.installers.markers import may_hold
 from openvet_install.installers.requirements import Reader
 from openvet_install.settle import settle
 
@@ -53,9 +54,9 @@ def release_of(one: Requested) -> tuple[str, str]:
 
 
 def applies(one: Requested, environment: Mapping[str, str]) -> bool:
-    """Tell whether the requirement's marker holds for a target."""
+    """Tell whether the requirement's marker holds for a target, for pip or for uv."""
     marker = one.requirement.marker
-    return marker is None or marker.evaluate({**environment, "extra": ""})
+    return marker is None or may_hold(marker, environment)
 
 
 def judge(path: Path, one: Requested, knowledge: Knowledge, deciding: Deciding) -> Judged:

@@ -280,7 +280,9 @@ class Entry(NamedTuple):
         return None if text is None else self.read_marker(text)
 
     def read_marker(self, text: str) -> Marker:
-        """Parse a marker; a fault names the entry."""
+        """Parse a marker; a fault names the entry. What pip takes for an escape is a backslash to uv."""
+        if "\\" in text:
+            self.fail(f"the marker `{text}` holds a backslash")
         try:
             return Marker(text)
         except InvalidMarker:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from openvet_install.installers.locks_values import DEFAULT_GROUPS, LockError, NotHere
+from openvet_install.installers.markers import FALSE, TRUE, holds_for_uv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 _NAME = "[\"']([^\"']*)[\"']"
 _EXTRA = re.compile(rf"\bextra (==|!=) {_NAME}|{_NAME} (==|!=) extra\b")
 _SIMPLE = re.compile(r"(?:sys_platform|platform_system|os_name|platform_machine) == ['\"]([^'\"]+)['\"]")
-_TRUE, _FALSE = "python_version >= '0'", "python_version < '0'"
 
 
 class Reach(NamedTuple):
@@ -45,9 +45,7 @@ def _check_target(lock: Lock, env: Mapping[str, str]) -> None:
     python = env["python_full_version"]
     if lock.requires_python and not _fits_python(lock.requires_python, python, lock.path.name):
         raise LockError(f"made for Python {lock.requires_python}, the target has {python}", where=lock.path.name)
-    if lock.environments and not any(
-        _evaluate(marker, env, "requirement", lock.path.name) for marker in lock.environments
-    ):
+    if lock.environments and not any(_holds(lock, marker, env, lock.path.name) for marker in lock.environments):
         raise LockError("made for other environments than the target's", where=lock.path.name)
 
 
@@ -60,11 +58,12 @@ def _fits_python(specifier: str, python: str, where: str) -> bool:
         raise LockError(f"not a version specifier: `{specifier}`", where=where) from error
 
 
-def _evaluate(
-    marker: Marker, env: Mapping[str, str | AbstractSet[str]], context: Literal["lock_file", "requirement"], where: str
-) -> bool:
+def _holds(lock: Lock, marker: Marker, env: Mapping[str, str | AbstractSet[str]], where: str) -> bool:
+    """Tell whether a marker holds for a tool that installs from such a lock: pip installs from no uv.lock."""
+    if lock.kind == "uv":
+        return holds_for_uv(marker, env)
     try:
-        return marker.evaluate(env, context)
+        return marker.evaluate(env, "lock_file") or holds_for_uv(marker, env)
     except (UndefinedComparison, UndefinedEnvironmentName) as error:
         raise LockError(f"the marker `{marker}` has no meaning here: {error}", where=where) from error
 
@@ -77,7 +76,7 @@ def _reach_pylock(lock: Lock, env: Mapping[str, str], wanted: Wanted) -> Reach:
     not_here = []
     for package in lock.packages:
         where = lock.where(package)
-        failing = next((one for one in package.markers if not _evaluate(one, full, "lock_file", where)), None)
+        failing = next((one for one in package.markers if not _holds(lock, one, full, where)), None)
         if failing is not None:
             not_here.append(NotHere(package.name, package.version, _short(failing)))
             continue
@@ -105,6 +104,7 @@ class _UvWalk:
             self._by_name.setdefault(package.name, []).append(number)
         self._roots = self._find_roots()
         self._active: frozenset[str] = frozenset()
+        self._known: dict[str, bool] = {}
         self._ways: dict[int, tuple[str, ...]] = {}
         self._extras: set[tuple[int, str]] = set()
 
@@ -243,8 +243,10 @@ class _UvWalk:
         text = str(marker)
         if "extra" in text:
             # uv writes what is active as values of `extra`, and several of them hold at once
-            marker = Marker(_EXTRA.sub(lambda match: _TRUE if self._is_active(match) else _FALSE, text))
-        return _evaluate(marker, self._env, "requirement", self._lock.path.name)
+            text = _EXTRA.sub(lambda match: TRUE if self._is_active(match) else FALSE, text)
+        if text not in self._known:
+            self._known[text] = _holds(self._lock, Marker(text), self._env, self._lock.path.name)
+        return self._known[text]
 
     def _is_active(self, match: re.Match[str]) -> bool:
         name, operator = (match[2], match[1]) if match[1] else (match[3], match[4])

@@ -45,7 +45,10 @@ def parse_pylock(text: str, path: Path) -> Lock:
     version = top.text("lock-version")
     if version != SUPPORTED_VERSION:
         raise LockError(f'lock-version "{version}"; lock-version "{SUPPORTED_VERSION}" can be read', where=path.name)
-    lines = entry_lines(text, "packages", len(top.tables("packages")))
+    entries = top.tables("packages")
+    lines = entry_lines(text, "packages", len(entries))
+    for one, line in zip(entries, lines, strict=True):
+        one._replace(line=line).marker()
     try:
         pylock = Pylock.from_dict(table)
     except PylockValidationError as error:

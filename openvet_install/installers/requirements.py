@@ -442,6 +442,8 @@ def by_name(text: str) -> Requirement:
     written = str(found)  # that is what the tool gets
     if found.name.lower().endswith(ARCHIVES) or names_path(text) or names_path(written):
         raise UsageError(f"`{shown}`: a file or folder has no place here")
+    if "\\" in text:
+        raise UsageError(f"`{shown}` holds a backslash, which pip and uv read differently")
     if not _is_one_line(written):
         raise UsageError(f"`{shown}` is not a requirement that can be written in one line")
     return found
