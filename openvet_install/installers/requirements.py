@@ -16,7 +16,7 @@ import shlex
 import string
 import sys
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -131,8 +131,8 @@ class Reader:
         self._left -= 1
         if self._left < 0:
             raise UsageError(f"more than {MAX_FILES} requirements files")
-        if os.path.basename(path).endswith(_OTHER_KINDS):
-            base = os.path.basename(path)
+        base = os.path.basename(path)
+        if base.endswith(_OTHER_KINDS) or (self._stdin and kind == REQUIREMENTS and names_script(path)):
             raise UsageError(f"`{base}` as {kind} file is not gated yet", hint="requirements.txt with names is")
         raw = self._fetch(path) if is_http(path) else self._on_disk(path, kind)
         if len(raw) > MAX_FILE_BYTES:
@@ -274,6 +274,11 @@ class _Whole:
 def is_http(path: str) -> bool:
     """Tell whether a file is named by an http(s) URL."""
     return path[:8].lower().startswith(("http://", "https://"))
+
+
+def names_script(path: str) -> bool:
+    """Tell whether uv reads a file as a script, by the ending of its name."""
+    return os.path.splitext(urlsplit(path).path if is_http(path) else path)[1].lower() in (".py", ".pyw")
 
 
 def _relative(named: str, path: str) -> str:

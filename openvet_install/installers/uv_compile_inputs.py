@@ -32,7 +32,7 @@ from openvet_install.installers.projects import (
     strings_of,
     table_of,
 )
-from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, is_http, pins_in
+from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, is_http, names_script, pins_in
 from openvet_install.installers.sources import Source, local_path, shown
 from openvet_install.installers.toml_copy import without_build
 from openvet_install.installers.uv_sources import Member, place_of, ways_out
@@ -90,7 +90,7 @@ class Inputs:
         for value in typed:
             if kind == REQUIREMENTS and os.path.basename(value) == _PROJECT:
                 self._project(value)
-            elif kind == REQUIREMENTS and value.endswith(".py") and os.path.basename(value) != "setup.py":
+            elif kind == REQUIREMENTS and names_script(value) and os.path.basename(value) != "setup.py":
                 self._script(value)
             else:
                 listed.append(value)

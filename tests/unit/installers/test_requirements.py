@@ -170,6 +170,12 @@ def test_other_kinds_of_files(name, project):
         read_file(name, str(project))
 
 
+@pytest.mark.parametrize("name", ["job.pyw", "JOB.Py", "https://h/job.PYW?v=1"])
+def test_what_is_a_script_to_uv(name, project):
+    with pytest.raises(UsageError, match="is not gated yet"):
+        Reader(str(project), {}, stdin=True).read([name])
+
+
 @pytest.mark.parametrize("name", ["-", "https://h/r.txt", "file:///r.txt"])
 def test_other_places(name, project):
     with pytest.raises(UsageError, match=r"could not open|only files on disk"):
