@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name
 from openvet_install.errors import InstallError, UsageError
 from openvet_install.installers import disk, fresh
 from openvet_install.installers.locks import read_lock
+from openvet_install.installers.markers import holds_for_uv
 from openvet_install.installers.preferring import preferring
 from openvet_install.installers.requirements import by_name
 from openvet_install.installers.target import ask, new_environment
@@ -113,7 +114,7 @@ def _versions(lock: Path, target: Target) -> dict[str, str]:
     found: dict[str, set[str]] = defaultdict(set)
     with suppress(InstallError):
         for one in read_lock(lock).packages:
-            if one.markers and not any(marker.evaluate({**target.environment, "extra": ""}) for marker in one.markers):
+            if one.markers and not any(holds_for_uv(marker, target.environment) for marker in one.markers):
                 continue
             found[canonicalize_name(one.name)].add(one.version if one.source.kind == "registry" else "")
     return {name: versions.pop() for name, versions in found.items() if len(versions) == 1 and "" not in versions}
