@@ -6,14 +6,14 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from openvet_install.decide import Action, Decision, Reason, ReasonClass
+from openvet_install.decide import Action, Decision, ReasonClass
 from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK
-from openvet_install.files import File
 from openvet_install.gate.browse import Place
 from openvet_install.gate.forgiven import account
 from openvet_install.gate.hashed import applies, read_hashed, release_of
 from openvet_install.gate.hashed import judge as judge_hashed
 from openvet_install.gate.local import hashed, mismatch
+from openvet_install.gate.locked import refused_entry
 from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run, Spot
 from openvet_install.gate.opening import knowledge_of, stopped
 from openvet_install.gate.state import usable_folders
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from openvet_install.files import File
     from openvet_install.gate.deciding import Deciding
     from openvet_install.gate.knowledge import Knowledge
     from openvet_install.gate.setting import Setting
@@ -63,7 +64,7 @@ def check(
             result.warnings += knowledge.warnings
             deciding = Place(environ, folders, stack).deciding(knowledge, chosen)
             for lock in locks:
-                judged = decisions(lock, knowledge, deciding, chosen, target, every_file=every_file)
+                judged = decisions(lock, knowledge, deciding, target, every_file=every_file)
                 for one in (*judged.files, *judged.direct):
                     _add(result, one)
                 result.skipped += judged.skipped
@@ -101,7 +102,7 @@ class Judgement(NamedTuple):
 
 
 def decisions(
-    lock: Lock, knowledge: Knowledge, deciding: Deciding, chosen: Setting, target: Target, *, every_file: bool = False
+    lock: Lock, knowledge: Knowledge, deciding: Deciding, target: Target, *, every_file: bool = False
 ) -> Judgement:
     """Decide about what `target` would install from a lock, or about every file of every platform."""
     not_here: tuple[str, ...] = ()
@@ -125,7 +126,8 @@ def decisions(
     return Judgement(
         files=tuple(judged),
         direct=tuple(
-            Judged(decision=_direct(one, chosen), place=lock.where(one), spot=_spot(lock, one)) for one in foreign
+            Judged(decision=refused_entry(one, *one.source), place=lock.where(one), spot=_spot(lock, one))
+            for one in foreign
         ),
         skipped=len(direct) - len(foreign),
         not_here=not_here,
@@ -141,20 +143,6 @@ def _file(lock: Lock, chosen: Chosen) -> File:
 
 def _spot(lock: Lock, package: LockedPackage) -> Spot:
     return Spot(str(lock.path), package.line)
-
-
-def _direct(package: LockedPackage, chosen: Setting) -> Decision:
-    """Decide about a repository, path or URL in a lock: silence, nobody audited what it names (threat T05)."""
-    file = File(
-        name=package.name,
-        version=package.version or "0",
-        filename=f"{package.name}-{package.version or '0'}.tar.gz",
-        url=package.source.location,
-        index=package.source.location,
-    )
-    action = Action.BLOCK if chosen.mode.value == "block" else Action.WARN
-    detail = f"{package.source.kind} {package.source.location}"
-    return Decision(file=file, action=action, reason=Reason.DIRECT_REFERENCE, detail=detail)
 
 
 def _add(result: Run, judged: Judged) -> None:

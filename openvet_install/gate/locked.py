@@ -52,7 +52,7 @@ def admit(locked: Locked, keeper: Keeper, listed: Listed | None = None, *, folde
             good = False
         for file in named if package.source.kind == "registry" else ():
             if _address(file) is None and _folder_of(file) not in folders:
-                keeper.refuse_local(_direct(package, file.url, "path"))
+                keeper.refuse_local(refused_entry(package, "path", file.url))
                 good = False
     for index, name, files in _grouped(locked):
         for file in files:
@@ -102,7 +102,7 @@ def _from_folder(file: File, keeper: Keeper) -> bool:
 
 def refuse_direct(package: LockedPackage, keeper: Keeper) -> None:
     """Note that an entry comes from a place that no index is."""
-    keeper.refuse_local(_direct(package, package.source.location, package.source.kind))
+    keeper.refuse_local(refused_entry(package, *package.source))
 
 
 def tell_places(result: Run, plan: Plan) -> None:
@@ -140,7 +140,7 @@ def _address(file: File) -> str | None:
         return None
 
 
-def _direct(package: LockedPackage, location: str, kind: str) -> Decision:
+def refused_entry(package: LockedPackage, kind: str, location: str) -> Decision:
     """Refuse a repository, path or URL in every mode: nothing of it would pass the gateway."""
     version = package.version or "0"
     file = File(

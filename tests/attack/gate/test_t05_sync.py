@@ -164,6 +164,8 @@ def test_direct_entries_are_refused_in_every_mode(stage, kind, group):
     assert "direct-reference" in ended.err
     assert files(stage) is None
     assert not stage.marker.exists()
+    checked = stage.run("openvet-install", "check")
+    assert (checked.code, "direct-reference    uv.lock:5" in checked.out) == (77, True), checked.out
 
 
 @pytest.mark.parametrize("words", [[], ["--no-binary"]], ids=str)
