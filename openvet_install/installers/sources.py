@@ -297,6 +297,17 @@ def refused_vcs(text: str, where: str | None = None) -> DirectReferenceError:
     )
 
 
+def refused_direct(text: str, where: str, *, vcs: bool = False) -> DirectReferenceError:
+    """Say why no project and no configuration may name an address."""
+    if vcs or VCS.match(text.partition("@")[2].strip()):
+        return refused_vcs(text, where)
+    return DirectReferenceError(
+        f"`{shown(text)}`: a direct reference is refused (direct-reference): no index lists it",
+        where=where,
+        hint="take a release from an index",
+    )
+
+
 def shown(text: str) -> str:
     """Return what a person wrote, without login and cut to length."""
     before, mark, after = text.partition("://")

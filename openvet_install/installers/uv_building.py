@@ -26,7 +26,8 @@ from openvet_install.installers.projects import (
     table_of,
 )
 from openvet_install.installers.requirements import requested_by
-from openvet_install.installers.uv_sources import FILE, Ignored, Member, Sources, follow, refused
+from openvet_install.installers.sources import refused_direct
+from openvet_install.installers.uv_sources import FILE, Ignored, Member, Sources, follow
 from openvet_install.installers.uv_workspace import around_folders, as_it_stands, led_by, read_workspace, requested_in
 
 if TYPE_CHECKING:
@@ -109,5 +110,5 @@ def _asked_by(member: Member) -> Iterator[Requested]:
     for lines in (*lists, *table_of(project, "optional-dependencies").values()):
         for line in strings_of(lines):
             if names_address(line):
-                raise refused(line, file)
+                raise refused_direct(line, file)
         yield from requested_in(strings_of(lines), file)

@@ -24,7 +24,7 @@ from openvet_install.installers import closed, uv_build_needs, uv_config_copy, u
 from openvet_install.installers.commands import Index, http_url, login_of
 from openvet_install.installers.environment import TRUE
 from openvet_install.installers.projects import names_address
-from openvet_install.installers.sources import Links, read_links
+from openvet_install.installers.sources import Links, read_links, refused_direct
 from openvet_install.installers.tokens import JUDGE, LATER, NEVER, UPSTREAM
 
 if TYPE_CHECKING:
@@ -157,8 +157,8 @@ class _Reader:
         elif key in _BUILDS:
             self._builds(key, value, above)
         else:
-            for text in filter(_is_reference, _strings(value)):
-                self._fault(key, above, f"`{text}` is a direct reference, which is not gated yet")
+            references = filter(_is_reference, _strings(value))
+            self.faults += [refused_direct(text, self._where((*above, key))) for text in references]
 
     def _builds(self, key: str, value: Any, above: tuple[str, ...]) -> None:
         """Refuse what steers builds, and what would lead the build of a package to something of the project."""
@@ -255,7 +255,8 @@ def read(
     """Judge every file that uv would read from the project folder `start`, with `ways_only` for ways out alone.
 
     `config_file`: `--config-file` or UV_CONFIG_FILE, read instead of all others. `told` gets from uv which files it
-    reads. Raises `ConfigError`, or `FaultsError` of them: all faults of all files, each with file, line and key.
+    reads. Raises `ConfigError`, `DirectReferenceError`, or `FaultsError` of them: all faults of all files, each with
+    file, line and key.
     """
     files = _files(start, environ, config_file=config_file, no_config=no_config)
     judge = _Reader.look if ways_only else _Reader.judge

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from openvet_install.errors import DirectReferenceError, UsageError
+from openvet_install.errors import UsageError
 from openvet_install.installers import uv_config
 from openvet_install.installers.environment import TRUE
 from openvet_install.installers.projects import Project, pyproject, table_of
-from openvet_install.installers.sources import VCS, refused_vcs, shown
+from openvet_install.installers.sources import refused_direct, shown
 from openvet_install.installers.tokens import Token, has, values_of
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def refuse_constraints(lock: Lock) -> None:
     for one in lock.build_constraints:
         kind, place = one.source
         if kind != "registry" and not one.is_local:
-            raise refused(f"{one.name}: {kind} {place}", f"{lock.path.name}, build-constraints", vcs=kind == "git")
+            raise refused_direct(
+                f"{one.name}: {kind} {place}", f"{lock.path.name}, build-constraints", vcs=kind == "git"
+            )
 
 
 class Ignored(NamedTuple):
@@ -252,7 +254,7 @@ class Sources:
                     yield place, file
                 elif ways and canonicalize_name(name) not in self._told:
                     said = next((f"{kind} {entry[kind]}" for kind in sorted(ways) if kind != "?"), "no index")
-                    fault = refused(f"{name}: {said}", file, vcs="git" in ways)
+                    fault = refused_direct(f"{name}: {said}", file, vcs="git" in ways)
                     fault.hint = f"--no-sources-package {name}    takes a release from an index"
                     if place and not os.path.lexists(place):
                         fault.what = f"`{name}: {shown(said)}`: there is nothing at that path (direct-reference)"
@@ -296,15 +298,3 @@ def follow(folders: Sequence[Project], sources: Sources) -> Iterator[Member]:
                 known.add(path)
                 waiting.append(path)
                 yield Member(path, editable=False, extras="", origin=file)
-
-
-def refused(text: str, where: str, *, vcs: bool = False) -> UsageError:
-    """Say why a project may not name an address."""
-    place = text.partition("@")[2].strip()
-    if vcs or VCS.match(place):
-        return refused_vcs(text, where)
-    return DirectReferenceError(
-        f"`{shown(text)}`: a direct reference of a project is refused (direct-reference): no index lists it",
-        where=where,
-        hint="take a release from an index",
-    )

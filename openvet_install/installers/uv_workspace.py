@@ -20,9 +20,10 @@ from openvet_install.installers import uv_config
 from openvet_install.installers.commands import Requested, private_folder
 from openvet_install.installers.locks_values import DEFAULT_GROUPS
 from openvet_install.installers.projects import names_address, pyproject, strings_of, table_of
+from openvet_install.installers.sources import refused_direct
 from openvet_install.installers.target import ToolStops, ask
 from openvet_install.installers.tokens import last_of
-from openvet_install.installers.uv_sources import FILE, NONE_IGNORED, Ignored, Member, Sources, follow, refused
+from openvet_install.installers.uv_sources import FILE, NONE_IGNORED, Ignored, Member, Sources, follow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -248,7 +249,7 @@ def _check(folder: Folder) -> None:
     lists = (folder.dependencies, folder.builds, *folder.extras.values(), *folder.groups.values())
     for line in (one for lines in lists for one in lines):
         if names_address(line):
-            raise refused(line, folder.file)
+            raise refused_direct(line, folder.file)
 
 
 def requested_in(lines: Iterable[str], origin: str) -> Iterator[Requested]:

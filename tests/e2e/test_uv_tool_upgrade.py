@@ -154,7 +154,7 @@ def test_options_of_a_receipt_that_lead_past_the_gate(stage, option):
     head = receipt(stage).partition("\n[tool.options]")[0]
     (stage.environment / "uv-receipt.toml").write_text(f"{head}\n[tool.options]\n{more}\n")
     ended = stage.run(*UPGRADE, "--all")
-    assert ended.code == 78, ended.err
+    assert ended.code == (77 if " @ " in option else 78), ended.err
     assert "uv-receipt.toml" in ended.err
     assert not stage.marker.exists()
 

@@ -136,7 +136,7 @@ def test_what_steers_resolving_is_no_matter_where_the_lock_is_shown(stage, key):
         ended = stage.run(UV, *words)
         assert (ended.code, ended.out) == (0, plain(stage, *words).stdout), ended.err
     for words in (["tree"], ["tree", "--frozen", "--outdated"], ["sync", "--frozen"]):
-        assert stage.run(UV, *words).code == 78, words
+        assert stage.run(UV, *words).code == (77 if " @ " in key else 78), words
     assert (stage.project / "uv.lock").read_bytes() == locked
 
 
