@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tomli
+from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from openvet_install.installers.commands import Requested
 
 MAX_BYTES = 4 * 1024 * 1024
-_NAMED = re.compile(r"\s*[A-Za-z0-9][A-Za-z0-9._-]*\s*(\[[^\[\]]*\])?\s*@\s*(\S.*)")
+_NAMED = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\[\]]*\])?\s*@\s*(\S.*)")
+_MARKED = re.compile(r"(\S+?)(?:\s+;|;\s)(.+)")
 _EXTRAS = re.compile(r"(.+)(\[[^\[\]/\\]+\])")
 _MORE = re.compile(r"[;\[\]$\r\n]|\s$")
 """In a path: tools read a marker behind it, extras between, the name of a variable, or only what stands before."""
@@ -35,7 +37,8 @@ class Project(NamedTuple):
     """A folder that a person named: `path` is absolute; `extras` as in `[a,b]`, or empty; `origin` says where.
 
     `flag` is the option that names it, empty for none; None: the one of `pip install`. `near` names it from the
-    working folder, where its path has a `#`: there paths end for uv, in addresses too.
+    working folder, where its path has a `#`: there paths end for uv, in addresses too. `name` is the one that it was
+    said to have, as in `NAME @ URL ; MARKER`: the tool compares.
     """
 
     path: str
@@ -44,14 +47,24 @@ class Project(NamedTuple):
     origin: str
     flag: str | None = None
     near: str = ""
+    name: str = ""
+    marker: Marker | None = None
 
     @property
     def words(self) -> tuple[str, ...]:
         """What the tool gets among its options: an address where it would find more in a path than that."""
         flag = ("--editable" if self.editable else "") if self.flag is None else self.flag
         parted = flag.startswith("--with") and "," in self.path
-        place = f"{self.near or (self.url if parted or _MORE.search(self.path) else self.path)}{self.extras}"
+        address = parted or _MORE.search(self.path) is not None
+        place = self.line if address or self.name else f"{self.near or self.path}{self.extras}"
         return (f"{flag}={place}",) if flag else (place,)
+
+    @property
+    def line(self) -> str:
+        """What stands for it in a file of requirements, but for `-e`."""
+        place = self.near or self.url
+        marker = f" ; {self.marker}" if self.marker is not None else ""
+        return f"{self.name}{self.extras} @ {place}{marker}" if self.name else f"{place}{self.extras}"
 
     @property
     def url(self) -> str:
@@ -64,9 +77,9 @@ def read_project(text: str, cwd: str, origin: str, *, editable: bool = False) ->
 
     Raises `UsageError`.
     """
-    place, extras = text.strip(), ""
+    place, extras, name, marker = text.strip(), "", "", None
     if (named := _NAMED.fullmatch(place)) is not None:
-        extras, place = named[1] or "", named[2]
+        name, extras, (place, marker) = named[1], named[2] or "", _without_marker(named[3], origin)
     if not place:
         raise UsageError("an empty name is that of no package and no folder", where=origin)
     if editable and VCS.match(place):
@@ -84,10 +97,19 @@ def read_project(text: str, cwd: str, origin: str, *, editable: bool = False) ->
         if looks and os.path.isdir(path):
             if extras and not editable and _MORE.search(path):
                 raise UsageError(f"`{shown(text)}`: extras of a folder with such a name are not gated", where=origin)
-            return Project(path, editable, extras.replace(" ", ""), origin, near=_near(path, cwd))
+            near = _near(path, cwd)
+            return Project(path, editable, extras.replace(" ", ""), origin, near=near, name=name, marker=marker)
     if editable:
         raise UsageError(f"`{shown(text)}` is no folder: only folders can be installed as editable", where=origin)
     return None
+
+
+def _without_marker(text: str, origin: str) -> tuple[str, Marker | None]:
+    match = _MARKED.fullmatch(text) if text.isprintable() else None
+    try:
+        return (text, None) if match is None else (match[1], Marker(match[2]))
+    except InvalidMarker as error:
+        raise UsageError(f"`{shown(text)}` has no marker behind its `;`", where=origin) from error
 
 
 def _near(path: str, cwd: str) -> str:
@@ -114,7 +136,14 @@ def asked_by(project: Project) -> tuple[Requirement, ...]:
                 where=path,
                 hint="what only you need can stand in a dependency group",
             )
-    return tuple(_requirements(asked))
+    return tuple(_requirements(asked if project.marker is None else _under(project.marker, asked)))
+
+
+def _under(marker: Marker, lines: Iterable[str]) -> Iterator[str]:
+    """Let what is asked for hang on a marker, too."""
+    for one in _requirements(lines):
+        one.marker = Marker(f"({marker}) and ({one.marker})" if one.marker is not None else str(marker))
+        yield str(one)
 
 
 def names_address(line: str) -> bool:

@@ -265,7 +265,7 @@ def in_a_file(projects: Sequence[Project]) -> Iterator[Input | Member]:
     """Give folders to `uv pip sync`, which has no option for them."""
     yield from (Member(*one) for one in projects)
     if projects:
-        lines = (f"{'-e ' if one.editable else ''}{one.near or one.url}{one.extras}" for one in projects)
+        lines = (f"{'-e ' if one.editable else ''}{one.line}" for one in projects)
         yield Input(projects[0].origin, tuple(lines))
 
 

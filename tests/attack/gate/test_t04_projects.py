@@ -25,7 +25,9 @@ def folder(stage, where="project", name="mine", *, code="", more="", build=(), r
 
 
 @pytest.mark.parametrize(
-    "words", [["."], ["-e", "."], ["-e", "file://D"], ["-r", "r.txt"], ["mine @ file://D"]], ids=" ".join
+    "words",
+    [["."], ["-e", "."], ["-e", "file://D"], ["-r", "r.txt"], ["mine @ file://D; python_version > '3'"]],
+    ids=" ".join,
 )
 @BOTH
 def test_a_project_of_ours_is_installed_and_what_it_needs_is_judged(stage, tool, words):
@@ -42,6 +44,15 @@ def test_a_project_of_ours_is_installed_and_what_it_needs_is_judged(stage, tool,
     assert ended.report["files"][0]["reason"] != ("local-project", "good")
     assert {one["reason"] for one in ended.report["files"]} == {"approved", "local-project"}
     assert not [one.path for one in stage.index.requests if "2.0" in one.path]
+
+
+@pytest.mark.parametrize(("word", "code"), [("other @ file://D", 1), ("mine @ file://D ; python_version < '3'", 0)])
+@BOTH
+def test_the_name_and_marker_of_a_folder_count(stage, tool, word, code):
+    said = word.replace("D", str(folder(stage)))
+    stage.policy()
+    assert (stage.run(*tool, said).code, stage.installed) == (code, {})
+    assert (plain(stage, tool, said), stage.installed) == (code, {})
 
 
 @pytest.mark.parametrize("words", [["../other"], ["-e", "../other"], ["-r", "r.txt"], ["./link"]], ids=" ".join)
