@@ -69,7 +69,7 @@ class Stage:
             "VIRTUAL_ENV": str(self.environment),
             "PIP_INDEX_URL": index.simple_url,
             "UV_DEFAULT_INDEX": index.simple_url,
-            "COLUMNS": "200",
+            "COLUMNS": "1000",
         }
 
     def wheel(
