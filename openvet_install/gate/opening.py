@@ -128,6 +128,7 @@ def outside_of(settings: UpstreamSettings) -> Outside:
         client_certificate=settings.client_cert,
         proxies={scheme: check_proxy(url) for scheme, url in settings.proxies.items()},
         no_proxy=settings.no_proxy or "",
+        unchecked=settings.insecure_hosts,
         offline=settings.offline,
     )
 

@@ -136,7 +136,8 @@ class Answers:
 
     def _trouble(self, target: Target, what: str) -> Answer:
         try:
-            self._keeper.trouble(target.url, what)
+            if not self.closing:  # what nobody waits for any more is no trouble
+                self._keeper.trouble(target.url, what)
         except Exception as error:  # noqa: BLE001 - as above
             self.faults.append(error)
         return replies.refusal(Refusal(502, "openvet-install: upstream trouble", what))

@@ -6,6 +6,7 @@ Imports urllib3 and therefore is itself imported late.
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 import weakref
@@ -22,7 +23,6 @@ from openvet_install.gateway.addresses import is_loopback, is_private, never
 from openvet_install.gateway.upstream import HostRefusedError
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
 
     from openvet_install.gateway.addresses import Address
@@ -115,6 +115,8 @@ def manager(
         "timeout": urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
         "ssl_context": context,
     }
+    if context.verify_mode == ssl.CERT_NONE:  # the user's own words, and they saw no warning from pip either
+        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     if proxy is None:
         pools = urllib3.PoolManager(**options)
     else:

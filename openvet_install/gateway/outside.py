@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -23,8 +24,8 @@ class Outside:
 
     `bundle` and `folder` replace the system's trust store as `SSL_CERT_FILE` and `SSL_CERT_DIR` do;
     `client_certificate` is a PEM file with certificate and key; `proxies` maps `http` and `https` to
-    proxy URLs, which may hold a login; `no_proxy` is a comma-separated list as curl reads it. `offline`: nobody is
-    asked at all.
+    proxy URLs, which may hold a login; `no_proxy` is a comma-separated list as curl reads it. `unchecked` are
+    `host` or `host:port` whose certificates nobody looks at (threat T10). `offline`: nobody is asked at all.
     """
 
     bundle: str | None = None
@@ -32,6 +33,7 @@ class Outside:
     client_certificate: str | None = None
     proxies: Mapping[str, str] = field(default_factory=dict)
     no_proxy: str = ""
+    unchecked: tuple[str, ...] = ()
     offline: bool = False
 
     @classmethod
@@ -85,6 +87,17 @@ class Outside:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
 
+    def blind_context(self) -> ssl.SSLContext:
+        """Return a client context that takes any certificate; raises `ConfigError` as `context` does."""
+        context = self.context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+
+    def is_unchecked(self, host: str, port: int) -> bool:
+        """Tell whether the user said to take any certificate of an origin; without a port they meant each."""
+        return any(found in ((host, None), (host, port)) for found in map(_named, self.unchecked))
+
     def proxy_for(self, scheme: str, host: str, port: int) -> str | None:
         """Return the URL of the proxy for an origin, or None to connect directly."""
         proxy = self.proxies.get(scheme)
@@ -110,6 +123,15 @@ def _system_context() -> ssl.SSLContext:
     import truststore  # noqa: PLC0415 - only where the system decides
 
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _named(text: str) -> tuple[str, int | None]:
+    """Read `host`, `host:port` or uv's `https://host`; what cannot be read names no host."""
+    with suppress(ValueError):
+        parts = urlsplit(text if "://" in text else f"//{text}")
+        if parts.scheme in ("", "https"):
+            return parts.hostname or "", parts.port
+    return "", None
 
 
 def check_proxy(url: str) -> str:

@@ -43,6 +43,7 @@ _PACKED = (*_GZIP, "deflate")
 _CODINGS = frozenset({*_PACKED, "compress", "x-compress", "br", "zstd", "dcb", "dcz", "exi", "pack200-gzip"})
 """What HTTP knows; other words (`aws-chunked`, `binary`) are those of a store, and nobody undoes them."""
 _OK = 200
+_PROXY_LOGIN = 407
 _FROM_BETWEEN = 203  # a 200 that somebody on the way has changed
 _AGAIN = frozenset({429, 500, 502, 503, 504})
 
@@ -111,7 +112,7 @@ class Upstream:
         self._reading = threading.Lock()
         self._context: ssl.SSLContext | None = None
         self._door: Door | None = None
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._pools: dict[tuple[str | None, bool], urllib3.PoolManager] = {}
         self._private: Callable[[str], bool] = lambda _host: False
         self._beside: set[str] = set()
         self._own_port = 0
@@ -140,7 +141,7 @@ class Upstream:
         """Import and read what the first request needs; a fault shows at that request."""
         with suppress(Exception):
             self.ready()
-            self._manager(None)
+            self._manager(None, unchecked=False)
 
     def ready(self) -> None:
         """Read the trust store and client certificate; raises `ConfigError` if that cannot be done."""
@@ -177,33 +178,47 @@ class Upstream:
             "User-Agent": USER_AGENT,
         }
         proxy = self._outside.proxy_for(target.scheme, target.at.host, target.at.port)
-        pools = self._manager(proxy)
-        self._check(target, direct=proxy is None, login=login)
+        unchecked = target.scheme == "https" and self._outside.is_unchecked(target.at.host, target.at.port)
+        pools = self._manager(proxy, unchecked=unchecked)
+        self._check(target)
         if login is not None:
+            self._check_login(target, direct=proxy is None, unchecked=unchecked)
             headers["Authorization"] = login
-        response = self._ask(pools, target, headers)
+        through = "" if proxy is None else _through(proxy)
+        response = self._ask(pools, target, headers, through=through)
         try:
-            yield self._reply(response, target, packed=packed)
+            if response.status == _PROXY_LOGIN:
+                raise UpstreamError(f"{target.origin} is out of reach{through}: {_PROXY_LOGIN} {response.reason}")
+            reply = self._reply(response, target, packed=packed)
+            yield reply._replace(lasts=0) if unchecked else reply
         finally:
             # A connection whose body was not read to its end cannot be used again.
             if response.connection is not None or not response.closed:
                 response.close()
             response.release_conn()
 
-    def _check(self, target: Target, *, direct: bool, login: str | None) -> None:
-        door, host = self._door, target.at.host
-        if door is None:
-            raise UpstreamError("the gateway is closing")
+    def _check(self, target: Target) -> None:
+        host = target.at.host
         address = literal(host)
         if address is not None and (never(address) or (is_private(address) and not self._admits(host))):
             raise HostRefusedError(
                 f"the address {host} may not be asked",
                 hint="name the host in the configuration if it is an index of yours",
             )
-        if login is None or target.scheme == "https":
+
+    def _check_login(self, target: Target, *, direct: bool, unchecked: bool) -> None:
+        if unchecked:
+            raise LoginError(
+                f"a login for {target.origin} would go to anybody: its certificate is not looked at",
+                hint="name the authority of its certificate instead: SSL_CERT_FILE=company-ca.pem",
+            )
+        if target.scheme == "https":
             return
+        door, address = self._door, literal(target.at.host)
+        if door is None:
+            raise UpstreamError("the gateway is closing")
         try:
-            near = [address] if address else door.addresses(host, target.at.port) if direct else []
+            near = [address] if address else door.addresses(target.at.host, target.at.port) if direct else []
         except OSError as error:
             raise UpstreamError(f"{target.origin} is out of reach: {_words(error)}") from error
         if not near or not all(map(is_loopback, near)):
@@ -212,11 +227,11 @@ class Upstream:
                 hint="use the https address of the index",
             )
 
-    def _manager(self, proxy: str | None) -> urllib3.PoolManager:
+    def _manager(self, proxy: str | None, *, unchecked: bool) -> urllib3.PoolManager:
         with self._lock:
             if self._closed:
                 raise UpstreamError("the gateway is closing")
-            pools = self._pools.get(proxy)
+            pools = self._pools.get((proxy, unchecked))
             if pools is None:
                 from openvet_install.gateway import connections  # noqa: PLC0415 - urllib3 is heavy
 
@@ -224,12 +239,16 @@ class Upstream:
                 if self._door is None:
                     self._door = connections.Door()
                     self._door.private, self._door.own_port = self._admits, self._own_port
-                pools = connections.manager(self._door, trust, proxy, trust)
-                self._pools[proxy] = pools
+                pools = connections.manager(
+                    self._door, self._outside.blind_context() if unchecked else trust, proxy, trust
+                )
+                self._pools[proxy, unchecked] = pools
             return pools
 
-    def _ask(self, pools: urllib3.PoolManager, target: Target, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
-        """Send the request, and again after a fault that may pass."""
+    def _ask(
+        self, pools: urllib3.PoolManager, target: Target, headers: dict[str, str], *, through: str
+    ) -> urllib3.BaseHTTPResponse:
+        """Send the request, and again after a fault that may pass; `through` what, for the words about one."""
         import urllib3  # noqa: PLC0415 - late, see above
 
         pause = BACK_OFF
@@ -239,7 +258,7 @@ class Upstream:
                     "GET", target.url, headers=headers, redirect=False, preload_content=False, decode_content=False
                 )
             except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-                fault = UpstreamError(f"{target.origin} is out of reach: {_words(error)}")
+                fault = UpstreamError(f"{target.origin} is out of reach{through}: {_words(error)}")
                 if attempt == TRIES or self._closed or _is_certificate(error):
                     raise fault from error
             else:
@@ -294,6 +313,11 @@ class Upstream:
                 yield chunk
         finally:
             self._watch(name, done, done)
+
+
+def _through(proxy: str) -> str:
+    scheme, _, rest = proxy.partition("://")
+    return f" through the proxy {scheme}://{rest.rpartition('@')[2].rstrip('/')}"
 
 
 def _name_of(target: Target) -> str:

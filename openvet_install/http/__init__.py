@@ -185,7 +185,8 @@ class Fetcher:
             bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
             return self._manager(proxy).request("GET", bare, **how)
         except (HTTPError, OSError, ValueError) as error:  # ValueError: text that no request can carry
-            raise _PassingError(_cause(error)) from error
+            through = "" if proxy is None else f"through the proxy {without_login(proxy)}: "
+            raise _PassingError(f"{through}{_cause(error)}") from error
 
     def _watching(self) -> Watch:
         with self._lock:

@@ -97,7 +97,8 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str) -> Around:
         indexes=(*named, *uv.indexes, default_index("pip")),
         upstream=upstream_settings(
             "pip", environ, cert=pip.cert, client_cert=pip.client_cert, proxy=pip.proxy,
-            insecure_hosts=pip.trusted_hosts, system_certs=uv.system_certs,
+            insecure_hosts=(*pip.trusted_hosts, *environ.get("UV_INSECURE_HOST", "").split()),
+            system_certs=uv.system_certs,
         ),
         dropped=tuple(sorted(dropped)),
     )  # fmt: skip

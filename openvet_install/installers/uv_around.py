@@ -133,7 +133,12 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
         unisolated=uv_isolation.heeded(config.unisolated, tokens, words),
         links=(*_typed_links(tokens, found.judged, cwd), *_configured_links(config, words, cwd)),
         upstream=upstream_settings(
-            "uv", environ, cert=last_of(tokens, "--cert"), system_certs=system_certs, offline=is_offline(tokens)
+            "uv",
+            environ,
+            cert=last_of(tokens, "--cert"),
+            system_certs=system_certs,
+            offline=is_offline(tokens),
+            insecure_hosts=tuple(" ".join(values_of(tokens, "--allow-insecure-host")).split()),
         ),
         helper=find_uv(environ, cwd),
     )

@@ -45,7 +45,10 @@ _LEADS = re.compile(
 _BUILDS = ("extra-build-variables", "config-settings", "config-settings-package")
 _BY_PACKAGE = ("extra-build-variables", "config-settings-package")
 _OF_USERS = "it may stand in a uv.toml of yours, or of the machine"
-_PROXY_HINT = "a proxy of yours belongs in HTTPS_PROXY: the gateway uses it"
+_WAYS_OUT = {
+    "proxy": "a proxy of yours belongs in HTTPS_PROXY: the gateway uses it",
+    "host": "a host of yours belongs in UV_INSECURE_HOST: the gateway heeds it",
+}
 
 
 class UvConfig(NamedTuple):
@@ -128,7 +131,7 @@ class _Reader:
                     )
                 )
             elif column == NEVER:
-                hint = _PROXY_HINT if "proxy" in key else None
+                hint = _WAYS_OUT.get(key.rpartition("-")[2])
                 self._fault(key, above, "it would lead uv around the gateway", hint)
             elif column == LATER and value not in (False, [], ""):
                 self._fault(key, above, "it is not gated yet")

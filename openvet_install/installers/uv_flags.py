@@ -30,7 +30,7 @@ GLOBAL = (
     Flag(("--no-system-certs",), False, OURS),
     Flag(("--offline",), False, JUDGE),
     Flag(("--no-offline",), False, JUDGE),
-    Flag(("--allow-insecure-host", "--trusted-host"), True, NEVER),
+    Flag(("--allow-insecure-host", "--trusted-host"), True, UPSTREAM),
     Flag(("--preview",), False, LATER, "preview features"),
     Flag(("--no-preview",), False, CARRY),
     Flag(("--preview-features", "--preview-feature"), True, LATER, "preview features"),

@@ -115,7 +115,7 @@ DISGUISED = {
         ["--requirements-from-script", "d"], ["--group", "d"],
     ],
     UV: [
-        ["--allow-insecure-host", "h"], ["--trusted-host", "h"], ["--no-verify-hashes"], ["--cache-dir", "d"],
+        ["--allow-insecure-hos", "h"], ["--trusted-hosts", "h"], ["--no-verify-hashes"], ["--cache-dir", "d"],
         ["-fd"], ["-qfd"], ["--no-build-isol"], ["--targ", "d"], ["--pref", "d"],
         ["--no-config-file"], ["--preview"], ["-ed"], ["-cd"], ["-bd"], ["--overrides", "d"],
         ["--build-constraints", "d"], ["--group", "d"], ["--torch-backen", "x"],

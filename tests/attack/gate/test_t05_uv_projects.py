@@ -146,7 +146,7 @@ def test_keys_that_lead_around(stage, key, words):
 
 @pytest.mark.parametrize(
     "words",
-    [["lock", "--allow-insecure-host=x"], ["add", "x", "--rev", "1"], ["lock", "--script", "x.py"]],
+    [["lock", "--no-cache-dir"], ["add", "x", "--rev", "1"], ["lock", "--script", "x.py"]],
     ids=" ".join,
 )
 def test_flags_that_are_refused(stage, words):

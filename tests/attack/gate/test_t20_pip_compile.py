@@ -318,7 +318,7 @@ def test_scripts_whose_metadata_leads_past_the_index(stage):
         unchanged(stage, stage.run(*COMPILE, "job.py"), before, 64, 78)
 
 
-FLAGS = ("--cache-dir=c", "--preview", "--isolated", "--trusted-host=h", "--config=f", "--pip-args=x")
+FLAGS = ("--cache-dir=c", "--preview", "--isolated", "--no-verify-hashes", "--config=f", "--pip-args=x")
 
 
 @pytest.mark.parametrize("flag", FLAGS)

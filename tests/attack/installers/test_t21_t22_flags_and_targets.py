@@ -55,7 +55,6 @@ def test_disguises_for_pip(user, project, line):
     "line",
     [
         *(
-            "--trusted-host=h",
             "--allow-insecure=h",
             "-fd",
             "-qfd",

@@ -319,10 +319,12 @@ def test_frames_are_counted(script, fetcher, frames):
 
 
 def test_a_proxy_is_used_and_its_login_never_shown(quick):
-    environ = {"https_proxy": f"http://me:secret@127.0.0.1:{closed_port()}"}
+    port = closed_port()
+    environ = {"https_proxy": f"http://me:secret@127.0.0.1:{port}"}
     with Fetcher(environ=environ, tries=1) as fetcher, pytest.raises(UndecidedError) as caught:
         get(fetcher, "https://logs.example/a")
-    assert caught.value.what == "https://logs.example/a: connection refused"
+    told = f"https://logs.example/a: through the proxy http://127.0.0.1:{port}: connection refused"
+    assert caught.value.what == told
 
 
 def test_connections_stay_open(script, fetcher):
