@@ -108,7 +108,8 @@ class Lock:
     `requirements` and `groups` are those of a lock without a project (a script, or a workspace root that
     is no package). `build_constraints` have a name and a source: uv builds with what that gives, whatever the rest of
     the lock says. `extras` are those that a pylock was made for. `default_groups` comes from the pyproject.toml
-    beside a uv.lock, or from the pylock itself; None where nothing is said, `("*",)` for all.
+    beside a uv.lock, or from the pylock itself; None where nothing is said, `("*",)` for all. Without `conflicts` no
+    marker of a uv.lock sees what is active.
     """
 
     path: Path
@@ -123,6 +124,7 @@ class Lock:
     requirements: tuple[Dependency, ...] = ()
     groups: Mapping[str, tuple[Dependency, ...]] = field(default_factory=dict)
     build_constraints: tuple[LockedPackage, ...] = ()
+    conflicts: bool = False
 
     def where(self, package: LockedPackage) -> str:
         """Return `uv.lock:412`, ready for people."""

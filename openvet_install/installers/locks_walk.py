@@ -112,7 +112,7 @@ class _UvWalk:
         # which extras and groups are active decides markers, which decide what is active
         while True:
             self._walk()
-            active = self._activated()
+            active = self._activated() if self._lock.conflicts else frozenset()
             if active <= self._active:
                 break
             self._active |= active
@@ -254,7 +254,8 @@ class _UvWalk:
 
     def _activated(self) -> frozenset[str]:
         names = {f"extra-{len(name)}-{name}-{extra}" for name, extra in self._named_extras()}
-        names |= {f"project-{len(name)}-{name}" for name in (self._packages[root].name for root in self._roots)}
+        whole = () if self._wanted.without_project else self._roots
+        names |= {f"project-{len(name)}-{name}" for name in (self._packages[root].name for root in whole)}
         for number, groups in self._grouped():
             name = self._packages[number].name
             names |= {f"group-{len(name)}-{name}-{group}" for group in groups}

@@ -69,6 +69,7 @@ def parse_uv_lock(text: str, path: Path, *, pyproject: str | None) -> Lock:
         requirements=_dependencies(manifest.tables("requirements")),
         groups=_grouped(manifest, "dependency-groups"),
         build_constraints=tuple(_constraint(entry) for entry in manifest.tables("build-constraints")),
+        conflicts=bool(top.get("conflicts", list)),
     )
 
 

@@ -321,7 +321,10 @@ class TestUvLock:
             f'{{ name = "one", marker = "{marker}" }}, {{ name = "two", marker = "{marker.replace("==", "!=")}" }}'
         )
         dev = '[package.dev-dependencies]\ndev = [{ name = "three" }]'
-        lock = uv("version = 1\n" + project(dependency, dev) + "".join(map(package, ("one", "two", "three"))))
+        text = project(dependency, dev) + "".join(map(package, ("one", "two", "three")))
+        assert names(select(uv("version = 1\n" + text), tags(), environment())) == {"two 1.0", "three 1.0"}
+        conflicts = 'conflicts = [[{ package = "app", group = "dev" }, { package = "app", group = "old" }]]\n'
+        lock = uv("version = 1\n" + conflicts + text)
 
         assert names(select(lock, tags(), environment())) == {"one 1.0", "three 1.0"}
         assert names(select(lock, tags(), environment(), Wanted(groups=frozenset()))) == {"two 1.0"}
