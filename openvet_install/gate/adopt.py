@@ -106,15 +106,15 @@ def _survey(
 
 
 def _lock(lock: Lock, knowledge: Knowledge, deciding: Deciding, target: Target) -> Iterator[Found]:
-    here = {id(one.package): one.file for one in select_for(lock, target).files}
+    here = {(id(one.package), one.file.url) for one in select_for(lock, target).files}
     lean = {id(one.package) for one in select_for(lock, target, Wanted(groups=frozenset())).files}
     packages = [one for one in lock.packages if one.source.kind == "registry" and one.files]
     knowledge.prepare(one.name for one in packages)
     for package in packages:
         decisions = judge_files(package.files, deciding, frozenset({package.files[0].version}))
-        selected = here.get(id(package))
-        if selected is not None:
-            spoken = next(one for one in decisions if one.file.filename == selected.filename)
+        selected = [one for one in decisions if (id(package), one.file.url) in here]
+        if selected:
+            spoken = max(selected, key=lambda one: list(ReasonClass).index(one.reason.klass))
         else:
             spoken = max(decisions, key=lambda one: (one.reason.klass is ReasonClass.FINE, one.file.is_wheel))
         if (one := _found(spoken, decisions, runtime=id(package) in lean, place=lock.where(package))) is not None:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from packaging.tags import Tag
@@ -27,14 +29,18 @@ from openvet_install.installers.locks_values import (
     Wanted,
 )
 from openvet_install.installers.locks_walk import reach
-from openvet_install.installers.uv_lock import parse_uv_lock
+from openvet_install.installers.uv_lock import built_by, parse_uv_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+    from typing import TypeAlias
 
     from openvet_install.files import File
     from openvet_install.installers.target import Target
+
+    Rating: TypeAlias = tuple[int | str, ...]
+    Rate: TypeAlias = Callable[[str], Rating | None]
 
 __all__ = [
     "Chosen",
@@ -69,7 +75,7 @@ def kind_of(path: Path) -> LockKind | None:
 
 
 def read_lock(path: Path, kind: LockKind | None = None) -> Lock:
-    """Read a lock file, and the pyproject.toml beside a uv.lock for its default groups.
+    """Read a lock file, and what is beside a uv.lock: for its default groups, and for what uv is told to build.
 
     Raises `LockError` (64) for what cannot be read or is not supported, `LockContentError` (65) for an entry
     that contradicts itself, `ConfigError` (78) for a broken pyproject.toml.
@@ -82,7 +88,11 @@ def read_lock(path: Path, kind: LockKind | None = None) -> Lock:
         )
     pyproject = path.with_name("pyproject.toml")
     beside = read_text(pyproject) if kind == "uv" and path.name == "uv.lock" and pyproject.is_file() else None
-    return parse_lock(read_text(path), path, kind, pyproject=beside)
+    lock = parse_lock(read_text(path), path, kind, pyproject=beside)
+    own = path.with_name("uv.toml")
+    if beside is None:
+        return lock
+    return replace(lock, no_binary=built_by(read_text(own), own) if own.is_file() else built_by(beside, pyproject))
 
 
 def parse_lock(text: str, path: Path, kind: LockKind, *, pyproject: str | None = None) -> Lock:
@@ -125,14 +135,12 @@ def select(
     """Say what the tool would install from this lock into one target.
 
     `target_tags` are the target's tags, best first; `marker_env` its complete PEP 508 environment. For each
-    entry the best wheel by tag, then by build number, else the sdist. Raises `LockError` when the lock is not
-    made for this target, as the tools do, or lacks an entry that it names.
+    entry what uv takes, and of a pylock what pip takes as well: the best wheel, else the sdist. Raises `LockError`
+    when the lock is not made for this target, as the tools do, or lacks an entry that it names.
     """
     wanted = wanted or Wanted()
     walked = reach(lock, marker_env, wanted)
-    ranks: dict[Tag, int] = {}
-    for rank, tag in enumerate(target_tags):
-        ranks.setdefault(tag, rank)
+    rates = [_rates_of_uv(target_tags), *([_rates_of_pip(target_tags)] if lock.kind == "pylock" else [])]
     files: list[Chosen] = []
     direct: list[LockedPackage] = []
     unfit: list[NotHere] = []
@@ -140,27 +148,59 @@ def select(
         if package.source.kind != "registry":
             direct.append(package)
             continue
-        file = _best(package.files, ranks, wanted)
-        if file is None:
+        build = wanted.must_build(package.name) or lock.must_build(package.name)
+        here = [one for one in package.files if not (build if one.is_wheel else wanted.never_builds(package.name))]
+        best = [_best(here, rate) for rate in rates]
+        taken = [one for n, one in enumerate(best) if one is not None and one not in best[:n]]
+        files += (Chosen(one, package, via) for one in taken)
+        if not taken:
             unfit.append(NotHere(package.name, package.version, "no file fits"))
-        else:
-            files.append(Chosen(file, package, via))
     return Selection(files=tuple(files), not_here=(*walked.not_here, *unfit), direct=tuple(direct))
 
 
-def _best(files: Iterable[File], ranks: Mapping[Tag, int], wanted: Wanted) -> File | None:
-    best: tuple[tuple[int, tuple[int, str] | tuple[()]], File] | None = None
+def _best(files: Iterable[File], rate: Rate) -> File | None:
+    """Return the wheel with the highest rate, of equals the first; without any the sdist."""
+    best: tuple[Rating, File] | None = None
     sdist = None
     for file in files:
         if not file.is_wheel:
             sdist = sdist or file
-            continue
-        _, _, build, tags = parse_wheel_filename(file.filename)
+        elif (rated := rate(file.filename)) is not None and (best is None or rated > best[0]):
+            best = rated, file
+    return best[1] if best is not None else sdist
+
+
+def _rates_of_pip(target_tags: Sequence[Tag]) -> Rate:
+    """Rate wheels as pip does those of a pylock: by their best tag alone."""
+    ranks = _ranks(target_tags)
+
+    def rate(filename: str) -> Rating | None:
+        tags = parse_wheel_filename(filename)[3]
         rank = min((ranks[tag] for tag in tags if tag in ranks), default=None)
-        if rank is None or wanted.must_build(file.name):
-            continue
-        if best is None or (-rank, build) > best[0]:
-            best = ((-rank, build), file)
-    if best is not None:
-        return best[1]
-    return sdist if sdist is not None and wanted.may_build(sdist.name) else None
+        return None if rank is None else (-rank,)
+
+    return rate
+
+
+def _rates_of_uv(target_tags: Sequence[Tag]) -> Rate:
+    """Rate wheels as uv does: bare `linux` comes last, then the build number counts; a tag in capitals fits nothing."""
+    groups = groupby(target_tags, lambda tag: (tag.interpreter, tag.abi))
+    by_tag = _rates_of_pip([tag for _, tags in groups for tag in sorted(tags, key=_is_bare)])
+
+    def rate(filename: str) -> Rating | None:
+        rated = by_tag(filename)
+        small = not any(one.isupper() for one in "".join(filename[: -len(".whl")].rsplit("-", 3)[1:]))
+        return (*rated, *parse_wheel_filename(filename)[2]) if rated is not None and small else None
+
+    return rate
+
+
+def _is_bare(tag: Tag) -> bool:
+    return tag.platform.startswith("linux_")
+
+
+def _ranks(tags: Iterable[Tag]) -> dict[Tag, int]:
+    ranks: dict[Tag, int] = {}
+    for rank, tag in enumerate(tags):
+        ranks.setdefault(tag, rank)
+    return ranks

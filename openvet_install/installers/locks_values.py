@@ -109,7 +109,8 @@ class Lock:
     is no package). `build_constraints` have a name and a source: uv builds with what that gives, whatever the rest of
     the lock says. `extras` are those that a pylock was made for. `default_groups` comes from the pyproject.toml
     beside a uv.lock, or from the pylock itself; None where nothing is said, `("*",)` for all. Without `conflicts` no
-    marker of a uv.lock sees what is active.
+    marker of a uv.lock sees what is active. `no_binary`: what uv's configuration beside a uv.lock wants built, as in
+    `Wanted`.
     """
 
     path: Path
@@ -125,6 +126,11 @@ class Lock:
     groups: Mapping[str, tuple[Dependency, ...]] = field(default_factory=dict)
     build_constraints: tuple[LockedPackage, ...] = ()
     conflicts: bool = False
+    no_binary: frozenset[str] | bool = False
+
+    def must_build(self, name: str) -> bool:
+        """Whether uv is told beside the lock to build this package."""
+        return self.no_binary if isinstance(self.no_binary, bool) else canonicalize_name(name) in self.no_binary
 
     def where(self, package: LockedPackage) -> str:
         """Return `uv.lock:412`, ready for people."""
@@ -191,9 +197,9 @@ class Wanted(NamedTuple):
         """Whether wheels of this package are out of the question."""
         return self.no_binary if isinstance(self.no_binary, bool) else name in self.no_binary
 
-    def may_build(self, name: str) -> bool:
-        """Whether an sdist of this package may be taken."""
-        return not (self.no_build if isinstance(self.no_build, bool) else name in self.no_build)
+    def never_builds(self, name: str) -> bool:
+        """Whether no sdist of this package may be taken."""
+        return self.no_build if isinstance(self.no_build, bool) else name in self.no_build
 
 
 def place(path: Path, line: int | None) -> str:

@@ -187,6 +187,20 @@ def _beside(pyproject: str, lock: Path) -> tuple[str | None, tuple[str, ...] | N
         raise ConfigError(error.what, where=error.where) from error
 
 
+def built_by(config: str, path: Path) -> frozenset[str] | bool:
+    """Return what a configuration of uv, a `uv.toml` or a pyproject.toml, wants built: names, or True for all.
+
+    Raises `ConfigError` (78).
+    """
+    try:
+        top = Entry(load_toml(config, path), path)
+        if path.name != "uv.toml":
+            top = Entry(Entry(top.get("tool", dict) or {}, path).get("uv", dict) or {}, path)
+        return top.get("no-binary", bool) or frozenset(normal(top.strings("no-binary-package")))
+    except LockError as error:
+        raise ConfigError(error.what, where=error.where) from error
+
+
 def _default_groups(entry: Entry) -> tuple[str, ...] | None:
     """Read `default-groups`: None if not said, `("*",)` for "all"."""
     if entry.table.get("default-groups") == "all":

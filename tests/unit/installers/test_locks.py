@@ -234,6 +234,26 @@ class TestUvLock:
         assert chosen.file.sha256 == B
 
     @pytest.mark.parametrize(
+        ("one", "other", "by_uv", "by_pip"),
+        [
+            ("cp311-cp311-linux_x86_64", "cp311-cp311-manylinux_2_17_x86_64", B, A),
+            ("CP311-none-any", "py3-none-any", B, A),
+            ("py3-none-any", "2-py3-none-any", B, A),
+            ("py2.py3-none-any", "py3-none-any", A, A),
+        ],
+    )
+    def test_what_either_tool_takes_of_two_wheels_that_fit(self, one, other, by_uv, by_pip):
+        """As uv 0.13.9 and pip 26.3 did."""
+        here = [*tags(platforms=("linux_x86_64", "manylinux_2_17_x86_64"))]
+        urls = [(f"https://files.example/one-1.0-{tag}.whl", digest) for tag, digest in ((one, A), (other, B))]
+        wheels = ", ".join(f'{{ url = "{url}", hash = "sha256:{digest}" }}' for url, digest in urls)
+        lock = uv("version = 1\n" + project('{ name = "one" }') + package("one", files=f"wheels = [{wheels}]"))
+        assert [chosen.file.sha256 for chosen in select(lock, here, environment()).files] == [by_uv]
+        wheels = ", ".join(f'{{ url = "{url}", hashes = {{ sha256 = "{digest}" }} }}' for url, digest in urls)
+        lock = pylock(f'[[packages]]\nname = "one"\nversion = "1.0"\nwheels = [{wheels}]\n')
+        assert {chosen.file.sha256 for chosen in select(lock, here, environment()).files} == {by_uv, by_pip}
+
+    @pytest.mark.parametrize(
         ("source", "kind"),
         [
             ('{ git = "https://git.example/x?rev=1#65486e4383f9" }', "git"),
@@ -526,6 +546,26 @@ class TestReading:
         (tmp_path / "pyproject.toml").write_text('[tool.uv]\ndefault-groups = ["A_b"]\n', encoding="utf-8")
 
         assert read_lock(tmp_path / "uv.lock").default_groups == ("a-b",)
+
+    @pytest.mark.parametrize(
+        ("pyproject", "own", "digest"),
+        [
+            ("no-binary = true", None, B),
+            ('no-binary-package = ["One"]', None, B),
+            ('no-binary-package = ["two"]', None, A),
+            ("no-binary = true", "no-binary = false", A),
+            ("", 'no-binary-package = ["one"]', B),
+        ],
+    )
+    def test_what_uv_is_told_to_build(self, tmp_path, pyproject, own, digest):
+        (tmp_path / "pyproject.toml").write_text(f'[project]\nname = "app"\n[tool.uv]\n{pyproject}\n')
+        if own is not None:
+            (tmp_path / "uv.toml").write_text(own)
+        sdist = f'sdist = {{ url = "https://files.example/one-1.0.tar.gz", hash = "sha256:{B}" }}\n'
+        text = "version = 1\n" + project('{ name = "one" }') + package("one", more=sdist)
+        (tmp_path / "uv.lock").write_text(text)
+        (chosen,) = select(read_lock(tmp_path / "uv.lock"), tags(), environment()).files
+        assert chosen.file.sha256 == digest
 
     def test_all_groups_as_the_default_of_a_package(self, tmp_path):
         """As uv writes it in a lock for `default-groups = "all"`."""
