@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 SUPPORTED_VERSION = 1
 
 _KINDS: tuple[SourceKind, ...] = ("registry", "git", "url", "path", "directory", "editable", "virtual")
-_OF_INDEXES = frozenset({"name", "specifier", "index", "conflict", "extras", "groups", "marker"})
+_OF_INDEXES = frozenset({"name", "specifier", "index", "conflict", "extras", "groups", "marker", "hashes"})
 """The keys of a requirement in a manifest that comes from an index."""
 
 

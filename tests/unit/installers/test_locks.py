@@ -311,6 +311,19 @@ class TestUvLock:
         assert names(selection) == {"one 1.0", "two 1.0", "tool 1.0"}
         assert whys(selection) == {"not 1.0": "group other"}
 
+    @pytest.mark.parametrize(
+        ("told", "kind"),
+        [
+            (f'specifier = "==1.0", hashes = ["sha256:{A}"]', "registry"),
+            (f'path = "one-1.0.tar.gz", hashes = ["sha256:{A}"]', "path"),
+            ("odd = 1", "unknown"),
+        ],
+    )
+    def test_where_build_requirements_come_from(self, told, kind):
+        (one,) = uv(f'version = 1\n[manifest]\nbuild-constraints = [{{ name = "one", {told} }}]\n').build_constraints
+
+        assert one.source.kind == kind
+
     @pytest.mark.parametrize("older", [False, True], ids=["", "older keys"])
     def test_groups_of_the_root_beside_those_of_a_member(self, older):
         """The member gets what is named, but for what it has itself, and none of the root's default ones."""
