@@ -66,8 +66,10 @@ def tool_seen(plan: Plan, ended: Ended | None = None, *, digest: bool = False) -
     return ToolSeen(name=plan.tool, path=str(path), version=plan.version, sha256=sha256, exit=code)
 
 
-def note_end(result: Run, plan: Plan, ended: Ended | None, *, digest: bool) -> None:
-    """Note how the tool ended; None if it was not started."""
+def note_end(result: Run, plan: Plan, ended: Ended | None, *, turned_away: Mapping[str, int], digest: bool) -> None:
+    """Note how the tool ended, None if it was not started, and which origins refused it pages by what status."""
+    if ended is not None and ended.code:
+        result.warnings += [f"{origin} answered with the status {status}" for origin, status in turned_away.items()]
     result.tool = tool_seen(plan, ended, digest=digest)
     result.interrupted = ended is not None and ended.received is not None and ended.code != 0
     result.signal = ended.received if ended is not None and result.interrupted else None

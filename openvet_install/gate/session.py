@@ -241,7 +241,7 @@ def _behind_the_gate(
         faults = list(gateway.faults)
     from openvet_install.gate.outcome import Fit, conclude  # noqa: PLC0415 - not before the tool starts
 
-    note_end(result, plan, ended, digest=every)
+    note_end(result, plan, ended, turned_away=gateway.turned_away, digest=every)
     result.logs = knowledge.logs
     fits = Fit.of_run(plan)
     if cache is not None and ended is not None:

@@ -54,7 +54,7 @@ def run(plan: Plan, chosen: Setting, result: Run, *, keeper: Keeper, sandbox: Sa
     from openvet_install.gate.outcome import Fit, conclude  # noqa: PLC0415 - as above
 
     after = disk.tops(places)
-    note_end(result, plan, ended, digest=every)
+    note_end(result, plan, ended, turned_away={}, digest=every)
     moved = sorted(path for path in before.keys() | after.keys() if before.get(path, "") != after.get(path, ""))
     result.strays = list(map(_stray, moved))
     result.nothing_changed = not result.strays

@@ -49,6 +49,7 @@ _LATEST_JSON = "application/vnd.pypi.simple.latest+json"
 _LATEST_HTML = "application/vnd.pypi.simple.latest+html"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Statuses that say something about our connection rather than about the file.
+_NOT_THERE = frozenset({404, 410})
 _TROUBLE = frozenset({407, 408, 421, 425, 429, 431})
 
 
@@ -94,6 +95,7 @@ class Answers:
         self._memo: dict[Hashable, int] = {}
         self.closing = False
         self.faults: list[BaseException] = []
+        self.turned_away: dict[str, int] = {}
 
     def answer(self, request: Request, target: Target) -> Answer:
         """Return the answer to a GET or HEAD for a canonical URL."""
@@ -306,6 +308,8 @@ class Answers:
             answer = replies.refusal(words)
             return Answer(status=401, reason=answer.reason, headers=answer.headers + headers, body=answer.body)
         if 400 <= status < 500 and status not in _TROUBLE:
+            if file is None and status not in _NOT_THERE:
+                self.turned_away[target.origin] = status
             words = Refusal(status, f"upstream says {status}", f"{target.origin} answered with the status {status}")
             return replies.refusal(words)
         raise UpstreamError(f"{target.origin} answered with the status {status}")

@@ -22,7 +22,7 @@ from openvet_install.gateway.inner import InnerAnswers, Logs
 from openvet_install.gateway.replies import Answer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
     from types import TracebackType
 
@@ -112,6 +112,11 @@ class Gateway:
     def inner_url(self) -> str:
         """The same proxy for a gate inside."""
         return f"http://{INNER}:{self._inner_token}@{self.host}:{self.port}"
+
+    @property
+    def turned_away(self) -> Mapping[str, int]:
+        """The origins that refused a page, with the status that they said last: pip does not tell."""
+        return dict(self._answers.turned_away)
 
     @property
     def faults(self) -> tuple[BaseException, ...]:

@@ -84,6 +84,17 @@ def test_without_the_login_the_tool_says_so(stage, tool):
 
 
 @BOTH
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_an_index_that_turns_away_is_told_as_that(stage, tool, status):
+    gated_by(stage)
+    stage.index.lies.at_request = lambda _number, path: Reply(status) if path.startswith("/simple/") else None
+    ended = stage.run(*tool, "goodlib")
+    assert ended.code in (1, 2), ended.err
+    told = f"openvet: warning: http://127.0.0.1:{stage.index.port} answered with the status {status}"
+    assert (told in ended.err) == (status != 404), ended.err
+
+
+@BOTH
 @pytest.mark.parametrize("tls", [False, True], ids=["http", "https"])
 def test_an_index_that_only_the_company_s_proxy_reaches(tmp_path, tool, tls):
     names = {"packages.test": "127.0.0.1"}
