@@ -66,7 +66,8 @@ def brought(
         knowledge = make()
         knowledge.settle(side)
         deciding = Deciding.by_audits(knowledge, chosen.rules, chosen.now)
-        judged = [one.decision for lock in locks for one in decisions(lock, knowledge, deciding, target).files]
+        found = [decisions(lock, knowledge, deciding, target, chosen.policies) for lock in locks]
+        judged = [one.decision for judgement in found for one in judgement.files]
         files: dict[object, Decision] = {(one.file.filename, one.file.sha256): one for one in judged}
         files |= {one.origin: judge_hashed(path, one, knowledge, deciding).decision for path, one in here}
         sides.append(files)

@@ -16,6 +16,7 @@ from openvet_install.gate.local import hashed, mismatch
 from openvet_install.gate.locked import refused_entry
 from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run, Spot
 from openvet_install.gate.opening import knowledge_of, stopped
+from openvet_install.gate.projects import opponents
 from openvet_install.gate.state import usable_folders
 from openvet_install.installers.lock_archives import is_here, source_of, with_archives
 from openvet_install.installers.locks import all_files, kind_of, read_lock, select_for
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from openvet_install.config import PolicyFile
     from openvet_install.files import File
     from openvet_install.gate.deciding import Deciding
     from openvet_install.gate.knowledge import Knowledge
@@ -64,7 +66,7 @@ def check(
             result.warnings += knowledge.warnings
             deciding = Place(environ, folders, stack).deciding(knowledge, chosen)
             for lock in locks:
-                judged = decisions(lock, knowledge, deciding, target, every_file=every_file)
+                judged = decisions(lock, knowledge, deciding, target, chosen.policies, every_file=every_file)
                 for one in (*judged.files, *judged.direct):
                     _add(result, one)
                 result.skipped += judged.skipped
@@ -102,7 +104,13 @@ class Judgement(NamedTuple):
 
 
 def decisions(
-    lock: Lock, knowledge: Knowledge, deciding: Deciding, target: Target, *, every_file: bool = False
+    lock: Lock,
+    knowledge: Knowledge,
+    deciding: Deciding,
+    target: Target,
+    policies: Sequence[PolicyFile],
+    *,
+    every_file: bool = False,
 ) -> Judgement:
     """Decide about what `target` would install from a lock, or about every file of every platform."""
     not_here: tuple[str, ...] = ()
@@ -122,7 +130,7 @@ def decisions(
         judged.append(
             Judged(decision=decision, route=(*one.via,), place=lock.where(one.package), spot=_spot(lock, one.package))
         )
-    foreign = [one for one in direct if not one.is_local]
+    foreign = [one for one in direct if not (one.is_local and _is_ours(one, lock, policies))]
     return Judgement(
         files=tuple(judged),
         direct=tuple(
@@ -139,6 +147,21 @@ def _file(lock: Lock, chosen: Chosen) -> File:
     if is_here(lock, chosen.file):
         return hashed(source_of(lock, chosen).path or "")
     return replace(chosen.file, claimed=False)
+
+
+def _is_ours(package: LockedPackage, lock: Lock, policies: Sequence[PolicyFile]) -> bool:
+    """Tell whether a folder may be installed as it is; where no policy says so, the lock's own and those below it.
+
+    Of a virtual one nothing is installed.
+    """
+    if package.source.kind == "virtual":
+        return True
+    try:
+        folder = (lock.path.parent / package.source.location).resolve()
+    except ValueError:  # a NUL
+        return False
+    against = opponents(folder, policies)
+    return not against if against is not None else folder.is_relative_to(lock.path.parent.resolve())
 
 
 def _spot(lock: Lock, package: LockedPackage) -> Spot:

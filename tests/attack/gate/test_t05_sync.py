@@ -202,13 +202,16 @@ def test_members_of_a_workspace(stage, words):
 def test_folders_beyond_local_projects(stage):
     other = stage.folder / "other"
     other.mkdir()
-    (other / "pyproject.toml").write_text('[project]\nname = "other"\nversion = "1.0"\n')
+    build = '[build-system]\nrequires = []\nbuild-backend = "own_backend"\nbackend-path = ["."]\n'
+    (other / "pyproject.toml").write_text(f'[project]\nname = "other"\nversion = "1.0"\n{build}')
     stage.policy(WARN)
     project(stage, "other", more='[tool.uv.sources]\nother = { path = "../other" }\n')
     ended = stage.run(*SYNC)
     assert ended.code == 64, ended.err
     assert "local-projects" in ended.err
     assert files(stage) is None
+    checked = stage.run("openvet-install", "check")
+    assert (checked.code, "direct-reference    uv.lock:" in checked.out) == (77, True), checked.out
 
 
 def test_locked_never_resolves(stage):
