@@ -26,6 +26,7 @@ from openvet_install.gate.update import move_pins
 from openvet_install.http import Fetcher, without_login
 from openvet_install.http.addresses import checked
 from openvet_install.installers.disk import replace_file
+from openvet_install.installers.locks_values import OtherTargetError
 from openvet_install.openvet.pins import read_pins
 from openvet_install.openvet.sshsig import parse_fingerprint
 from openvet_install.openvet.store import Store
@@ -77,19 +78,25 @@ def init(urls: list[str], operators: list[str], options: WrapperOptions) -> int:
     mode = "block"
     _write(target, openvet, existing, added, mode)
     covered = _covered(folder, options)
-    if any(check.is_silent(result) for _line, result in covered):
+    if any(result is None or check.is_silent(result) for _line, result in covered):
         mode = "warn"
         _write(target, openvet, existing, added, mode)
     terminal.line(f'wrote {target.name} (mode = "{mode}"), {WRITTEN}')
+    _tell_covered(terminal, covered, folder, mode)
+    return 0
+
+
+def _tell_covered(terminal: Terminal, covered: list[tuple[str, Run | None]], folder: Path, mode: str) -> None:
     for line, _result in covered:
         terminal.line(line)
     if not covered and (locking := check.how_to_lock(folder)) is not None:
         terminal.line("nothing here is locked with hashes yet, so nothing can be said of it")
         terminal.line(f"hint: {locking}    then openvet-install baseline")
-    if any(result.outcome is not Outcome.ALLOWED for _line, result in covered):
+    if any(result is None for _line, result in covered):
+        terminal.line("hint: openvet-install check --python PATH    for a target that it is made for")
+    if any(result is not None and result.outcome is not Outcome.ALLOWED for _line, result in covered):
         hint = 'openvet-install baseline    then mode = "block"' if mode == "warn" else "openvet-install check"
         terminal.line(f"hint: {hint}")
-    return 0
 
 
 def refuse_offline(command: str, options: WrapperOptions) -> None:
@@ -262,12 +269,16 @@ def _log_table(one: LogSettings) -> str:
     return "\n" + tomlkit.dumps({"log": {one.name: {"url": one.url}}})
 
 
-def _covered(folder: Path, options: WrapperOptions) -> list[tuple[str, Run]]:
-    """Say of each lock in the folder how much of it is approved."""
+def _covered(folder: Path, options: WrapperOptions) -> list[tuple[str, Run | None]]:
+    """Say of each lock in the folder how much of it is approved, or, with None, why that is not known here."""
     if discover(folder, None) is None:
         return []
-    return [
-        (f"{path.name}: {check.coverage(result)}", result)
-        for path in check.locks_in(folder)
-        for result in [check.judged([path], options._replace(project=str(folder), reports=()), python=None)]
-    ]
+    found: list[tuple[str, Run | None]] = []
+    for path in check.locks_in(folder):
+        try:
+            result = check.judged([path], options._replace(project=str(folder), reports=()), python=None)
+        except OtherTargetError as fault:
+            found.append((f"{path.name}: {plain(fault.what, 300)}", None))
+        else:
+            found.append((f"{path.name}: {check.coverage(result)}", result))
+    return found

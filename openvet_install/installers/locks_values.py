@@ -46,6 +46,10 @@ class LockError(UsageError):
     """A lock file that cannot be read, or is of a version or shape that we do not know."""
 
 
+class OtherTargetError(LockError):
+    """A lock that is not made for the target."""
+
+
 class LockContentError(InvalidError):
     """An entry of a lock that contradicts itself: a malformed hash, a wheel named after something else."""
 

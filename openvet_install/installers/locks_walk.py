@@ -11,7 +11,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from openvet_install.installers.locks_values import DEFAULT_GROUPS, LockError, NotHere
+from openvet_install.installers.locks_values import DEFAULT_GROUPS, LockError, NotHere, OtherTargetError
 from openvet_install.installers.markers import FALSE, TRUE, holds_for_uv
 
 if TYPE_CHECKING:
@@ -44,9 +44,10 @@ def reach(lock: Lock, env: Mapping[str, str], wanted: Wanted) -> Reach:
 def _check_target(lock: Lock, env: Mapping[str, str]) -> None:
     python = env["python_full_version"]
     if lock.requires_python and not _fits_python(lock.requires_python, python, lock.path.name):
-        raise LockError(f"made for Python {lock.requires_python}, the target has {python}", where=lock.path.name)
+        what = f"made for Python {lock.requires_python}, the target has {python}"
+        raise OtherTargetError(what, where=lock.path.name, hint="--python PATH    names another target")
     if lock.environments and not any(_holds(lock, marker, env, lock.path.name) for marker in lock.environments):
-        raise LockError("made for other environments than the target's", where=lock.path.name)
+        raise OtherTargetError("made for other environments than the target's", where=lock.path.name)
 
 
 def _fits_python(specifier: str, python: str, where: str) -> bool:

@@ -38,7 +38,7 @@ from openvet_install.installers.passing import Command, flag_table
 from openvet_install.installers.projects import read_project, strings_of
 from openvet_install.installers.requirements import Reader, by_name, check_names, no_way_out, read_words
 from openvet_install.installers.sources import shown
-from openvet_install.installers.target import uv_version
+from openvet_install.installers.target import ToolStops, find_python, inspect, uv_version
 from openvet_install.installers.tokens import Token, has, last_of, values_of
 from openvet_install.installers.uv_around import handed_on, look_around, of_project
 from openvet_install.installers.uv_probe import look
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from openvet_install.installers.locks import Lock, Selection
     from openvet_install.installers.projects import Project
     from openvet_install.installers.requirements import FetchOutside
+    from openvet_install.installers.target import Target
     from openvet_install.installers.uv_around import Around
     from openvet_install.installers.uv_workspace import Workspace
 
@@ -136,7 +137,7 @@ def plan(
         if before is not None and not frozen and (more := strangers(before, workspace)):
             workspace = read(more=[*named, *more])
         told = [part for token in (*steering, *around.where) for part in token.canonical()]
-        target = look(around.helper.path, told, quiet, around.cwd)
+        target = _target(around, told, quiet, needed=not shown)
     second = _second(command.words, tokens)
     pinned = pinned_in(before) if before is not None else {}
     _check_emitted(tokens, around)
@@ -198,6 +199,16 @@ def plan(
         formats=around.config.formats,
         resolution=resolution,
     )
+
+
+def _target(around: Around, told: Sequence[str], quiet: Mapping[str, str], *, needed: bool) -> Target:
+    """Return the environment that would be brought in line; any Python where none is `needed` and uv finds none."""
+    try:
+        return look(around.helper.path, told, quiet, around.cwd)
+    except ToolStops:
+        if needed:
+            raise
+        return inspect(find_python(around.helper.path, ["--no-project", "--system"], quiet, around.cwd), quiet)
 
 
 def from_variables(tokens: Sequence[Token], around: Around, words: tuple[str, ...]) -> list[Token]:

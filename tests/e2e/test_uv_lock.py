@@ -17,6 +17,7 @@ from tests.support.projects import (
     lock_of,
     plain_uv,
     state,
+    uv_itself,
     write,
 )
 from tests.support.stage import BENIGN, PROGRAMS, YES
@@ -350,3 +351,22 @@ def test_the_groups_that_plain_uv_installs(stage, words, env, default):
     found = stage.installed
     stage.environment = beside / ".venv"
     assert found == stage.installed
+
+
+def test_a_lock_for_a_python_that_is_not_here(stage):
+    stage.wheel("good", "1.0", YES)
+    stage.policy()
+    write(stage, "good")
+    plain_uv(stage, "lock")
+    for name in ("pyproject.toml", "uv.lock"):
+        path = stage.project / name
+        path.write_text(path.read_text().replace(">=3.10", ">=3.99"))
+    for words in (["export", "--frozen"], ["tree", "--frozen", "--universal"]):
+        ended = stage.run(UV, *words)
+        assert (ended.code, ended.out) == (0, uv_itself(stage, *words).stdout), ended.err
+    for path in stage.project.glob("openvet*"):
+        path.unlink()
+    ended = stage.run("openvet-install", "init", "--log", stage.log.url)
+    assert ended.code == 0, ended.err
+    assert "uv.lock: made for Python >=3.99, the target has " in ended.out
+    assert 'mode = "warn"' in (stage.project / "openvet.toml").read_text()
