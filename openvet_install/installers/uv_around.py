@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import ConfigError, UsageError
@@ -108,7 +109,6 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
     found = sort_environment("uv", environ)
     cwd = working_folder(tokens, found.judged, cwd)
     refuse_lookalikes(cwd)
-    named = _typed_indexes(tokens)
     where = _configuration(tokens, found.judged, words)
     config_file = last_of(where, "--config-file")
     config = uv_config.read(
@@ -120,7 +120,9 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
         ways_only=_only_shows(tokens, found.judged, words),
     )
     uv_build_needs.check(config.build_needs, tokens, words)
-    child, unusable = _usable(found.child, tokens, silent=has(tokens, "--no-index") or config.no_index)
+    known = _known_by_name(config, cwd)
+    typed = _typed_indexes(tokens, known)
+    child, unusable = _usable(found.child, tokens, known, silent=has(tokens, "--no-index") or config.no_index)
     system_certs = config.system_certs or has(tokens, "--system-certs") or has(tokens, "--native-tls")
     return Around(
         cwd=cwd,
@@ -129,7 +131,7 @@ def look_around(tokens: Sequence[Token], environ: Mapping[str, str], cwd: str, w
         dropped=(*found.dropped, *unusable),
         where=tuple(where),
         config=config,
-        indexes=_indexes_of(tokens, named, child, config),
+        indexes=_indexes_of(tokens, typed, child, config, known),
         unisolated=uv_isolation.heeded(config.unisolated, tokens, words),
         links=(*_typed_links(tokens, found.judged, cwd), *_configured_links(config, words, cwd)),
         upstream=upstream_settings(
@@ -195,8 +197,17 @@ def _configuration(tokens: Sequence[Token], judged: Mapping[str, str], words: tu
     return found
 
 
+def _known_by_name(config: UvConfig, cwd: str) -> dict[str, Index]:
+    """Return the configured indexes that may be named in place of a URL; uv takes a folder that is called so before."""
+    found: dict[str, Index] = {}
+    for one in config.indexes:
+        if one.name and not os.path.lexists(os.path.join(cwd, one.name)):
+            found.setdefault(one.name, one)
+    return found
+
+
 def _usable(
-    variables: Mapping[str, str], tokens: Sequence[Token], *, silent: bool
+    variables: Mapping[str, str], tokens: Sequence[Token], known: Mapping[str, Index], *, silent: bool
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Drop index variables with anything but http(s) URLs in them where they have no say; `silent`: none of them has.
 
@@ -206,7 +217,8 @@ def _usable(
     dropped: list[str] = []
     for name, (named, default) in _INDEX_VARIABLES.items():
         parts = variables.get(name, "").split()
-        wrong = next((part for part in parts if _index(part, name, named=named, default=default) is None), None)
+        read = partial(_index, origin=name, known=known if named else None, default=default)
+        wrong = next((part for part in parts if read(part) is None), None)
         if wrong is not None and not silent and not (default and typed):
             raise not_web(name, wrong)
         dropped += [name] if wrong is not None else []
@@ -214,15 +226,19 @@ def _usable(
 
 
 def _indexes_of(
-    tokens: Sequence[Token], typed: Sequence[Index], child: Mapping[str, str], config: UvConfig
+    tokens: Sequence[Token],
+    typed: Sequence[Index],
+    child: Mapping[str, str],
+    config: UvConfig,
+    known: Mapping[str, Index],
 ) -> tuple[Index, ...]:
     """Return every index that uv would ask, in its order."""
     if has(tokens, "--no-index") or config.no_index:
         return ()
     found = list(typed)
     for name, (named, default) in _INDEX_VARIABLES.items():
-        parts = [_index(part, name, named=named, default=default) for part in child.get(name, "").split()]
-        found += [index for index in parts if index is not None]
+        read = partial(_index, origin=name, known=known if named else None, default=default)
+        found += [index for part in child.get(name, "").split() if (index := read(part)) is not None]
     found += config.indexes
     if not any(index.default for index in found):
         found.append(default_index("uv"))
@@ -255,17 +271,17 @@ def _typed_links(tokens: Sequence[Token], judged: Mapping[str, str], cwd: str) -
     return read_links(listed, cwd, COMMAND_LINE)
 
 
-def _typed_indexes(tokens: Sequence[Token]) -> list[Index]:
+def _typed_indexes(tokens: Sequence[Token], known: Mapping[str, Index]) -> list[Index]:
     """Return the indexes among options. Raises `UsageError` for folders."""
     found: list[Index] = []
     for token in tokens:
         if token.flag is None or token.flag.name not in _INDEX_FLAGS:
             continue
         name = token.flag.name
-        default = name in ("--default-index", "--index-url")
+        default, named = name in ("--default-index", "--index-url"), name in ("--index", "--default-index")
         # uv reads several URLs in one value
         for part in (token.value or "").split() or [""]:
-            index = _index(part, COMMAND_LINE, named=name in ("--index", "--default-index"), default=default)
+            index = _index(part, COMMAND_LINE, known=known if named else None, default=default)
             if index is None:
                 shown = without_login(part)
                 raise UsageError(
@@ -275,10 +291,12 @@ def _typed_indexes(tokens: Sequence[Token]) -> list[Index]:
     return found
 
 
-def _index(text: str, origin: str, *, named: bool, default: bool) -> Index | None:
-    """Read `URL`, or `NAME=URL` where uv takes names; None when it is not http(s)."""
+def _index(text: str, origin: str, *, known: Mapping[str, Index] | None, default: bool) -> Index | None:
+    """Read `URL`; or `NAME=URL`, or one of those `known` by name, where uv takes names. None for everything else."""
+    if known is not None and text in known:
+        return known[text]._replace(origin=origin, default=default, explicit=False)
     name, equals, rest = text.partition("=")
-    if not (named and equals and name and set(name) <= _NAME_OF_INDEX):
+    if not (known is not None and equals and name and set(name) <= _NAME_OF_INDEX):
         name, rest = "", text
     url = http_url(rest)
     if url is None:

@@ -173,3 +173,14 @@ def test_uv_itself_runs_so(plan, tmp_path):
     )
     assert ended.returncode == 1
     assert "No solution found" in ended.stderr
+
+
+@pytest.mark.parametrize("how", ["--index side", "--default-index side", "UV_INDEX"])
+def test_an_index_by_the_name_that_it_is_configured_by(plan, project, how):
+    (project / "uv.toml").write_text('[[index]]\nname = "side"\nurl = "https://i/s"\nexplicit = true\n')
+    line, variables = ("pip install six", {how: "side"}) if how == "UV_INDEX" else (f"pip install {how} six", {})
+    first = plan(line, **variables).indexes[0]
+    assert (first.url, first.explicit, first.default) == ("https://i/s", False, how.startswith("--default"))
+    (project / "side").mkdir()  # uv takes what is in it
+    with pytest.raises((UsageError, ConfigError), match="`side` is not an http or https URL"):
+        plan(line, **variables)
