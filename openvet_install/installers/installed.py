@@ -31,6 +31,7 @@ Unfaithful: TypeAlias = "Callable[[Collection[tuple[str, str]]], Collection[str]
 Content: TypeAlias = "Callable[[Sequence[str]], Mapping[str, str | None]]"
 
 _INSTALLERS_OWN = frozenset({"INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json"})
+_READY_MADE = re.compile(r"[^/]+\.data/scripts/(?:.*/)?(?P<command>[^/]+)(?:(?i:\.exe)|-script\.py|\.pya)", re.DOTALL)
 _MAY_BE_LEFT_OUT = frozenset({"RECORD", "RECORD.jws", "RECORD.p7s"})
 _BYTECODE = re.compile(r"(?P<stem>.+?)\.[a-z]+-?[0-9]+[a-z]*(?:\.opt-[0-9a-z]+)?\.pyc")
 _NUMBERED = {"pip": re.compile(r"pip[0-9.]*"), "setuptools": re.compile(r"easy_install(-[0-9.]+)?")}
@@ -209,20 +210,26 @@ class _Comparison:
         return best or []
 
     def _wheel(self, one: _Installed, release: Release) -> Iterator[Finding]:
+        wrappers = {f"{self.command_folder}/{name}": target for name, target in self._commands(one, release)}
         placed = [(self._place(one, member), member) for member in release.members]
+        gone = {member for path, member in placed if path not in self.after} & _ready_made(release)
         expected = dict(placed)
         for path, member in placed:
+            if member in gone:
+                continue
             found = list(self._member(one, release, member, path))
             # pip compiles again what a wheel brings compiled
             yield from () if found and self._is_compiled(path, expected) else found
-        wrappers = {f"{self.command_folder}/{name}": target for name, target in self._commands(one, release)}
+        unmoved = {f"{one.root}/{member}" for member in gone} - self.after.keys()
         own = {f"{one.info}/{name}" for name in _INSTALLERS_OWN}
         for path, target in wrappers.items():
             if path in self.after and not self._is_wrapper(path, target):
                 text = self._shared(one, path) or f"does more than start `{target}`"
                 yield self._finding(one, path, "hash-mismatch", f"{_in(path)} {text}")
         for path in {*(row.path for row in one.rows), *self.inside.get(one.info, ())}:
-            if path in expected or path in own or path in wrappers or self._is_bytecode(path, expected):
+            if path in expected or path in own or path in wrappers or path in unmoved:
+                continue
+            if self._is_bytecode(path, expected):
                 continue
             yield self._finding(one, path, "unexpected-file", f"{_in(path)} is not in the released file")
 
@@ -379,6 +386,12 @@ def places_of(release: Release, places: Places) -> frozenset[str]:
             else:
                 found.add(f"{places.command_folder if scheme == 'scripts' else root}/{at}")
     return frozenset(found)
+
+
+def _ready_made(release: Release) -> frozenset[str]:
+    """Return the scripts that a wheel brings ready-made for its own commands: tools write theirs, and note both."""
+    found = ((member, _READY_MADE.fullmatch(member)) for member in release.members)
+    return frozenset(member for member, match in found if match is not None and match["command"] in release.scripts)
 
 
 def source_of(path: str) -> str | None:

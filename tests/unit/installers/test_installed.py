@@ -35,6 +35,7 @@ WHEELS = {
                 "alpha-1.0.data/scripts/alpha-tool": "#!python -E\nprint('tool')\n",
                 "alpha-1.0.data/scripts/alpha-shell": "#!/bin/sh\necho\n",
                 "alpha-1.0.data/scripts/alpha-binary": b"\x7fELF\0\1",
+                "alpha-1.0.data/scripts/alpha-script.py": "#!python\nprint('not taken by tools')\n",
                 "alpha-1.0.data/data/share/alpha/x.txt": "x",
                 "alpha-1.0.data/headers/alpha.h": "#define A\n",
                 "alpha-1.0.data/headers/deep/alpha.h": "#define B\n",
