@@ -147,6 +147,8 @@ class _Reader:
         if key == "pip" and isinstance(value, dict):
             self.pip = value
             self._table(value, uv_keys.PIP, ("pip",))
+        elif key.startswith("preview"):
+            self._preview(key, value, above)
         elif key == "verify-hashes" and value is not True:
             self._fault(key, above, "hashes are always compared")
         elif key in uv_isolation.KEYS:
@@ -162,6 +164,17 @@ class _Reader:
         else:
             references = filter(_is_reference, _strings(value))
             self.faults += [refused_direct(text, self._where((*above, key))) for text in references]
+
+    def _preview(self, key: str, value: Any, above: tuple[str, ...]) -> None:
+        """Refuse features that change more than words; a list names them, `true` stands for all."""
+        named = value if isinstance(value, list) else ["all of them"] if value else []
+        if wrong := [str(one) for one in named if str(one) not in uv_keys.PREVIEW]:
+            self._fault(
+                key,
+                above,
+                f"`{wrong[0]}` could change what is resolved or installed, or where",
+                'preview-features = ["pylock"]    and others that change nothing of it are taken',
+            )
 
     def _builds(self, key: str, value: Any, above: tuple[str, ...]) -> None:
         """Refuse what steers builds, and what would lead the build of a package to something of the project."""

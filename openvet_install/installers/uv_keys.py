@@ -25,13 +25,11 @@ TOP: dict[str, str] = {
             *("override-dependencies", "exclude-dependencies", "build-constraint-dependencies"),
             *("extra-build-dependencies", "extra-build-variables", "find-links", "upgrade-package"),
             *("config-settings", "config-settings-package", "no-build-isolation", "no-build-isolation-package"),
+            *("preview", "preview-features"),
         ),
         JUDGE,
     ),
-    **dict.fromkeys(
-        ("offline", "preview", "preview-features"),
-        LATER,
-    ),
+    "offline": LATER,
     **dict.fromkeys(("cache-dir", "link-mode", "python-downloads"), OURS),
     **dict.fromkeys(("system-certs", "native-tls"), UPSTREAM),
     **dict.fromkeys(
@@ -84,6 +82,17 @@ INDEX = frozenset(
     {
         *("name", "url", "explicit", "default", "format", "authenticate", "ignore-error-codes", "publish-url"),
         *("hash-algorithm", "exclude-newer"),
+    }
+)
+
+# Preview features that only spare a warning, or steer commands that install nothing. The others change what is
+# resolved, written or cached, where environments lie, or who is asked for a login.
+PREVIEW = frozenset(
+    {
+        *("json-output", "pylock", "package-conflicts", "detect-module-conflicts", "index-by-name", "sbom-export"),
+        *("format-command", "audit-command", "check-command", "auth-helper", "publish-require-normalized"),
+        *("cache-size", "cache-physical-space", "init-project-flag", "packaged-init", "python-install-default"),
+        *("workspace-dir", "workspace-list", "workspace-list-scripts", "workspace-metadata", "adjust-ulimit"),
     }
 )
 

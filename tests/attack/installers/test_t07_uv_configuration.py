@@ -17,6 +17,7 @@ KEYS = {
     "no-build-isolation": '"yes"',
     "no-build-isolation-package": '"six"',
     "preview": "true",
+    "preview-features": '["pylock", "native-auth"]',
     "constraint-dependencies": '["evil @ file:///d"]',
     "override-dependencies": '["evil @ git+file:///d"]',
     "build-constraint-dependencies": '["evil @ https://h/e.whl"]',

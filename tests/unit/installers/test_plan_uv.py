@@ -135,7 +135,7 @@ def test_configuration_that_is_fine(plan, write):
     write(
         "pyproject.toml",
         '[project]\nname = "p"\nversion = "1"\n[tool.uv]\nexclude-newer = "2030-01-01T00:00:00Z"\n'
-        'constraint-dependencies = ["six<2"]\npreview = false\nlink-mode = "copy"\n'
+        'constraint-dependencies = ["six<2"]\npreview-features = ["pylock", "index-by-name"]\nlink-mode = "copy"\n'
         '[tool.uv.sources]\np = { workspace = true }\n[tool.uv.pip]\nresolution = "lowest"\n',
     )
     assert plan("pip install six").indexes == (default_index("uv"),)
