@@ -245,6 +245,7 @@ def test_uv_offline_asks_nobody_and_takes_from_here(stage):
         assert stage.installed["goodlib"] == "1.0"
         shutil.rmtree(stage.environment)
     assert stage.run("openvet-uv", "run", "--offline", "python", "-c", "import goodlib").code == 0
+    shutil.rmtree(stage.environment)
     make_environment(stage.environment)
     ended = stage.run("openvet-uv", "pip", "install", "other", "--offline")
     assert ended.code == 69, ended.err

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -161,7 +164,20 @@ def validator() -> jsonschema.Draft202012Validator:
 
 
 def make_environment(folder: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True, capture_output=True)
+    """Make a virtual environment without pip, as `venv` would: a copy of one takes a fiftieth of the time."""
+    model = _model()
+    shutil.copytree(model, folder, symlinks=True, dirs_exist_ok=True)
+    for path in (folder / "pyvenv.cfg", *(folder / "bin").glob("[Aa]ctivate*")):
+        path.write_bytes(path.read_bytes().replace(os.fsencode(model), os.fsencode(folder)))
+
+
+@cache
+def _model() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="openvet-model-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    made = folder / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(made)], check=True, capture_output=True)
+    return made
 
 
 @contextmanager
