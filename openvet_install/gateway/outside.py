@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from openvet_install.errors import ConfigError
+from openvet_install.past_proxy import goes_past
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,12 +104,7 @@ class Outside:
         proxy = self.proxies.get(scheme)
         if proxy is None:
             return None
-        if self.no_proxy:
-            from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # noqa: PLC0415 - heavy
-
-            if proxy_bypass_environment(f"{host}:{port}", {"no": self.no_proxy}):
-                return None
-        return proxy
+        return None if goes_past(self.no_proxy, host, port) else proxy
 
 
 def _system_context() -> ssl.SSLContext:

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from openvet_install.errors import ConfigError, UndecidedError
 from openvet_install.http.addresses import is_loopback
+from openvet_install.past_proxy import goes_past
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,14 +41,12 @@ def proxy_of(parts: SplitResult, environ: Mapping[str, str]) -> str | None:
     host = parts.hostname or ""
     if is_loopback(host):
         return None
-    from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # noqa: PLC0415 - costs time
-
     found = {
         key.lower().removesuffix("_proxy"): (key, value)
         for key, value in sorted(environ.items())  # lower case comes last and wins, as for curl
         if key.lower().endswith("_proxy") and value
     }
-    if "no" in found and proxy_bypass_environment(f"{host}:{parts.port or 443}", {"no": found["no"][1]}):
+    if "no" in found and goes_past(found["no"][1], host, parts.port or 443):
         return None
     name, proxy = found.get(parts.scheme) or found.get("all") or ("", "")
     if not proxy:

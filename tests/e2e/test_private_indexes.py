@@ -121,6 +121,16 @@ def test_an_index_that_only_the_company_s_proxy_reaches(tmp_path, tool, tls):
 
 
 @BOTH
+def test_a_network_that_is_reached_past_the_proxy(stage, tool):
+    gated_by(stage)
+    nowhere = dict.fromkeys(("HTTP_PROXY", "http_proxy"), "http://127.0.0.1:9")
+    ended = stage.run(*tool, "goodlib", env={**nowhere, "NO_PROXY": "10.0.0.0/8"})
+    assert ended.code == 69, ended.err
+    assert "is out of reach through the proxy http://127.0.0.1:9: Connection refused" in ended.err
+    installs(stage, tool, env={**nowhere, "NO_PROXY": "10.0.0.0/8,127.0.0.0/8"})
+
+
+@BOTH
 def test_an_index_at_an_ipv6_address(tmp_path, tool):
     with LogSimulator() as logs, IndexSimulator(host="[::1]") as index:
         stage = Stage(tmp_path, index, logs)

@@ -13,11 +13,12 @@ ROOT = Path(openvet_install.__file__).parent
 ALLOWED = {
     "__init__": set(),
     "errors": set(),
-    "http": {"errors"},
+    "past_proxy": set(),
+    "http": {"errors", "past_proxy"},
     "openvet": {"errors", "http"},
     "files": {"errors", "openvet.subject"},
     "archive": {"errors", "files", "openvet.subject"},
-    "gateway": {"errors", "files", "openvet.subject"},
+    "gateway": {"errors", "files", "openvet.subject", "past_proxy"},
     "installers": {"errors", "files", "openvet.subject"},
     "config": {"errors", "openvet.subject", "openvet.language", "openvet.verdict"},
     "publishers": {"errors", "files", "config"},
@@ -43,7 +44,7 @@ ALLOWED = {
 PURE = {
     "openvet.subject", "openvet.language", "openvet.verdict", "openvet.wire", "openvet.sshsig", "openvet.tree",
     "openvet.chain", "files", "publishers", "forgive", "decide", "carry", "archive.same", "archive.stated", "settle",
-    "config.model", "gateway.pages", "gate.wanted", "gate.model",
+    "config.model", "gateway.pages", "gate.wanted", "gate.model", "past_proxy",
 }  # fmt: skip
 IO_MODULES = {"os", "socket", "ssl", "subprocess", "sqlite3", "requests", "urllib3", "tempfile", "shutil", "http", "io"}
 
