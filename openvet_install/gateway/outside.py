@@ -6,6 +6,7 @@ import ssl
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -14,9 +15,6 @@ from openvet_install.past_proxy import goes_past
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_BUNDLES = ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_CLIENT_CERTIFICATES = ("PIP_CLIENT_CERT", "SSL_CLIENT_CERT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,45 +35,14 @@ class Outside:
     unchecked: tuple[str, ...] = ()
     offline: bool = False
 
-    @classmethod
-    def from_environment(
-        cls,
-        environ: Mapping[str, str],
-        *,
-        bundle: str | None = None,
-        client_certificate: str | None = None,
-        proxy: str | None = None,
-    ) -> Outside:
-        """Read the variables that pip, uv, requests and curl know.
-
-        The arguments are settings of the user's pip or uv configuration and come first. Never pass what a
-        project's files say.
-        """
-        bundle = bundle or next((environ[name] for name in _BUNDLES if environ.get(name)), None)
-        own_bundle = bool(environ.get("SSL_CERT_FILE")) and bundle == environ.get("SSL_CERT_FILE")
-        client = next((environ[name] for name in _CLIENT_CERTIFICATES if environ.get(name)), None)
-        everywhere = proxy or environ.get("PIP_PROXY")
-        proxies = {}
-        for scheme in ("http", "https"):
-            names = (f"{scheme}_proxy", f"{scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
-            found = everywhere or next((environ[name] for name in names if environ.get(name)), None)
-            if found:
-                proxies[scheme] = check_proxy(found)
-        return cls(
-            bundle=bundle,
-            folder=environ.get("SSL_CERT_DIR") or None if own_bundle or not bundle else None,
-            client_certificate=client_certificate or client,
-            proxies=proxies,
-            no_proxy=environ.get("no_proxy") or environ.get("NO_PROXY") or "",
-        )
-
     def context(self) -> ssl.SSLContext:
         """Return a client context with the user's trust; raises `ConfigError` for files that cannot be read."""
         try:
             if self.bundle or self.folder:
                 # Not the default context: it would write TLS keys wherever SSLKEYLOGFILE says.
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-                context.load_verify_locations(self.bundle, self.folder)
+                is_folder = self.bundle is not None and Path(self.bundle).is_dir()  # pip takes one there, too
+                context.load_verify_locations(*((None, self.bundle) if is_folder else (self.bundle, self.folder)))
             else:
                 context = _system_context()
             if self.client_certificate:

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from openvet_install.gate import opening
 from openvet_install.gateway import Refusal
 from openvet_install.gateway.outside import Outside
+from openvet_install.installers.environment import upstream_settings
 from tests.support.gatekeepers import Permissive, child_environment, gateway
 from tests.support.indexsim import IndexSimulator, wheel
 
@@ -97,7 +99,7 @@ def test_another_certificate_than_the_gateways_is_not_trusted(tmp_path, tool):
 @pytest.mark.parametrize("tool", TOOLS)
 def test_installs_from_the_public_index(tmp_path, tool):
     keeper = Permissive()
-    with gateway(keeper, tmp_path, Outside.from_environment(os.environ)) as running:
+    with gateway(keeper, tmp_path, opening.outside_of(upstream_settings("pip", os.environ))) as running:
         environment = child_environment(running, tmp_path, dict(os.environ))
         done = run(tool, tmp_path / "t", ["itsdangerous"], environment)
     assert done.returncode == 0, done.stderr

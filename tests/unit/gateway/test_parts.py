@@ -3,7 +3,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
 import ssl
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -19,7 +21,7 @@ from openvet_install.gateway.answers import page_type
 from openvet_install.gateway.authority import RunAuthority
 from openvet_install.gateway.blobs import CHUNK, BlobError, BlobStore, TooLargeError
 from openvet_install.gateway.flights import Flights
-from openvet_install.gateway.outside import Outside
+from openvet_install.gateway.outside import Outside, check_proxy
 from openvet_install.gateway.pages import PageError, parse_page, render_html, render_json
 from tests.support.gatekeepers import Permissive, gateway
 from tests.support.indexsim import IndexSimulator, wheel
@@ -339,26 +341,33 @@ def test_the_root_is_narrow(tmp_path):
 # outside
 
 
-def test_the_users_settings_are_read():
-    outside = Outside.from_environment(
-        {
-            "SSL_CERT_FILE": "/a",
-            "SSL_CERT_DIR": "/d",
-            "HTTPS_PROXY": "proxy.test:3128",
-            "NO_PROXY": "near.test",
-            "PIP_CLIENT_CERT": "/c",
-        }
-    )
-    assert (outside.bundle, outside.folder, outside.client_certificate) == ("/a", "/d", "/c")
+def test_the_users_settings_are_kept():
+    outside = Outside(proxies={"https": "http://proxy.test:3128"}, no_proxy="near.test")
     assert outside.proxy_for("https", "far.test", 443) == "http://proxy.test:3128"
     assert outside.proxy_for("https", "near.test", 443) is None
     assert outside.proxy_for("http", "far.test", 80) is None
-    assert Outside.from_environment({"PIP_CERT": "/p", "SSL_CERT_FILE": "/a"}).bundle == "/p"
     with pytest.raises(ConfigError) as raised:
-        Outside.from_environment({"HTTPS_PROXY": "socks5://u:secret@p:1"})
+        check_proxy("socks5://u:secret@p:1")
     assert "secret" not in str(raised.value)
     with pytest.raises(ConfigError):
         Outside(bundle="/nowhere.pem").context()
+
+
+def test_a_folder_of_authorities_is_taken_as_pip_takes_it(tmp_path):
+    with IndexSimulator(tls=True, host="localhost") as index:
+        words = ["openssl", "x509", "-noout", "-hash", "-in", str(index.ca)]
+        named = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+        for name in (f"{named}.0", "other.0"):
+            folder = tmp_path / name
+            folder.mkdir()
+            (folder / name).write_bytes(index.ca.read_bytes())
+            context = Outside(bundle=str(folder)).context()
+            with socket.create_connection(("127.0.0.1", index.port), timeout=5) as sock:
+                if name == "other.0":
+                    with pytest.raises(ssl.SSLCertVerificationError):
+                        context.wrap_socket(sock, server_hostname="localhost")
+                else:
+                    context.wrap_socket(sock, server_hostname="localhost").close()
 
 
 @pytest.mark.parametrize("tls", [False, True])
