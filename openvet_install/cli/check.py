@@ -46,6 +46,8 @@ def run(files: list[str], options: WrapperOptions, *, python: str | None, all_fi
         result = _judged(paths, chosen, python=python, all_files=all_files)
     named = [] if files else [lock for one in chosen.policies if one.scope == "project" for lock in one.lockfiles]
     result.not_judged_here += tuple(f"{one.path} ({one.kind})" for one in named if not one.readable)
+    if not files and not named:
+        result.not_judged_here += tuple(f"{path.name} (no lock)" for path in half_hashed(folder_of(chosen.policies)))
     return _told(result, chosen, options)
 
 
@@ -124,7 +126,7 @@ def target_of(python: str | None) -> Target:
 def locks_of(policies: Sequence[PolicyFile]) -> list[Path]:
     """Return the locks that the project's policy names, else those beside it. Raises `UsageError` without any."""
     project = next((one for one in policies if one.scope == "project"), None)
-    folder = project.folder if project is not None else Path.cwd()
+    folder = folder_of(policies)
     if project is not None and project.lockfiles:
         readable = [one for one in project.lockfiles if one.readable]
         if not readable:
@@ -134,6 +136,17 @@ def locks_of(policies: Sequence[PolicyFile]) -> list[Path]:
         hint = how_to_lock(folder) or "openvet-install check FILE"
         raise UsageError(f"no uv.lock, pylock.toml or hashed requirements in {folder}", hint=hint)
     return found
+
+
+def folder_of(policies: Sequence[PolicyFile]) -> Path:
+    """Return where locks are looked for: beside the project's policy, without one here."""
+    return next((one.folder for one in policies if one.scope == "project"), Path.cwd())
+
+
+def half_hashed(folder: Path) -> list[Path]:
+    """Return requirements with hashes that are no lock: a line has none, or is refused."""
+    paths = (path for path in sorted(folder.glob("*requirements*.txt")) if path.is_file() and not _is_hashed(path))
+    return [path for path in paths if b"--hash" in path.read_bytes()]
 
 
 def how_to_lock(folder: Path) -> str | None:

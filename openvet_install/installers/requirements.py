@@ -202,13 +202,20 @@ class _Whole:
             self._faults.append(fault)
             return
         self._parts[path] = []
-        for number, joined in lines_of(text):
+        for number, joined in self._joined(text, path):
             at = f"{without_login(path)}:{number}"
             try:
                 self._line(self._reader.expand(joined), path, kind, at, (*inside, path))
             except UsageError as fault:
                 fault.where = fault.where or at
                 self._faults.append(fault)
+
+    def _joined(self, text: str, path: str) -> Iterator[tuple[int, str]]:
+        try:
+            yield from lines_of(text)
+        except UsageError as fault:
+            fault.where = without_login(path)
+            self._faults.append(fault)
 
     def _line(self, line: str, path: str, kind: str, at: str, inside: tuple[str, ...]) -> None:
         if not line.startswith("-"):
@@ -330,20 +337,30 @@ def _decode(raw: bytes, path: str, kind: str) -> str:
         said = (_CODING.search(line) for line in raw.split(b"\n")[:2] if line[:1] == b"#")
         encoding = next((match[1].decode() for match in said if match is not None), encoding)
     try:
-        return raw[start:].decode(encoding)
+        text = raw[start:].decode(encoding)
     except UnicodeDecodeError as error:
         raise UsageError(f"{kind} file `{path}` is not {encoding} (byte {start + error.start})") from error
     except (LookupError, UnicodeError) as error:
         raise UsageError(f"{kind} file `{path}`: no text in the encoding `{encoding}`") from error
+    if mark is None and text.encode("ascii", "ignore") != raw.decode("ascii", "ignore").encode():
+        raise UsageError(f"{kind} file `{path}`: its encoding `{encoding}` is one that pip and uv read differently")
+    return text
 
 
 def lines_of(text: str) -> Iterator[tuple[int, str]]:
-    """Join continued lines, drop comments and empty lines; the number is that of the first part."""
+    """Join continued lines, drop comments and empty lines; the number is that of the first part.
+
+    Raises `UsageError` for a comment behind something that ends with a backslash: to pip it goes on, to uv it does not.
+    """
     parts: list[str] = []
     first = 0
     for number, line in enumerate(text.splitlines(), start=1):
         comment = _COMMENT.match(line) is not None
         if line.endswith("\\") and not comment:
+            if _COMMENT.search(line):
+                raise UsageError(
+                    f"the comment in line {number} ends with a backslash, which pip and uv read differently"
+                )
             first = number if not parts else first
             parts.append(line.strip("\\"))
             continue

@@ -163,6 +163,10 @@ def test_requirements_without_hashes_are_named(stage):
     assert "error: `goodlib` has no exact version\n  --> requirements.txt:1\n" in ended.err
     assert "error: `other==1.0` has no hash\n  --> requirements.txt:2\n" in ended.err
     assert stage.run("openvet-install", "check").code == 64
+    hashed(stage, goodlib=["ab" * 32])
+    (stage.project / "requirements.txt").rename(stage.project / "more-requirements.txt")
+    hashed(stage, goodlib=["ab" * 32], other=[])
+    assert "not judged here: requirements.txt (no lock)\n" in stage.run("openvet-install", "check").err
 
 
 def test_the_marker_of_a_requirement_holds_for_the_target(stage):

@@ -308,6 +308,25 @@ def test_encodings_as_in_pip(project, raw, name):
         read_file("r", str(project))
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"six # c \\\nevil\n",
+        b"six \\\n --pre # c \\\r\nevil\n",
+        b"six\t#\\\n-r evil\n",
+        b"# coding: hz\n# c ~\nevil\n",
+        b"\n#coding=unicode_escape\n# c \\\nevil\n",
+    ],
+)
+def test_a_line_that_pip_passes_over_and_uv_does_not_is_refused(project, raw):
+    """The last one stands in a comment for pip; uv 0.13.9 takes it."""
+    (project / "r").write_bytes(raw)
+    with pytest.raises(UsageError, match="pip and uv read differently"):
+        read_file("r", str(project))
+    (project / "r").write_bytes(b"# c \\\nsix\n")
+    assert [item.line() for item in read_file("r", str(project)).requested] == ["six"]
+
+
 PIECES = st.sampled_from(
     ["six", "click==1", " ", "\\", "\n", "\\\n", "#", " # x", "\r\n", "\t", "\x0c", "--pre", "-i http://h/s", "\u2028",
      "${A}", "; python_version > '3'", "--hash=sha256:" + A, "--no-binary x"]
