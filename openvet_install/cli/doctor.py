@@ -271,7 +271,9 @@ def _way_out(plan: Plan) -> str:
     proxies = sorted({without_login(url) for url in plan.upstream.proxies.values()})
     told = f"proxy {', '.join(proxies)}" if proxies else "no proxy"
     bundle = plan.upstream.ca_file or plan.upstream.ca_dir
-    return told + (f", trust {bundle}" if bundle else "")
+    told += f", trust {bundle}" if bundle else ""
+    blind = ", ".join(plan.upstream.insecure_hosts)
+    return told + (f", certificates of {blind} are not looked at" if blind else "")
 
 
 CHECKS: tuple[Check, ...] = (_policy, _tools, _isolation, _logs, _provenance, _store, _index)

@@ -80,3 +80,8 @@ def test_what_came_from_there_is_not_kept(unknown):
         assert sum(one.path.startswith("/simple/goodlib") for one in unknown.index.requests) == asked
         shutil.rmtree(unknown.environment)
         make_environment(unknown.environment)
+
+
+def test_the_doctor_says_so(unknown):
+    ended = unknown.run("openvet-install", "doctor", env={"PIP_TRUSTED_HOST": "localhost"})
+    assert "certificates of localhost are not looked at" in ended.out, ended.out
