@@ -21,7 +21,7 @@ from tests.support.wheels import make_sdist, make_wheel
 if TYPE_CHECKING:
     from pathlib import Path
 
-SETTINGS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 SEGMENT = st.text(
     st.characters(codec="utf-8", exclude_characters="/\\:.", exclude_categories=["C", "Z"]), min_size=1, max_size=12
 )

@@ -83,7 +83,7 @@ def without_provenance(page):
     return dataclasses.replace(page, files=tuple(dataclasses.replace(file, provenance=None) for file in page.files))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(PAGES)
 def test_json_round_trip(files):
     page = parse_page(
@@ -106,7 +106,7 @@ def test_json_round_trip(files):
         assert "@" not in file.url.split("/")[2]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(PAGES)
 def test_html_round_trip(files):
     page = parse_page(
@@ -123,7 +123,7 @@ def test_html_round_trip(files):
     assert render_html(again) == rendered
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(PAGES, st.booleans())
 def test_html_is_read_alike_by_both_readers(files, odd):
     lines = []
@@ -138,7 +138,7 @@ def test_html_is_read_alike_by_both_readers(files, odd):
     assert tidy == slow
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(PAGES)
 def test_wanted_leaves_out_others_only(files):
     body = json.dumps({"meta": {"api-version": "1.1"}, "name": "demo", "files": files}).encode()
@@ -148,7 +148,7 @@ def test_wanted_leaves_out_others_only(files):
     assert {file for file in page.files if file.sha256 in wanted} <= set(some.files)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(FILENAMES, max_size=10))
 def test_remembered_names_are_the_parsers(filenames):
     read = _names()
@@ -162,14 +162,14 @@ def test_remembered_names_are_the_parsers(filenames):
         assert got == expected or (got is None and ("/" in filename or "\\" in filename or not filename.isprintable()))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200), st.sampled_from([JSON_TYPE, HTML_TYPE, "text/html", "text/html; charset=utf-8"]))
 def test_any_bytes_are_a_page_or_a_page_error(body, content_type):
     with suppress(PageError):
         parse_page(body, content_type, URL, index=INDEX)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=60))
 def test_a_canonical_url_stays_as_it_is(tail):
     try:

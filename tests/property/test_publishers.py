@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from openvet_install.config import Mode, Publisher
@@ -55,14 +55,12 @@ def decided(said, bound, provenance, mode):
     return found
 
 
-@settings(deadline=None)
 @given(claims, st.lists(publishers, max_size=3), provenances, st.sampled_from(Mode))
 def test_rules_never_let_more_through(said, bound, provenance, mode):
     with_rules, without = decided(said, bound, provenance, mode), decided(said, (), provenance, mode)
     assert ORDER.index(with_rules.action) >= ORDER.index(without.action)
 
 
-@settings(deadline=None)
 @given(claims, st.lists(publishers, max_size=3), provenances)
 def test_what_is_approved_under_a_required_rule_has_verified(said, bound, provenance):
     found = decided(said, bound, provenance, Mode.BLOCK)
@@ -71,7 +69,6 @@ def test_what_is_approved_under_a_required_rule_has_verified(said, bound, proven
         assert found.origin.state is State.VERIFIED
 
 
-@settings(deadline=None)
 @given(st.lists(publishers, min_size=1, max_size=3), provenances, attested)
 def test_an_attestation_more_never_turns_verified_into_less(bound, provenance, more):
     before = judge(bound, FILE, provenance)
@@ -82,7 +79,6 @@ def test_an_attestation_more_never_turns_verified_into_less(bound, provenance, m
         assert before.state is State.MISSING
 
 
-@settings(deadline=None)
 @given(publishers, identities)
 def test_only_a_certificate_that_says_all_of_it_fits(rule, who):
     found = judge([replace(rule, index=None)], FILE, Provenance(attested=(Attested(who, "p", NOW, 1),)))
@@ -95,7 +91,6 @@ def test_only_a_certificate_that_says_all_of_it_fits(rule, who):
     assert (found.state is State.VERIFIED) == fits
 
 
-@settings(deadline=None)
 @given(claims, st.lists(publishers, max_size=3), provenances, st.sampled_from(Mode))
 def test_a_mismatch_is_a_no_in_every_mode(said, bound, provenance, mode):
     found = decided(said, bound, provenance, mode)

@@ -110,7 +110,7 @@ SIBLING_OF_TODAY = [
 
 
 @example(SIBLING_OF_TODAY, [], [Mode.BLOCK], JSON_TYPE)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(ENTRIES, EXEMPTIONS, MODES, st.sampled_from([JSON_TYPE, HTML_TYPE]))
 def test_what_is_left_unread_changes_nothing(entries, exemptions, modes, kind):
     assert judged(entries, exemptions, modes, kind, quick=True) == judged(entries, exemptions, modes, kind, quick=False)

@@ -46,7 +46,7 @@ def defined(entries, raw):
 OPERATIONS = st.lists(st.tuples(st.sampled_from(NUMBERS), st.sampled_from([None, *VALUES])), max_size=120)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(OPERATIONS, st.booleans())
 def test_every_history_gives_the_tree_of_its_set(operations, forgetful):
     shelf, model, root = Shelf(), {}, b""
@@ -79,7 +79,7 @@ def test_every_history_gives_the_tree_of_its_set(operations, forgetful):
         assert tree.lookup(shelf.nodes, root, key(number)) == model.get(key(number))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sets(st.sampled_from(NUMBERS)), st.sampled_from(NUMBERS), st.sampled_from(NUMBERS))
 def test_a_range_is_a_slice_of_the_whole(numbers, first, last):
     shelf = Shelf()
