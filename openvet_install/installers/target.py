@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,8 +28,17 @@ _MIN_PYTHON = (3, 9)  # of `packaging`
 # Runs inside the target. Only the `packaging` folder is opened to it, nothing else of ours can be imported.
 # The variables of markers (PEP 508) are asked for here: importing `packaging.markers` takes as long as all the rest.
 _SCRIPT = """
-import importlib.util, json, os, platform, site, sys, sysconfig
+import site, sys
 sys.dont_write_bytecode = True
+def add(folder, *known, **more):
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return known[0] if known else None
+own = site.addsitedir
+site.addsitedir = add
+site.addsitepackages(site.venv(site.removeduppaths()))
+site.addsitedir = own
+import importlib.util, json, os, platform, sysconfig
 spec = importlib.util.spec_from_file_location("packaging", os.path.join(sys.argv[1], "__init__.py"),
                                               submodule_search_locations=[sys.argv[1]])
 module = importlib.util.module_from_spec(spec)
@@ -47,17 +57,25 @@ environment = {
 }
 paths = sysconfig.get_paths()
 marker = os.path.join(paths["stdlib"], "EXTERNALLY-MANAGED")
-found = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
-if sys.prefix == sys.base_prefix or any(not path.startswith(sys.prefix) for path in found):
-    found.append(site.getusersitepackages())
+def sites():
+    found = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
+    if sys.prefix == sys.base_prefix or any(not path.startswith(sys.prefix) for path in found):
+        found.append(site.getusersitepackages())
+    return [path for path in found if os.path.isdir(path)]
 json.dump({
     "python": sys.executable, "prefix": sys.prefix, "base_prefix": sys.base_prefix,
     "purelib": paths["purelib"], "platlib": paths["platlib"], "scripts": paths["scripts"], "data": paths["data"],
     "version": list(sys.version_info[:3]), "implementation": sys.implementation.name,
     "tags": [str(tag) for tag in sys_tags()], "environment": environment,
-    "sites": [path for path in found if os.path.isdir(path)],
+    "sites": sites(),
     "externally_managed": sys.prefix == sys.base_prefix and os.path.exists(marker),
 }, sys.stdout)
+print(flush=True)
+site.main()
+json.dump(sites(), sys.stdout)
+"""
+"""What lies in an environment may run in its Python, so that is started (`-S`) only after the answer is out; what it
+adds to the path is said in a second line, in which it can say anything.
 """
 
 
@@ -106,7 +124,7 @@ def inspect(python: str, environ: Mapping[str, str]) -> Target:
     """
     import packaging  # noqa: PLC0415 - its folder is all that is needed
 
-    command = [python, "-I", "-c", _SCRIPT, str(Path(packaging.__file__ or "").parent)]
+    command = [python, "-I", "-S", "-c", _SCRIPT, str(Path(packaging.__file__ or "").parent)]
     try:
         ended = subprocess.run(  # noqa: S603 - the interpreter that the user chose
             command,
@@ -119,8 +137,8 @@ def inspect(python: str, environ: Mapping[str, str]) -> Target:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ConfigError(f"`{python}` does not start: {_why(error)}") from error
     try:
-        said: dict[str, Any] = json.loads(ended.stdout)
-        target = _read(said)
+        said, _, told = ended.stdout.partition(b"\n")
+        target = _read(json.loads(said), told)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         last = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2]
         raise ConfigError(f"`{python}` is no Python that can be used (3.9 or later): {last or 'no answer'}") from error
@@ -209,7 +227,11 @@ def _own_prefix() -> str:
     return sys.prefix
 
 
-def _read(said: Mapping[str, Any]) -> Target:
+def _read(said: Mapping[str, Any], told: bytes) -> Target:
+    """Read what a Python says of itself, and what it told of its path once its packages had a say."""
+    sites = said["sites"]
+    with suppress(ValueError, TypeError, RecursionError):
+        sites = [*sites, *map(str, json.loads(told))]
     major, minor, micro = (int(part) for part in said["version"])
     if (major, minor) < _MIN_PYTHON:
         raise ValueError(said["version"])
@@ -226,7 +248,7 @@ def _read(said: Mapping[str, Any]) -> Target:
         environment={str(key): str(value) for key, value in said["environment"].items()},
         externally_managed=bool(said["externally_managed"]),
         virtual=said["prefix"] != said["base_prefix"],
-        sites=tuple(str(path) for path in said["sites"]),
+        sites=tuple(dict.fromkeys(map(str, sites))),
     )
 
 

@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import packaging
@@ -13,6 +14,7 @@ from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import choice, target
 from openvet_install.installers.choice import find_uv, target_python
 from openvet_install.installers.target import ToolStops, check_version, inspect
+from tests.support.stage import make_environment
 
 REAL = Path(uv.find_uv_bin())
 LIBRARY = """
@@ -31,6 +33,22 @@ def test_inspect(user, target_prefix):
     assert found.version >= (3, 8, 0)
     assert found.tags[-1] == "py30-none-any"
     assert found.environment["python_version"] == ".".join(map(str, found.version[:2]))
+
+
+@pytest.mark.parametrize("how", ["", "json.dumps = None", "os._exit(3)"])
+def test_what_lies_in_an_environment_does_not_say_where_it_is(user, tmp_path, how):
+    make_environment(tmp_path / "environment")
+    python = str(tmp_path / "environment/bin/python")
+    before = inspect(python, user)
+    elsewhere = tmp_path / "site-packages"
+    elsewhere.mkdir()
+    lies = "import json, os, sys, sysconfig\nsys.prefix = '/none'\nsysconfig.get_paths = lambda: {'purelib': '/none'}\n"
+    (before.purelib / "evil.py").write_text(f"{lies}sys.path.append({str(elsewhere)!r})\n{how}\n")
+    (before.purelib / "evil.pth").write_text("import evil\n")
+    found = inspect(python, user)
+    assert found == replace(before, sites=found.sites)
+    assert found.sites[: len(before.sites)] == before.sites
+    assert how or found.sites[-1] == str(elsewhere)
 
 
 def test_the_variables_of_markers_are_those_of_the_library(user):
