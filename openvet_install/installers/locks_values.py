@@ -77,7 +77,8 @@ class LockedPackage:
 
     `version` is empty where the lock states none. `markers`: in a pylock all must hold for the entry to be
     installed; in a uv.lock they name the forks it belongs to (any). `files` have `index` set to the
-    registry's URL or path; a file in a local folder has a `file:` URL.
+    registry's URL or path; a file in a local folder has a `file:` URL. `own_groups` are those that it has, empty ones
+    among them.
     """
 
     name: str
@@ -90,6 +91,7 @@ class LockedPackage:
     dependencies: tuple[Dependency, ...] = ()
     extras: Mapping[str, tuple[Dependency, ...]] = field(default_factory=dict)
     groups: Mapping[str, tuple[Dependency, ...]] = field(default_factory=dict)
+    own_groups: frozenset[str] = frozenset()
     default_groups: tuple[str, ...] | None = None
 
     @property
@@ -130,6 +132,7 @@ class Lock:
     groups: Mapping[str, tuple[Dependency, ...]] = field(default_factory=dict)
     build_constraints: tuple[LockedPackage, ...] = ()
     conflicts: bool = False
+    revision: int = 0
     no_binary: frozenset[str] | bool = False
 
     def must_build(self, name: str) -> bool:

@@ -107,6 +107,7 @@ class _UvWalk:
         self._active: frozenset[str] = frozenset()
         self._known: dict[str, bool] = {}
         self._ways: dict[int, tuple[str, ...]] = {}
+        self._whole: set[int] = set()
         self._extras: set[tuple[int, str]] = set()
 
     def reach(self) -> Reach:
@@ -155,34 +156,38 @@ class _UvWalk:
             told = package.default_groups
         return frozenset(DEFAULT_GROUPS if told is None else told)
 
-    def _grouped(self) -> Iterator[tuple[int, frozenset[str]]]:
-        """Give the entries of which groups are wanted, with those groups."""
+    def _grouped(self) -> Iterator[tuple[int | None, frozenset[str]]]:
+        """Give the entries of which groups are wanted, with those groups; None for a root that is no package.
+
+        One member alone gets of the workspace's root what the user names and it does not have itself.
+        """
         for root in self._roots:
             yield root, self._groups(self._packages[root])
-        if self._wanted.roots and len(self._roots) == 1:
-            # one member alone: of the workspace's root it gets what the user names and it does not have itself
-            member = self._packages[self._roots[0]]
-            asked = (self._wanted.groups or frozenset()) | self._wanted.named_groups
-            for number, package in enumerate(self._packages):
-                if package.is_local and package.source.location == "." and package is not member:
-                    yield number, self._wanted_of(package, asked) - member.groups.keys()
+        if not self._wanted.roots or len(self._roots) != 1:
+            yield None, self._groups(None)
+            return
+        member = self._packages[self._roots[0]]
+        tops = [number for number, one in enumerate(self._packages) if one.is_local and one.source.location == "."]
+        for number in (None, *tops):
+            package = None if number is None else self._packages[number]
+            if package is not member:
+                yield number, self._wanted_of(package, self._wanted.named_groups) - member.own_groups
 
     def _starts(self) -> Iterator[tuple[int | None, Dependency]]:
         """Give the edges that begin outside the graph: of groups, and of a lock without a project."""
         for dependency in () if self._wanted.without_project else self._lock.requirements:
             yield None, dependency
-        for name in sorted(self._groups(None)):
-            for dependency in self._lock.groups[name]:
-                yield None, dependency
         for number, groups in self._grouped():
+            lists = self._lock.groups if number is None else self._packages[number].groups
             for name in sorted(groups):
-                for dependency in self._packages[number].groups[name]:
+                for dependency in lists[name]:
                     yield number, dependency
 
     def _walk(self) -> None:
         self._ways = dict.fromkeys(self._roots, ())
         self._extras = set()
         whole = () if self._wanted.without_project else self._roots
+        self._whole = set(whole)
         queue: deque[tuple[int, str | None]] = deque((root, None) for root in whole)
         for root in whole:
             self._enter(root, (), tuple(sorted(self._wanted.extras & self._packages[root].extras.keys())), queue)
@@ -201,9 +206,9 @@ class _UvWalk:
         if number is None:
             return
         way = () if parent is None else (*self._ways.get(parent, ()), self._packages[parent].name)
-        if number not in self._ways:
+        if number not in self._whole:
+            self._whole.add(number)
             queue.append((number, None))
-            self._ways[number] = way
         self._enter(number, way, dependency.extras, queue)
 
     def _enter(
@@ -258,7 +263,7 @@ class _UvWalk:
         whole = () if self._wanted.without_project else self._roots
         names |= {f"project-{len(name)}-{name}" for name in (self._packages[root].name for root in whole)}
         for number, groups in self._grouped():
-            name = self._packages[number].name
+            name = "" if number is None else self._packages[number].name
             names |= {f"group-{len(name)}-{name}-{group}" for group in groups}
         return frozenset(names)
 

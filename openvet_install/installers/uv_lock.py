@@ -56,7 +56,7 @@ def parse_uv_lock(text: str, path: Path, *, pyproject: str | None) -> Lock:
     lines = entry_lines(text, key, len(raw))
     packages = tuple(_package(entry.table, path, line) for entry, line in zip(raw, lines, strict=True))
     manifest = Entry(top.get("manifest", dict) or {}, path)
-    project, default_groups = (None, _default_groups(manifest)) if pyproject is None else _beside(pyproject, path)
+    project, told = (None, default_groups(manifest)) if pyproject is None else _beside(pyproject, path)
     return Lock(
         path=path,
         kind="uv",
@@ -64,7 +64,8 @@ def parse_uv_lock(text: str, path: Path, *, pyproject: str | None) -> Lock:
         requires_python=top.get("requires-python", str),
         environments=_markers(top, "supported-markers"),
         project=project,
-        default_groups=default_groups,
+        default_groups=told,
+        revision=top.get("revision", int) or 0,
         members=normal(manifest.strings("members")),
         requirements=_dependencies(manifest.tables("requirements")),
         groups=_grouped(manifest, "dependency-groups"),
@@ -85,6 +86,9 @@ def _package(table: Mapping[str, Any], path: Path, line: int | None) -> LockedPa
     entry = Entry(table, path, line, name)
     version = entry.get("version", str) or ""
     source = _source(entry)
+    groups = _grouped(entry, _spelled(entry, "dev-dependencies", "dependency-groups"))
+    metadata = entry._replace(table=entry.get("metadata", dict) or {})
+    said = metadata.get(_spelled(metadata, "requires-dev", "dependency-groups"), dict) or {}
     return LockedPackage(
         name=name,
         version=version,
@@ -94,8 +98,9 @@ def _package(table: Mapping[str, Any], path: Path, line: int | None) -> LockedPa
         markers=_markers(entry, "resolution-markers"),
         dependencies=_dependencies(entry.tables("dependencies")),
         extras=_grouped(entry, "optional-dependencies"),
-        groups=_grouped(entry, _spelled(entry, "dev-dependencies", "dependency-groups")),
-        default_groups=_default_groups(entry),
+        groups=groups,
+        own_groups=frozenset((*groups, *map(canonicalize_name, said))),
+        default_groups=default_groups(entry),
     )
 
 
@@ -182,7 +187,7 @@ def _beside(pyproject: str, lock: Path) -> tuple[str | None, tuple[str, ...] | N
         name = Entry(top.get("project", dict) or {}, path).get("name", str)
         uv = Entry(Entry(top.get("tool", dict) or {}, path).get("uv", dict) or {}, path)
         project = None if name is None else canonicalize_name(name)
-        return project, _default_groups(uv)
+        return project, default_groups(uv)
     except LockError as error:
         raise ConfigError(error.what, where=error.where) from error
 
@@ -201,8 +206,8 @@ def built_by(config: str, path: Path) -> frozenset[str] | bool:
         raise ConfigError(error.what, where=error.where) from error
 
 
-def _default_groups(entry: Entry) -> tuple[str, ...] | None:
-    """Read `default-groups`: None if not said, `("*",)` for "all"."""
+def default_groups(entry: Entry) -> tuple[str, ...] | None:
+    """Read `default-groups` of a `[tool.uv]` or an entry: None if not said, `("*",)` for "all"."""
     if entry.table.get("default-groups") == "all":
         return ("*",)
     return normal(entry.strings("default-groups")) if "default-groups" in entry.table else None

@@ -43,6 +43,7 @@ from openvet_install.installers.tokens import Token, has, last_of, values_of
 from openvet_install.installers.uv_around import handed_on, look_around, of_project
 from openvet_install.installers.uv_probe import look
 from openvet_install.installers.uv_sources import FILE, Member, ignored_by
+from openvet_install.installers.uv_wanted import names_of
 from openvet_install.installers.uv_workspace import as_it_stands, read_workspace, requested_in
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ def plan(
             child=_heeded(around.child, command.words),
             member=workspace.here.path if workspace.here is not None else workspace.root,
             target=target,
+            frozen=True,  # so it is installed then
         ),
         unchanged=command.words not in _ONLY_SHOW,
         then=None
@@ -394,8 +396,8 @@ def _needed(workspace: Workspace, tokens: Sequence[Token]) -> tuple[Requested, .
     roots = [workspace.here] if workspace.here is not None else list(workspace.members)
     found: list[Requested] = []
     for one in roots:
-        wanted = uv_sync.names_of(tokens, "--group") | set(one.default_groups)
-        extras = uv_sync.names_of(tokens, "--extra")
+        wanted = names_of(tokens, "--group") | set(one.default_groups)
+        extras = names_of(tokens, "--extra")
         lists = [one.dependencies]
         lists += [lines for name, lines in one.groups.items() if name in wanted]
         lists += [lines for name, lines in one.extras.items() if name in extras]

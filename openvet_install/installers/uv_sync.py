@@ -18,16 +18,16 @@ from packaging.utils import canonicalize_name
 from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import uv_config, uv_isolation
 from openvet_install.installers.commands import Making, Plan, private_folder, without_login
-from openvet_install.installers.environment import TRUE
-from openvet_install.installers.locks import Wanted, read_lock, select_for
+from openvet_install.installers.locks import read_lock, select_for
 from openvet_install.installers.projects import build_requirements, pyproject, table_of
 from openvet_install.installers.requirements import requested_by
 from openvet_install.installers.sources import Links
 from openvet_install.installers.target import ToolStops, ask, guess, inspect, new_environment, uv_version
-from openvet_install.installers.tokens import Token, has, values_of
+from openvet_install.installers.tokens import Token, has
 from openvet_install.installers.uv_around import handed_on, is_offline, look_around, of_project
 from openvet_install.installers.uv_probe import to_be_made
 from openvet_install.installers.uv_sources import Ignored, Member, Sources, folders_named, follow, ignored_by
+from openvet_install.installers.uv_wanted import names_of, wanted
 from openvet_install.installers.uv_workspace import around_folders
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         members = tuple(folders_named(lock, root))
         extra = frozenset(name for one in around.config.build_needs for name in one.names)
         led, indexes = _led(lock, root, members, around_folders(around, quiet), ignored_by(tokens), extra=extra)
-        selection = selected(lock, tokens=tokens, child=child, member=probe.member, target=target)
+        selection = selected(lock, tokens=tokens, child=child, member=probe.member, target=target, frozen=frozen)
         left_out = _left_out(lock, selection, tokens)
         shared = uv_isolation.builds_so(tokens, around.unisolated, lock, selection)
         options += uv_isolation.options(tokens, around.unisolated, shared=shared)
@@ -268,11 +268,10 @@ def _resolve(
 
 
 def selected(
-    lock: Lock, *, tokens: Sequence[Token], child: Mapping[str, str], member: str, target: Target
+    lock: Lock, *, tokens: Sequence[Token], child: Mapping[str, str], member: str, target: Target, frozen: bool
 ) -> Selection:
     """Return what a target would get from a lock with these options of `uv sync`, in the project `member`."""
-    wanted = _wanted(tokens, child, lock, member)
-    found = select_for(lock, target, wanted)
+    found = select_for(lock, target, wanted(tokens, child, lock, member, frozen=frozen))
     skipped = names_of(tokens, "--no-install-package")
     kept = tuple(one for one in found.files if canonicalize_name(one.package.name) not in skipped)
     return found._replace(files=kept)
@@ -292,11 +291,6 @@ def _left_out(lock: Lock, selection: Selection, tokens: Sequence[Token]) -> froz
 
 def _normal(package: LockedPackage) -> str:
     return str(canonicalize_name(package.name))
-
-
-def names_of(tokens: Sequence[Token], flag: str) -> set[str]:
-    """Return the names that an option gives, normalised."""
-    return {str(canonicalize_name(name)) for name in values_of(tokens, flag)}
 
 
 def steering(tokens: Sequence[Token], judged: Mapping[str, str]) -> list[Token]:
@@ -348,44 +342,3 @@ def _is_static(lock: Lock, root: str) -> bool:
             if not project.get("name") or project.get("dynamic"):
                 return False
     return all(package.source.kind in ("registry", "git") or package.is_local for package in lock.packages)
-
-
-def _wanted(tokens: Sequence[Token], child: Mapping[str, str], lock: Lock, member: str) -> Wanted:
-    local = [package for package in lock.packages if package.is_local]
-    extras = names_of(tokens, "--extra")
-    if has(tokens, "--all-extras"):
-        extras |= {str(name) for package in local for name in package.extras}
-    extras -= names_of(tokens, "--no-extra")
-    roots = tuple(str(canonicalize_name(name)) for name in values_of(tokens, "--package"))
-    if has(tokens, "--all-packages"):
-        roots = tuple(package.name for package in local)
-    elif not roots and not Path(member).samefile(lock.path.parent):
-        here = lock.path.parent
-        roots = tuple(one.name for one in local if (here / one.source.location).resolve() == Path(member).resolve())
-    named, without = _groups(tokens, child)
-    only = has(tokens, "--only-dev") or has(tokens, "--only-group")
-    bare = has(tokens, "--no-default-groups") or child.get("UV_NO_DEFAULT_GROUPS", "").lower() in TRUE
-    return Wanted(
-        extras=frozenset(extras),
-        groups=frozenset() if only or bare else None,
-        named_groups=named,
-        without_groups=without,
-        roots=roots or None,
-        without_project=only,
-        no_binary=has(tokens, "--no-binary") or frozenset(names_of(tokens, "--no-binary-package")),
-        no_build=has(tokens, "--no-build") or frozenset(names_of(tokens, "--no-build-package")),
-    )
-
-
-def _groups(tokens: Sequence[Token], child: Mapping[str, str]) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the groups that are wanted beside the default ones, and those that are not wanted."""
-    found = names_of(tokens, "--group") | names_of(tokens, "--only-group")
-    without = names_of(tokens, "--no-group")
-    without |= {str(canonicalize_name(name)) for name in child.get("UV_NO_GROUP", "").split()}
-    if has(tokens, "--all-groups"):
-        found.add("*")
-    if has(tokens, "--dev") or has(tokens, "--only-dev"):
-        found.add("dev")
-    elif has(tokens, "--no-dev") or child.get("UV_NO_DEV", "").lower() in TRUE:
-        without.add("dev")
-    return frozenset(found), frozenset(without)

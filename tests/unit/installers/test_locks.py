@@ -328,25 +328,34 @@ class TestUvLock:
     def test_groups_of_the_root_beside_those_of_a_member(self, older):
         """The member gets what is named, but for what it has itself, and none of the root's default ones."""
         text = 'version = 1\n[manifest]\nmembers = ["app", "inner"]\n'
+        text += '[manifest.dependency-groups]\nchecks = [{ name = "five" }]\ndev = [{ name = "not" }]\n'
         groups = "[package.dev-dependencies]\n" + "".join(
             f'{name} = [{{ name = "{wanted}" }}]\n'
-            for name, wanted in (("dev", "not"), ("checks", "one"), ("own", "hid"), ("off", "non"))
+            for name, wanted in (("dev", "not"), ("checks", "one"), ("own", "hid"), ("off", "non"), ("bare", "hid"))
         )
         text += project("", groups)
-        own = '[package.dev-dependencies]\nown = [{ name = "two" }]'
+        own = '[package.dev-dependencies]\nown = [{ name = "two" }]\n[package.metadata.requires-dev]\nbare = []'
         text += package("inner", own, '{ virtual = "inner" }', "")
-        text += "".join(map(package, ("one", "two", "not", "hid", "non")))
+        text += "".join(map(package, ("one", "two", "five", "not", "hid", "non")))
         if older:
             text = text.replace("[package", "[distribution").replace("dev-dependencies", "dependency-groups")
-        named = frozenset({"checks", "own", "off"})
+        named = frozenset({"checks", "own", "off", "bare"})
         wanted = Wanted(roots=("inner",), named_groups=named, without_groups=frozenset({"off"}))
 
         lock = uv(text)
 
-        assert names(select(lock, tags(), environment(), wanted)) == {"one 1.0", "two 1.0"}
+        assert names(select(lock, tags(), environment(), wanted)) == {"one 1.0", "two 1.0", "five 1.0"}
         alone = wanted._replace(roots=None)
-        assert names(select(lock, tags(), environment(), alone)) == {"not 1.0", "one 1.0", "hid 1.0"}
+        assert names(select(lock, tags(), environment(), alone)) == {"not 1.0", "one 1.0", "five 1.0", "hid 1.0"}
         assert None not in [one.line for one in lock.packages]
+
+    def test_a_group_that_asks_for_its_own_project(self):
+        dev = '[package.dev-dependencies]\ndev = [{ name = "app" }]'
+        lock = uv("version = 1\n" + project('{ name = "one" }', dev) + package("one"))
+
+        wanted = Wanted(groups=frozenset(), without_project=True)
+        assert names(select(lock, tags(), environment(), wanted)) == set()
+        assert names(select(lock, tags(), environment(), wanted._replace(named_groups={"dev"}))) == {"one 1.0"}
 
     def test_an_active_group_in_a_marker(self):
         marker = "extra == 'group-3-app-dev'"
