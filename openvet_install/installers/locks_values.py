@@ -312,8 +312,7 @@ class Entry(NamedTuple):
         sha256 = None if digest is None else digest.lower()
         if sha256 is not None and _SHA256.fullmatch(sha256) is None:
             raise LockContentError(f"not a sha256: `{digest}`, for `{filename}`", where=self.where)
-        if filename.endswith(".whl"):
-            self._check_wheel(filename, version)
+        version = self._version_of(filename, version)
         return File(
             name=self.name,
             version=version,
@@ -338,13 +337,24 @@ class Entry(NamedTuple):
             self.fail("`upload-time` is not a time")
         return value.replace(tzinfo=timezone.utc) if value is not None and value.tzinfo is None else value
 
-    def _check_wheel(self, filename: str, version: str) -> None:
+    def _version_of(self, filename: str, version: str) -> str:
+        """Return the version that audits of a file name: its normal form; of a wheel that in its name, which counts."""
+        if not filename.endswith(".whl"):
+            return _normal(version)
         try:
             name, found, _ = parse_filename(filename)
         except FilenameError as error:
             raise LockContentError(f"not the name of a wheel: `{filename}`", where=self.where) from error
         if name != canonicalize_name(self.name) or (version and not same_version(found, version)):
             raise LockContentError(f"`{filename}` stands under {self.name} {version}", where=self.where)
+        return found
+
+
+def _normal(version: str) -> str:
+    try:
+        return str(Version(version))
+    except InvalidVersion:
+        return version
 
 
 def same_version(left: str, right: str) -> bool:

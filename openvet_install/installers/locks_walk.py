@@ -11,7 +11,13 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from openvet_install.installers.locks_values import DEFAULT_GROUPS, LockError, NotHere, OtherTargetError
+from openvet_install.installers.locks_values import (
+    DEFAULT_GROUPS,
+    LockError,
+    NotHere,
+    OtherTargetError,
+    same_version,
+)
 from openvet_install.installers.markers import FALSE, TRUE, holds_for_uv
 
 if TYPE_CHECKING:
@@ -224,7 +230,7 @@ class _UvWalk:
         return [
             number
             for number in self._by_name.get(dependency.name, ())
-            if dependency.version in (None, self._packages[number].version)
+            if (dependency.version is None or same_version(dependency.version, self._packages[number].version))
             and dependency.source in (None, self._packages[number].source)
         ]
 

@@ -82,7 +82,7 @@ def _spelled(entry: Entry, key: str, older: str) -> str:
 
 
 def _package(table: Mapping[str, Any], path: Path, line: int | None) -> LockedPackage:
-    name = Entry(table, path, line).text("name")
+    name = canonicalize_name(Entry(table, path, line).text("name"))
     entry = Entry(table, path, line, name)
     version = entry.get("version", str) or ""
     source = _source(entry)
@@ -123,7 +123,7 @@ def _source_in(inner: Entry, kinds: tuple[SourceKind, ...] = _KINDS) -> Source:
 
 def _constraint(entry: Entry) -> LockedPackage:
     """Read what limits builds: uv takes a build requirement of that name from its source."""
-    inner = entry._replace(name=entry.text("name"))
+    inner = entry._replace(name=canonicalize_name(entry.text("name")))
     source = Source("registry") if entry.table.keys() <= _OF_INDEXES else _source_in(inner, _KINDS[1:])
     return LockedPackage(name=inner.name, version="", line=None, source=source)
 
@@ -163,7 +163,7 @@ def _dependencies(entries: tuple[Entry, ...]) -> tuple[Dependency, ...]:
 def _dependency(entry: Entry) -> Dependency:
     # `extra` stands in the graph, `extras` in the requirements of a manifest
     return Dependency(
-        name=entry.text("name"),
+        name=canonicalize_name(entry.text("name")),
         version=entry.get("version", str),
         source=_source(entry) if "source" in entry.table else None,
         extras=normal(entry.strings("extra") or entry.strings("extras")),

@@ -37,6 +37,9 @@ def tags(minor=11, platforms=("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", 
     ]
 
 
+ONE = "some_one-1.0-py3-none-any.whl"
+
+
 def environment(minor=11, platform="linux"):
     names = {"linux": ("posix", "Linux", "x86_64"), "win32": ("nt", "Windows", "AMD64")}
     os_name, system, machine = names[platform]
@@ -348,6 +351,16 @@ class TestUvLock:
         alone = wanted._replace(roots=None)
         assert names(select(lock, tags(), environment(), alone)) == {"not 1.0", "one 1.0", "five 1.0", "hid 1.0"}
         assert None not in [one.line for one in lock.packages]
+
+    def test_spellings_of_one_name_and_version(self):
+        """Two entries, so that the edge says which: uv reads names and versions, not their text."""
+        one = package(
+            "Some_One", version="1.0.0", files=f'wheels = [{{ url = "https://f/{ONE}", hash = "sha256:{A}" }}]'
+        )
+        edge = f'{{ name = "some.one", version = "v1.0", source = {{ registry = "{INDEX}" }} }}'
+        lock = uv("version = 1\n" + project(edge) + one + package("some-one", version="2.0", files=""))
+
+        assert names(select(lock, tags(), environment())) == {"some-one 1.0"}
 
     def test_a_group_that_asks_for_its_own_project(self):
         dev = '[package.dev-dependencies]\ndev = [{ name = "app" }]'
