@@ -215,7 +215,9 @@ class Keeper:
 
     def contents(self, blob: Blob, filename: str) -> Contents:
         """Open a whole local copy, once in a run; raises `ArchiveError` for what must not be released."""
-        found = self._archives.open(blob, filename)
+        return self._saw(self._archives.open(blob, filename))
+
+    def _saw(self, found: Contents) -> Contents:
         with self._lock:
             self._seen[found.name, found.version] = found
         return found
@@ -317,12 +319,19 @@ class Keeper:
             contents = self.contents(blob, filename)
         except ArchiveError as error:
             return self._break(url, broken(decision.file, Reason.ARCHIVE_INVALID, error.what))
+        self._release(url, decision, contents, blob.sha256)
+        return Released(blob, contents.metadata if decision.file.is_wheel else None)
+
+    def _release(self, url: str, decision: Decision, contents: Contents, sha256: str) -> None:
         if self.note is not None:
-            self.note(blob.sha256, filename)
+            self.note(sha256, decision.file.filename)
         self.ledger.release(url, Release(decision, contents))
         if self.ahead is not None:
             self.ahead.opened(contents)
-        return Released(blob, contents.metadata if decision.file.is_wheel else None)
+
+    def remembered(self, _url: str) -> bytes | None:
+        """Get each file itself, also for its METADATA: what is installed is reported from its bytes."""
+        return None
 
     def metadata_of(self, url: str) -> str:
         """Answer with each wheel's own METADATA."""

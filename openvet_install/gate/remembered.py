@@ -66,15 +66,23 @@ class Archives:
         """Return what a file that hashed right holds; raises `ArchiveError`, which is not remembered."""
         return self._opened.get((blob.sha256, filename), lambda: self._open(blob, filename))
 
+    def known(self, sha256: str, filename: str) -> Contents | None:
+        """Return what the file with a hash holds, if it was opened here before, wherever it is now."""
+        noted = self._notes.find(_about(sha256, filename))
+        return None if noted is None else _contents(json.loads(noted))
+
     def _open(self, blob: Blob, filename: str) -> Contents:
-        about = json.dumps([blob.sha256, filename]).encode()
-        noted = self._notes.find(about)
+        noted = self.known(blob.sha256, filename)
         if noted is not None:
-            return _contents(json.loads(noted))
+            return noted
         contents = open_archive(Path(blob.path), filename)
         if self.blobs.intact(blob):  # what was read is what had been hashed
-            self._notes.put(about, json.dumps(_noted(contents)).encode())
+            self._notes.put(_about(blob.sha256, filename), json.dumps(_noted(contents)).encode())
         return contents
+
+
+def _about(sha256: str, filename: str) -> bytes:
+    return json.dumps([sha256, filename]).encode()
 
 
 def _pair(file: File, subject: Subject) -> bytes:

@@ -19,6 +19,7 @@ from packaging.version import Version
 
 from openvet_install.archive import ArchiveError
 from openvet_install.decide import Reason, ReasonClass, broken
+from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.files import tags_of
 from openvet_install.gate.keeper import Keeper
 from openvet_install.gateway import Refusal, Released
@@ -153,6 +154,26 @@ class Resolver(Keeper):
         """Answer with METADATA of the approved wheel that this target would take of the same release."""
         with self._lock:
             return self._instead.get(url, url)
+
+    def remembered(self, url: str) -> bytes | None:
+        """Return the METADATA of an approved wheel that was opened here before: its page says of which bytes it is.
+
+        None where that does not settle it: then the file itself is got, hashed and judged.
+        """
+        known = self.ledger.of(url)
+        if known is None or not known.shown or not known.file.is_wheel or url in self._assumed:
+            return None
+        sha256 = known.file.sha256
+        try:
+            if sha256 is None or self._unsure(known) is not None or self._knowledge.other_digests(known.file):
+                return None
+        except (UndecidedError, InvalidError):
+            return None
+        contents = self._archives.known(sha256, known.file.filename)
+        if contents is None:
+            return None
+        self._release(url, known, self._saw(contents), sha256)
+        return contents.metadata
 
     def _listed(self, project: str, decisions: Sequence[Decision]) -> set[str]:
         releases: dict[str, list[Decision]] = {}

@@ -130,6 +130,9 @@ class Gatekeeper(Protocol):
     def metadata_of(self, url: str) -> str:
         """Return the URL of the wheel whose METADATA answers for this one: itself, or another of its release."""
 
+    def remembered(self, url: str) -> bytes | None:
+        """Return the METADATA of a wheel that need not be got for it: its bytes were verified before."""
+
     def sent(self, url: str) -> None:
         """Note that the whole body of a released file goes out now."""
 

@@ -235,6 +235,8 @@ class Answers:
         if target.url in self._spelled and self._keeper.expected(target.url) is None:
             target = parse_target(self._spelled[target.url])
         source = parse_target(self._keeper.metadata_of(wheel.url)) if wheel is not None else target
+        if wheel is not None and (metadata := self._keeper.remembered(source.url)) is not None:
+            return replies.metadata(metadata)
         # a login is for the host that it was sent to
         result = self._judged(source, request.get("authorization") if source.origin == target.origin else None)
         if isinstance(result, Answer):

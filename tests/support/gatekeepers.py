@@ -73,6 +73,9 @@ class Permissive:
     def metadata_of(self, url: str) -> str:
         return url
 
+    def remembered(self, _url: str) -> None:
+        return None
+
     def sent(self, url: str) -> None:
         """Nothing to note."""
 

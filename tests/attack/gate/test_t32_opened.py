@@ -12,8 +12,9 @@ from openvet_install.gate import remembered, seals
 from openvet_install.gate.remembered import Archives
 from openvet_install.gate.state import Folders
 from openvet_install.gate.stores import OPENED
-from tests.support.attacks import BOTH
-from tests.support.stage import YES, make_environment
+from openvet_install.openvet.subject import Subject
+from tests.support.attacks import BOTH, UV
+from tests.support.stage import NO, YES, make_environment
 from tests.support.wheels import make_sdist, make_wheel, sdist_name, wheel_name
 
 GOOD = make_wheel("acme", "1.0", files={"acme/__init__.py": "SAFE = True\n"}, requires=["other>=1; extra == 'x'"])
@@ -171,3 +172,21 @@ def test_the_next_run_opens_nothing_anew(stage, tool):
     assert stage.run(*tool, "acme").code == 0
     assert stage.installed == {"acme": "1.0"}
     assert (note.stat().st_ino, note.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_who_only_resolves_needs_no_file_that_was_opened_before(stage):
+    digest = stage.wheel("acme", "1.0", YES, body=GOOD)
+    stage.policy()
+    (stage.project / "r.in").write_text("acme\n")
+    words = ("openvet-uv", "pip", "compile", "-q", "--no-header", "--generate-hashes", "r.in")
+    first = stage.run(*words)
+    assert first.code == 0, first.err
+    for one in ("files", "uv"):
+        shutil.rmtree(Folders.of(stage.variables).cache / one)
+    # the page still has the approved hash
+    stage.index.entries[NAME].served = BAD
+    assert stage.run(*words).out == first.out
+    assert (stage.run(*UV, "acme").code, stage.installed) == (65, {})
+    stage.log.update(Subject.parse(f"pypi:acme@1.0?py3-none-any#sha256:{digest}"), claims=NO)
+    stage.policy()
+    assert stage.run(*words).code == 77
