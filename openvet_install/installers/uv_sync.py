@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.utils import canonicalize_name
 
-from openvet_install.errors import ConfigError, UsageError
+from openvet_install.errors import ConfigError, DirectReferenceError, UsageError
 from openvet_install.installers import uv_config, uv_isolation
 from openvet_install.installers.commands import Making, Plan, private_folder, without_login
 from openvet_install.installers.locks import read_lock, select_for
@@ -123,13 +123,13 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         links = (*around.links, *folders_of(lock))
         houses = tuple(one.path for one in around.links if one.path is not None) if is_offline(tokens) else ()
         if not frozen and not _is_static(lock, root):
-            return resolve()
+            return _anew(resolve, lock)
         changes = None
         if base is None and how and not links:
             silent = (part for token, name in given if name not in _TALK for part in token.canonical())
             changes = probe.changes(*how, *silent)
         if not frozen and changes is None and not probe.is_current(tokens, around.links):
-            return resolve()
+            return _anew(resolve, lock)
         idle = probe.interpreters() if changes == [] else None
     return Plan(
         tool="uv",
@@ -265,6 +265,15 @@ def _resolve(
     from openvet_install.installers import uv_resolve  # noqa: PLC0415 - it calls us
 
     return uv_resolve.plan(argv, environ, cwd, command=command, tokens=tokens)
+
+
+def _anew(resolve: Callable[[], Plan], lock: Lock) -> Plan:
+    """Resolve although there is a lock; where the project may not lead where it does, say what still can be had."""
+    try:
+        return resolve()
+    except DirectReferenceError as fault:
+        fault.hint = f"--frozen    takes {lock.path.name} as it is, and what this machine gets of it is judged"
+        raise
 
 
 def selected(
