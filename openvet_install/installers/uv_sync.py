@@ -287,15 +287,15 @@ def selected(
 
 
 def _left_out(lock: Lock, selection: Selection, tokens: Sequence[Token]) -> frozenset[str]:
-    """Return the packages that come from no index and that the target does not get: uv can be told to keep off them.
+    """Return the packages that come from no index, if only for others: uv can be told to keep off their names.
 
-    Of a package that has an entry of another kind, too, it cannot.
+    Of a package of which the target gets anything it cannot.
     """
     if has(tokens, "--only-install-package"):
         return frozenset()  # uv takes no second list
-    indexed = {_normal(one) for one in lock.packages if one.source.kind == "registry" or one.is_local}
+    foreign = {_normal(one) for one in lock.packages if one.source.kind != "registry" and not one.is_local}
     reached = {_normal(one) for one in selection.direct} - names_of(tokens, "--no-install-package")
-    return frozenset(map(_normal, lock.packages)) - indexed - reached
+    return frozenset(foreign - reached - {_normal(one.package) for one in selection.files})
 
 
 def _normal(package: LockedPackage) -> str:

@@ -3,13 +3,14 @@
 import pytest
 
 from tests.support.attacks import direct_source, evil_sdist
-from tests.support.projects import HEAD, in_project, plain_uv, state, write
+from tests.support.projects import HEAD, WINDOWS, in_project, plain_uv, state, write
 from tests.support.stage import WARN, YES
 
 SYNC = ("openvet-uv", "sync", "--frozen")
 COMMIT = "#0123456789012345678901234567890123456789"
 EXTRA = ('[project.optional-dependencies]\nmore = ["evil"]\n', "[package.optional-dependencies]\nmore")
 GROUP = ('[dependency-groups]\ndev = ["evil"]\n', "[package.dev-dependencies]\ndev")
+LINUX = "sys_platform == 'linux'"
 KINDS = pytest.mark.parametrize("kind", ["git", "url", "path"])
 
 
@@ -96,6 +97,23 @@ def test_a_name_that_an_index_lists_too_is_not_left_out(stage):
     assert ended.code == 77, ended.err
     assert "direct-reference" in ended.err
     assert not stage.environment.exists()
+
+
+def test_nor_is_one_that_an_index_lists_for_others_too(stage):
+    """As where a URL has wheels for some platforms, and the rest takes a release."""
+    naming(stage, "git", EXTRA)
+    digest = stage.wheel("evil", "2.0")
+    path = stage.project / "uv.lock"
+    where = f'source = {{ registry = "{stage.index.simple_url}" }}'
+    listed = f'{{ url = "{stage.index.file_url("evil-2.0-py3-none-any.whl")}", hash = "sha256:{digest}" }}'
+    entry = f'[[package]]\nname = "evil"\nversion = "2.0"\n{where}\nwheels = [{listed}]\n\n'
+    git = f'version = "1.0", source = {{ git = "https://example.invalid/evil{COMMIT}" }}, marker = "{LINUX}"'
+    edges = f'more = [{{ name = "evil", {git} }}, {{ name = "evil", version = "2.0", {where}, marker = "{WINDOWS}" }}]'
+    text = path.read_text().replace("[[package]]\n", f"{entry}[[package]]\n", 1)
+    path.write_text(text.replace('more = [{ name = "evil" }]', edges))
+    ended = stage.run(*SYNC)
+    assert (ended.code, stage.installed) == (0, {"good": "1.0"}), ended.err
+    assert stage.run(*SYNC, "--extra=more").code == 77
 
 
 @KINDS
