@@ -187,8 +187,9 @@ class Wanted(NamedTuple):
 
     `groups` None means the lock's default groups. `named_groups` are wanted beside those, of the workspace's root,
     too (`"*"` for all), `without_groups` in no case. `roots` are names of workspace members to start from; None
-    the project in the lock's folder. `no_binary` and `no_build` are normalised names that the user wants
-    built, or never built; `True` means all. With `without_project` only the groups count.
+    the project in the lock's folder; with `every_member` they are all that there are. `no_binary` and `no_build` are
+    normalised names that the user wants built, or never built; `True` means all. With `without_project` only the groups
+    count.
     """
 
     extras: frozenset[str] = frozenset()
@@ -196,6 +197,7 @@ class Wanted(NamedTuple):
     named_groups: frozenset[str] = frozenset()
     without_groups: frozenset[str] = frozenset()
     roots: tuple[str, ...] | None = None
+    every_member: bool = False
     no_binary: frozenset[str] | bool = False
     no_build: frozenset[str] | bool = False
     without_project: bool = False
@@ -203,6 +205,11 @@ class Wanted(NamedTuple):
     def must_build(self, name: str) -> bool:
         """Whether wheels of this package are out of the question."""
         return self.no_binary if isinstance(self.no_binary, bool) else name in self.no_binary
+
+    @property
+    def alone(self) -> bool:
+        """Whether one member is wanted by itself, and not as all that there are."""
+        return self.roots is not None and len(self.roots) == 1 and not self.every_member
 
     def never_builds(self, name: str) -> bool:
         """Whether no sdist of this package may be taken."""

@@ -169,7 +169,7 @@ class _UvWalk:
         """
         for root in self._roots:
             yield root, self._groups(self._packages[root])
-        if not self._wanted.roots or len(self._roots) != 1:
+        if not self._wanted.alone:
             yield None, self._groups(None)
             return
         member = self._packages[self._roots[0]]
@@ -206,7 +206,9 @@ class _UvWalk:
                 self._follow(number, dependency, queue)
 
     def _follow(self, parent: int | None, dependency: Dependency, queue: deque[tuple[int, str | None]]) -> None:
-        if not self._holds(dependency.marker):
+        # for uv what an edge asks for is active where it asks
+        own = frozenset(f"extra-{len(dependency.name)}-{dependency.name}-{extra}" for extra in dependency.extras)
+        if not self._holds(dependency.marker, own if self._lock.conflicts else frozenset()):
             return
         number = self._resolve(dependency, None if parent is None else self._packages[parent])
         if number is None:
@@ -249,20 +251,16 @@ class _UvWalk:
     def _in_fork(self, package: LockedPackage) -> bool:
         return not package.markers or any(self._holds(marker) for marker in package.markers)
 
-    def _holds(self, marker: Marker | None) -> bool:
+    def _holds(self, marker: Marker | None, own: frozenset[str] = frozenset()) -> bool:
         if marker is None:
             return True
         text = str(marker)
         if "extra" in text:
             # uv writes what is active as values of `extra`, and several of them hold at once
-            text = _EXTRA.sub(lambda match: TRUE if self._is_active(match) else FALSE, text)
+            text = _EXTRA.sub(lambda match: TRUE if _is_among(self._active | own, match) else FALSE, text)
         if text not in self._known:
             self._known[text] = _holds(self._lock, Marker(text), self._env, self._lock.path.name)
         return self._known[text]
-
-    def _is_active(self, match: re.Match[str]) -> bool:
-        name, operator = (match[2], match[1]) if match[1] else (match[3], match[4])
-        return (canonicalize_name(name) in self._active) is (operator == "==")
 
     def _activated(self) -> frozenset[str]:
         names = {f"extra-{len(name)}-{name}-{extra}" for name, extra in self._named_extras()}
@@ -323,6 +321,11 @@ class _UvWalk:
         for group, some in package.groups.items():
             closed = None if number in self._roots and group in self._groups(package) else f"group {group}"
             yield from ((dependency, closed) for dependency in some)
+
+
+def _is_among(active: frozenset[str], match: re.Match[str]) -> bool:
+    name, operator = (match[2], match[1]) if match[1] else (match[3], match[4])
+    return (canonicalize_name(name) in active) is (operator == "==")
 
 
 def _short(marker: Marker) -> str:

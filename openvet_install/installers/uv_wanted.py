@@ -53,6 +53,7 @@ def wanted(tokens: Sequence[Token], child: Mapping[str, str], lock: Lock, member
         named_groups=named,
         without_groups=without,
         roots=roots or None,
+        every_member=has(tokens, "--all-packages"),
         without_project=only,
         no_binary=has(tokens, "--no-binary") or frozenset(names_of(tokens, "--no-binary-package")),
         no_build=has(tokens, "--no-build") or frozenset(names_of(tokens, "--no-build-package")),

@@ -348,9 +348,22 @@ class TestUvLock:
         lock = uv(text)
 
         assert names(select(lock, tags(), environment(), wanted)) == {"one 1.0", "two 1.0", "five 1.0"}
+        every = wanted._replace(every_member=True)
+        assert names(select(lock, tags(), environment(), every)) == {"two 1.0", "five 1.0", "not 1.0"}
         alone = wanted._replace(roots=None)
         assert names(select(lock, tags(), environment(), alone)) == {"not 1.0", "one 1.0", "five 1.0", "hid 1.0"}
         assert None not in [one.line for one in lock.packages]
+
+    def test_a_group_that_asks_for_an_extra_in_conflict(self):
+        """For uv what an edge asks for is active where it asks."""
+        marker = "extra == 'extra-3-app-fast'"
+        more = f'[package.optional-dependencies]\nfast = [{{ name = "one", marker = "{marker}" }}]\n'
+        more += f'[package.dev-dependencies]\ndev = [{{ name = "app", extra = ["fast"], marker = "{marker}" }}]'
+        conflicts = 'conflicts = [[{ package = "app", extra = "fast" }, { package = "app", extra = "slow" }]]\n'
+        lock = uv("version = 1\n" + conflicts + project("", more) + package("one"))
+
+        assert names(select(lock, tags(), environment())) == {"one 1.0"}
+        assert names(select(lock, tags(), environment(), Wanted(groups=frozenset()))) == set()
 
     def test_spellings_of_one_name_and_version(self):
         """Two entries, so that the edge says which: uv reads names and versions, not their text."""
