@@ -326,6 +326,11 @@ class Answers:
         if not self._keeper.admits(there.scheme, there.at.host, there.at.port) and (
             file is None or not self._keeper.follows(target.url, there.url)
         ):
+            if file is None:  # pip does not tell why it got no page
+                meant = "name it as one if its packages are meant"
+                self._trouble(
+                    target, f"{target.origin} leads to {there.origin}, which is no index of this run: {meant}"
+                )
             return replies.refusal(_not_admitted(there))
         if file is not None and len(self._aliases) < MAX_ALIASES:
             self._aliases[there.url] = file

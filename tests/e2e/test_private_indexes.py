@@ -84,6 +84,20 @@ def test_without_the_login_the_tool_says_so(stage, tool):
 
 
 @BOTH
+def test_an_index_that_leads_to_another_for_what_it_lacks(stage, tool):
+    """As mirrors and package registries do, unless they are told not to."""
+    gated_by(stage)
+    with IndexSimulator() as front:
+        front.lies.at_request = lambda _number, path: Reply(303, {"Location": stage.index.origin + path})
+        urls = {"PIP_INDEX_URL": front.simple_url, "UV_DEFAULT_INDEX": front.simple_url}
+        ended = stage.run(*tool, "goodlib", env=urls)
+        assert ended.code == 69, ended.err
+        told = f"{front.origin} leads to {stage.index.origin}, which is no index of this run: name it as one"
+        assert told in ended.err
+        installs(stage, tool, "--extra-index-url", stage.index.simple_url, env=urls)
+
+
+@BOTH
 @pytest.mark.parametrize("status", [400, 403, 404])
 def test_an_index_that_turns_away_is_told_as_that(stage, tool, status):
     gated_by(stage)
