@@ -23,7 +23,7 @@ INSPECT_SECONDS = 60.0
 PROBE_SECONDS = 60.0
 _ASIDE = ("--offline", "--no-cache", "--no-python-downloads", "--color=never")
 _OF_SIGNALS = 128  # as shells say it
-_MIN_PYTHON = (3, 9)  # of `packaging`
+_MIN_PYTHON = (3, 10)  # of `packaging`
 
 # Runs inside the target. Only the `packaging` folder is opened to it, nothing else of ours can be imported.
 # The variables of markers (PEP 508) are asked for here: importing `packaging.markers` takes as long as all the rest.
@@ -141,7 +141,7 @@ def inspect(python: str, environ: Mapping[str, str]) -> Target:
         target = _read(json.loads(said), told)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         last = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise ConfigError(f"`{python}` is no Python that can be used (3.9 or later): {last or 'no answer'}") from error
+        raise ConfigError(f"`{python}` is no Python that can be used (3.10 or later): {last or 'no answer'}") from error
     if os.path.realpath(target.prefix) == os.path.realpath(_own_prefix()):
         raise own_environment(python)
     return target
