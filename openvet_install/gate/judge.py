@@ -127,6 +127,9 @@ def decisions(
     for one, decided in zip(files, said, strict=True):
         (settled,) = settle([decided], deciding.rules, frozenset({one.file.version}))
         decision = mismatch(settled.file, one.file.sha256) or settled
+        if one.file.url in lock.loose and not is_here(lock, one.file) and decision.reason.klass is ReasonClass.FINE:
+            # the bytes may be those of another hash, and here there are none to look at
+            (decision,) = judge_files([replace(decision.file, sha256=None)], deciding, frozenset({one.file.version}))
         judged.append(
             Judged(decision=decision, route=(*one.via,), place=lock.where(one.package), spot=_spot(lock, one.package))
         )

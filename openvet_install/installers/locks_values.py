@@ -116,7 +116,7 @@ class Lock:
     the lock says. `extras` are those that a pylock was made for. `default_groups` comes from the pyproject.toml
     beside a uv.lock, or from the pylock itself; None where nothing is said, `("*",)` for all. Without `conflicts` no
     marker of a uv.lock sees what is active. `no_binary`: what uv's configuration beside a uv.lock wants built, as in
-    `Wanted`.
+    `Wanted`. `loose`: addresses of files with hashes by several algorithms, any of which is enough for the tools.
     """
 
     path: Path
@@ -134,6 +134,7 @@ class Lock:
     conflicts: bool = False
     revision: int = 0
     no_binary: frozenset[str] | bool = False
+    loose: frozenset[str] = frozenset()
 
     def must_build(self, name: str) -> bool:
         """Whether uv is told beside the lock to build this package."""

@@ -26,7 +26,7 @@ from openvet_install.installers.locks_values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from packaging.pylock import PackageSdist, PackageWheel
@@ -61,7 +61,14 @@ def parse_pylock(text: str, path: Path) -> Lock:
         environments=tuple(pylock.environments or ()),
         extras=tuple(pylock.extras or ()),
         default_groups=tuple(pylock.default_groups or ()),
+        loose=frozenset(url for package in pylock.packages for url in _loose(package, path)),
     )
+
+
+def _loose(package: Package, path: Path) -> Iterator[str]:
+    for one in (*(package.wheels or ()), package.sdist, package.archive):
+        if one is not None and len(one.hashes) > 1 and (found := locate(path.parent, "", one.url, one.path)):
+            yield without_login(found[0])
 
 
 def _line_of(error: PylockValidationError, lines: tuple[int | None, ...]) -> int | None:

@@ -62,6 +62,17 @@ def test_a_hash_that_nobody_approved(stage, tool):
     stopped(stage, go(stage, tool), 65, before=before)
 
 
+@pytest.mark.parametrize("claims", [YES, NO], ids=["approved", "contradicted"])
+def test_a_second_hash_that_other_bytes_have(stage, claims):
+    """Any of them is enough for pip and uv; the gate has the bytes, `check` has not."""
+    digest = stage.wheel("good", "1.0", claims)
+    stage.policy(BENIGN if claims == YES else WARN)
+    other = hashlib.sha512(make_wheel("good", "1.0", files={"evil.py": ""})).hexdigest()
+    write(stage, entry(stage, "good", "1.0", f'{digest}", sha512 = "{other}'))
+    ended = stage.run("openvet-install", "check", "pylock.toml")
+    assert (ended.code, "unhashed" if claims == YES else "contradicted") == (77, ended.out.split()[2]), ended.out
+
+
 KINDS = {
     "path": 'name = "evil"\nversion = "1.0"\nsdist = {{ path = "{path}", hashes = {{ sha256 = "{digest}" }} }}\n',
     "archive": 'name = "evil"\n\n[packages.archive]\npath = "{path}"\nhashes = {{ sha256 = "{digest}" }}\n',
