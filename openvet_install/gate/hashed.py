@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -24,12 +24,25 @@ if TYPE_CHECKING:
     from openvet_install.gate.deciding import Deciding
     from openvet_install.gate.knowledge import Knowledge
     from openvet_install.installers.commands import Requested
+    from openvet_install.installers.projects import Project
 
 SHA256 = "sha256:"
 
 
+class Whole(NamedTuple):
+    """What a requirements file asks for by name and hashes, and the folders that it names."""
+
+    requested: tuple[Requested, ...]
+    folders: tuple[Project, ...]
+
+
 def read_hashed(path: Path, environ: Mapping[str, str]) -> tuple[Requested, ...]:
-    """Read a requirements file in which every line has one exact version and hashes.
+    """Return what a file asks for by name; errors as `read_whole`."""
+    return read_whole(path, environ).requested
+
+
+def read_whole(path: Path, environ: Mapping[str, str]) -> Whole:
+    """Read a requirements file in which every line has one exact version and hashes, or names a folder.
 
     Raises `UsageError`, or `FaultsError` of them, for any other line.
     """
@@ -45,7 +58,7 @@ def read_hashed(path: Path, environ: Mapping[str, str]) -> tuple[Requested, ...]
             faults.append(_fault(one, "has no hash"))
     if faults:
         raise faults[0] if len(faults) == 1 else FaultsError(faults)
-    return found
+    return Whole(found, tuple(one for source in inputs for one in source.projects))
 
 
 def release_of(one: Requested) -> tuple[str, str]:

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.decide import Action, Decision, ReasonClass
 from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK
 from openvet_install.gate.browse import Place
 from openvet_install.gate.forgiven import account
-from openvet_install.gate.hashed import applies, read_hashed, release_of
+from openvet_install.gate.hashed import applies, read_whole, release_of
 from openvet_install.gate.hashed import judge as judge_hashed
 from openvet_install.gate.local import hashed, mismatch
 from openvet_install.gate.locked import refused_entry
 from openvet_install.gate.model import Judged, LogStopsError, Outcome, Run, Spot
 from openvet_install.gate.opening import knowledge_of, stopped
-from openvet_install.gate.projects import opponents
+from openvet_install.gate.projects import is_ours
 from openvet_install.gate.state import usable_folders
 from openvet_install.installers.lock_archives import is_here, source_of, with_archives
-from openvet_install.installers.locks import all_files, kind_of, read_lock, select_for
+from openvet_install.installers.locks import LockedPackage, Source, all_files, kind_of, read_lock, select_for
 from openvet_install.settle import settle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from openvet_install.config import PolicyFile
     from openvet_install.files import File
     from openvet_install.gate.deciding import Deciding
     from openvet_install.gate.knowledge import Knowledge
     from openvet_install.gate.setting import Setting
-    from openvet_install.installers.locks import Chosen, Lock, LockedPackage
+    from openvet_install.installers.locks import Chosen, Lock
+    from openvet_install.installers.projects import Project
     from openvet_install.installers.target import Target
 
 
@@ -57,7 +59,7 @@ def check(
         warnings=list(chosen.warnings),
     )
     locks = [read_lock(path) for path in paths if not is_requirements(path)]
-    of_hashes = [(path, read_hashed(path, environ)) for path in paths if is_requirements(path)]
+    of_hashes = [(path, *read_whole(path, environ)) for path in paths if is_requirements(path)]
     with ExitStack() as stack:
         try:
             folders = stack.enter_context(usable_folders(environ, result.warnings))
@@ -71,11 +73,14 @@ def check(
                     _add(result, one)
                 result.skipped += judged.skipped
                 result.not_judged_here += judged.not_here
-            for path, requested in of_hashes:
+            for path, requested, projects in of_hashes:
                 here = [line for line in requested if every_file or applies(line, target.environment)]
                 knowledge.prepare(release_of(line)[0] for line in here)
                 for line in here:
                     _add(result, judge_hashed(path, line, knowledge, deciding))
+                foreign = [one for one in projects if not is_ours(Path(one.path), path.parent, chosen.policies)]
+                result.withheld += (_folder(path, one) for one in foreign)
+                result.skipped += len(projects) - len(foreign)
                 result.not_judged_here += tuple(release_of(line)[0] for line in requested if line not in here)
         except LogStopsError as error:
             return stopped(result, error)
@@ -153,18 +158,22 @@ def _file(lock: Lock, chosen: Chosen) -> File:
 
 
 def _is_ours(package: LockedPackage, lock: Lock, policies: Sequence[PolicyFile]) -> bool:
-    """Tell whether a folder may be installed as it is; where no policy says so, the lock's own and those below it.
-
-    Of a virtual one nothing is installed.
-    """
+    """Tell whether a folder of a lock may be installed as it is; of a virtual one nothing is installed."""
     if package.source.kind == "virtual":
         return True
     try:
-        folder = (lock.path.parent / package.source.location).resolve()
+        return is_ours(lock.path.parent / package.source.location, lock.path.parent, policies)
     except ValueError:  # a NUL
         return False
-    against = opponents(folder, policies)
-    return not against if against is not None else folder.is_relative_to(lock.path.parent.resolve())
+
+
+def _folder(path: Path, project: Project) -> Judged:
+    """Refuse a folder of a requirements file; it is called what it says, or like its last part."""
+    named, _, line = project.origin.rpartition(":")
+    base = re.sub(r"[^a-z0-9]+", "-", Path(project.path).name.lower()).strip("-")
+    package = LockedPackage(name=project.name or base or "folder", version="", line=None, source=Source("unknown"))
+    decision = refused_entry(package, "directory", project.path)
+    return Judged(decision=decision, place=project.origin, spot=Spot(str(path.parent / named), int(line)))
 
 
 def _spot(lock: Lock, package: LockedPackage) -> Spot:

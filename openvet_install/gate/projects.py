@@ -40,6 +40,12 @@ def opponents(folder: Path, policies: Sequence[PolicyFile]) -> list[PolicyFile] 
     return against if speaking else None
 
 
+def is_ours(folder: Path, beside: Path, policies: Sequence[PolicyFile]) -> bool:
+    """Tell whether a folder may be installed as it is; where no policy has a say, `beside` and what is below it may."""
+    against = opponents(folder.resolve(), policies)
+    return not against if against is not None else folder.resolve().is_relative_to(beside.resolve())
+
+
 def _folders(policy: PolicyFile) -> list[Path]:
     """Return the folders, links resolved; a project's policy reaches as far as its repository."""
     folders = [(policy.folder / one).resolve() for one in policy.settings.local_projects]

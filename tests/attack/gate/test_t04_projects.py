@@ -74,6 +74,24 @@ def test_other_folders_are_refused_before_anything_starts(stage, words, text):
         assert "local-projects" in ended.err
 
 
+@pytest.mark.parametrize("line", ["other @ file://D", "-r more.txt"])
+def test_nor_does_check_pass_them_in_hashed_requirements(stage, line):
+    place = folder(stage, "other", "other")
+    digest = stage.wheel("good", "1.0", YES)
+    stage.policy()
+    (stage.project / "more.txt").write_text("../other\n")
+    path = stage.project / "requirements.txt"
+    path.write_text(f"good==1.0 --hash=sha256:{digest}\n{line.replace('D', str(place))}\n")
+    assert plain(stage, UV, "-r", "requirements.txt") == 0
+    assert stage.marker.exists()
+    ended = stage.run("openvet-install", "check")
+    assert (ended.code, "pypi:other@0?sdist    direct-reference" in ended.out) == (77, True), ended.out
+    path.write_text(path.read_text().splitlines()[0] + "\n-e .\n")
+    folder(stage)
+    ended = stage.run("openvet-install", "check")
+    assert (ended.code, ended.err) == (0, "Summary: 1 passed, 0 failed, 0 unaudited, 1 skipped\n")
+
+
 @BOTH
 def test_no_build_requirement_of_a_project_runs_unapproved(stage, tool):
     folder(stage, build=["evil"])
