@@ -120,7 +120,7 @@ class _UvWalk:
         # which extras and groups are active decides markers, which decide what is active
         while True:
             self._walk()
-            active = self._activated() if self._lock.conflicts else frozenset()
+            active = self._activated()
             if active <= self._active:
                 break
             self._active |= active
@@ -198,17 +198,26 @@ class _UvWalk:
         for root in whole:
             self._enter(root, (), tuple(sorted(self._wanted.extras & self._packages[root].extras.keys())), queue)
         for parent, dependency in self._starts():
-            self._follow(parent, dependency, queue)
+            # uv goes by what the edges before this one have asked for
+            self._follow(parent, dependency, queue, self._activated())
         while queue:
             number, extra = queue.popleft()
             package = self._packages[number]
             for dependency in package.dependencies if extra is None else package.extras.get(extra, ()):
                 self._follow(number, dependency, queue)
 
-    def _follow(self, parent: int | None, dependency: Dependency, queue: deque[tuple[int, str | None]]) -> None:
-        # for uv what an edge asks for is active where it asks
-        own = frozenset(f"extra-{len(dependency.name)}-{dependency.name}-{extra}" for extra in dependency.extras)
-        if not self._holds(dependency.marker, own if self._lock.conflicts else frozenset()):
+    def _follow(
+        self,
+        parent: int | None,
+        dependency: Dependency,
+        queue: deque[tuple[int, str | None]],
+        now: frozenset[str] | None = None,
+    ) -> None:
+        own: set[str] = set()
+        if self._lock.conflicts:  # for uv what an edge asks for is active where it asks
+            own = {f"extra-{len(dependency.name)}-{dependency.name}-{extra}" for extra in dependency.extras}
+        ways = (self._active,) if now is None else (self._active, now)
+        if not any(self._holds(dependency.marker, active | own) for active in ways):
             return
         number = self._resolve(dependency, None if parent is None else self._packages[parent])
         if number is None:
@@ -251,18 +260,21 @@ class _UvWalk:
     def _in_fork(self, package: LockedPackage) -> bool:
         return not package.markers or any(self._holds(marker) for marker in package.markers)
 
-    def _holds(self, marker: Marker | None, own: frozenset[str] = frozenset()) -> bool:
+    def _holds(self, marker: Marker | None, active: frozenset[str] | None = None) -> bool:
         if marker is None:
             return True
         text = str(marker)
         if "extra" in text:
             # uv writes what is active as values of `extra`, and several of them hold at once
-            text = _EXTRA.sub(lambda match: TRUE if _is_among(self._active | own, match) else FALSE, text)
+            seen = self._active if active is None else active
+            text = _EXTRA.sub(lambda match: TRUE if _is_among(seen, match) else FALSE, text)
         if text not in self._known:
             self._known[text] = _holds(self._lock, Marker(text), self._env, self._lock.path.name)
         return self._known[text]
 
     def _activated(self) -> frozenset[str]:
+        if not self._lock.conflicts:
+            return frozenset()
         names = {f"extra-{len(name)}-{name}-{extra}" for name, extra in self._named_extras()}
         whole = () if self._wanted.without_project else self._roots
         names |= {f"project-{len(name)}-{name}" for name in (self._packages[root].name for root in whole)}

@@ -358,11 +358,14 @@ class TestUvLock:
         """For uv what an edge asks for is active where it asks."""
         marker = "extra == 'extra-3-app-fast'"
         more = f'[package.optional-dependencies]\nfast = [{{ name = "one", marker = "{marker}" }}]\n'
-        more += f'[package.dev-dependencies]\ndev = [{{ name = "app", extra = ["fast"], marker = "{marker}" }}]'
+        more += f'[package.dev-dependencies]\ndev = [{{ name = "app", extra = ["fast"], marker = "{marker}" }}]\n'
+        more += f'also = [{{ name = "two", marker = "{marker.replace("==", "!=")}" }}]'  # which is read before `dev`
         conflicts = 'conflicts = [[{ package = "app", extra = "fast" }, { package = "app", extra = "slow" }]]\n'
-        lock = uv("version = 1\n" + conflicts + project("", more) + package("one"))
+        lock = uv("version = 1\n" + conflicts + project("", more) + package("one") + package("two"))
 
         assert names(select(lock, tags(), environment())) == {"one 1.0"}
+        both = Wanted(groups=frozenset({"also", "dev"}))
+        assert names(select(lock, tags(), environment(), both)) == {"one 1.0", "two 1.0"}
         assert names(select(lock, tags(), environment(), Wanted(groups=frozenset()))) == set()
 
     def test_spellings_of_one_name_and_version(self):
