@@ -62,9 +62,11 @@ class Project(NamedTuple):
     @property
     def line(self) -> str:
         """What stands for it in a file of requirements, but for `-e`."""
-        place = self.near or self.url
         marker = f" ; {self.marker}" if self.marker is not None else ""
-        return f"{self.name}{self.extras} @ {place}{marker}" if self.name else f"{place}{self.extras}"
+        # behind a name pip takes addresses only
+        return (
+            f"{self.name}{self.extras} @ {self.url}{marker}" if self.name else f"{self.near or self.url}{self.extras}"
+        )
 
     @property
     def url(self) -> str:
