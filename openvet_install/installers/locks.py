@@ -29,7 +29,7 @@ from openvet_install.installers.locks_values import (
     Wanted,
 )
 from openvet_install.installers.locks_walk import reach
-from openvet_install.installers.uv_lock import built_by, parse_uv_lock
+from openvet_install.installers.uv_lock import built_by, built_by_pip, parse_uv_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -75,7 +75,7 @@ def kind_of(path: Path) -> LockKind | None:
 
 
 def read_lock(path: Path, kind: LockKind | None = None) -> Lock:
-    """Read a lock file, and what is beside a uv.lock: for its default groups, and for what uv is told to build.
+    """Read a lock file, and what is beside it: for the default groups of a uv.lock, and for what uv is told to build.
 
     Raises `LockError` (64) for what cannot be read or is not supported, `LockContentError` (65) for an entry
     that contradicts itself, `ConfigError` (78) for a broken pyproject.toml.
@@ -89,10 +89,10 @@ def read_lock(path: Path, kind: LockKind | None = None) -> Lock:
     pyproject = path.with_name("pyproject.toml")
     beside = read_text(pyproject) if kind == "uv" and path.name == "uv.lock" and pyproject.is_file() else None
     lock = parse_lock(read_text(path), path, kind, pyproject=beside)
-    own = path.with_name("uv.toml")
-    if beside is None:
+    config = next((one for one in (path.with_name("uv.toml"), pyproject) if one.is_file()), None)
+    if config is None or (kind == "uv" and beside is None):
         return lock
-    return replace(lock, no_binary=built_by(read_text(own), own) if own.is_file() else built_by(beside, pyproject))
+    return replace(lock, no_binary=(built_by if kind == "uv" else built_by_pip)(read_text(config), config))
 
 
 def parse_lock(text: str, path: Path, kind: LockKind, *, pyproject: str | None = None) -> Lock:
@@ -140,7 +140,7 @@ def select(
     """
     wanted = wanted or Wanted()
     walked = reach(lock, marker_env, wanted)
-    rates = [_rates_of_uv(target_tags), *([_rates_of_pip(target_tags)] if lock.kind == "pylock" else [])]
+    uv, pip = _rates_of_uv(target_tags), _rates_of_pip(target_tags)
     files: list[Chosen] = []
     direct: list[LockedPackage] = []
     unfit: list[NotHere] = []
@@ -148,9 +148,10 @@ def select(
         if package.source.kind != "registry":
             direct.append(package)
             continue
-        build = wanted.must_build(package.name) or lock.must_build(package.name)
-        here = [one for one in package.files if not (build if one.is_wheel else wanted.never_builds(package.name))]
-        best = [_best(here, rate) for rate in rates]
+        sdists = [one for one in package.files if not (one.is_wheel or wanted.never_builds(package.name))]
+        wheels = [one for one in package.files if one.is_wheel and not wanted.must_build(package.name)]
+        best = [_best([*([] if lock.must_build(package.name) else wheels), *sdists], uv)]
+        best += [_best([*wheels, *sdists], pip)] if lock.kind == "pylock" else []
         taken = [one for n, one in enumerate(best) if one is not None and one not in best[:n]]
         files += (Chosen(one, package, via) for one in taken)
         if not taken:

@@ -115,7 +115,7 @@ class Lock:
     is no package). `build_constraints` have a name and a source: uv builds with what that gives, whatever the rest of
     the lock says. `extras` are those that a pylock was made for. `default_groups` comes from the pyproject.toml
     beside a uv.lock, or from the pylock itself; None where nothing is said, `("*",)` for all. Without `conflicts` no
-    marker of a uv.lock sees what is active. `no_binary`: what uv's configuration beside a uv.lock wants built, as in
+    marker of a uv.lock sees what is active. `no_binary`: what uv's configuration beside a lock wants built, as in
     `Wanted`. `loose`: addresses of files with hashes by several algorithms, any of which is enough for the tools.
     """
 

@@ -198,12 +198,35 @@ def built_by(config: str, path: Path) -> frozenset[str] | bool:
     Raises `ConfigError` (78).
     """
     try:
-        top = Entry(load_toml(config, path), path)
-        if path.name != "uv.toml":
-            top = Entry(Entry(top.get("tool", dict) or {}, path).get("uv", dict) or {}, path)
-        return top.get("no-binary", bool) or frozenset(normal(top.strings("no-binary-package")))
+        return _no_binary(_settings(config, path))
     except LockError as error:
         raise ConfigError(error.what, where=error.where) from error
+
+
+def built_by_pip(config: str, path: Path) -> frozenset[str] | bool:
+    """Return the same for `uv pip`, which has a table of its own, too. Raises `ConfigError` (78)."""
+    try:
+        top = _settings(config, path)
+        own = Entry(top.get("pip", dict) or {}, path)
+        listed = isinstance(own.table.get("no-binary"), list)
+        said = own.strings("no-binary") if listed else (own.get("no-binary", str) or "",)
+        both = _no_binary(top)
+        names = frozenset(normal([one for one in said if one]))
+        return True if isinstance(both, bool) or ":all:" in said else both | names
+    except LockError as error:
+        raise ConfigError(error.what, where=error.where) from error
+
+
+def _settings(config: str, path: Path) -> Entry:
+    top = Entry(load_toml(config, path), path)
+    if path.name == "uv.toml":
+        return top
+    tool = Entry(top.get("tool", dict) or {}, path)
+    return Entry(tool.get("uv", dict) or {}, path)
+
+
+def _no_binary(top: Entry) -> frozenset[str] | bool:
+    return top.get("no-binary", bool) or frozenset(normal(top.strings("no-binary-package")))
 
 
 def default_groups(entry: Entry) -> tuple[str, ...] | None:

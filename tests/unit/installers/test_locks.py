@@ -27,6 +27,7 @@ from openvet_install.installers.locks import (
 DATA = Path(__file__).resolve().parents[2] / "data" / "locks"
 INDEX = "https://index.example/simple"
 A, B, C = "a" * 64, "b" * 64, "c" * 64
+WHEEL = "-py3-none-any.whl"
 
 
 def tags(minor=11, platforms=("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")) -> list[Tag]:
@@ -617,6 +618,25 @@ class TestReading:
         (tmp_path / "uv.lock").write_text(text)
         (chosen,) = select(read_lock(tmp_path / "uv.lock"), tags(), environment()).files
         assert chosen.file.sha256 == digest
+
+    @pytest.mark.parametrize(
+        ("name", "config", "digests"),
+        [
+            ("pyproject.toml", '[tool.uv]\nno-binary-package = ["One"]', {A, B}),
+            ("pyproject.toml", '[tool.uv.pip]\nno-binary = ["One"]', {A, B}),
+            ("pyproject.toml", '[tool.uv.pip]\nno-binary = ["two"]', {A}),
+            ("uv.toml", '[pip]\nno-binary = ":all:"', {A, B}),
+        ],
+    )
+    def test_what_uv_pip_is_told_to_build(self, tmp_path, name, config, digests):
+        """Pip goes on with the wheel."""
+        (tmp_path / name).write_text(config)
+        url = "https://files.example/one-1.0"
+        files = [f'url = "{url}{end}", hashes = {{ sha256 = "{one}" }}' for end, one in ((WHEEL, A), (".tar.gz", B))]
+        entry = f'name = "one"\nversion = "1.0"\nwheels = [{{ {files[0]} }}]\nsdist = {{ {files[1]} }}\n'
+        (tmp_path / "pylock.toml").write_text(f'lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\n{entry}')
+        found = select(read_lock(tmp_path / "pylock.toml"), tags(), environment()).files
+        assert {chosen.file.sha256 for chosen in found} == digests
 
     def test_all_groups_as_the_default_of_a_package(self, tmp_path):
         """As uv writes it in a lock for `default-groups = "all"`."""
