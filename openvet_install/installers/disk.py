@@ -252,6 +252,16 @@ def read(path: str, limit: int) -> bytes | None:
         return file.read()
 
 
+def is_script(path: str) -> bool:
+    """Tell whether a regular file starts as a script does; links are not followed."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    with os.fdopen(handle, "rb") as file:
+        return S_ISREG(os.fstat(handle).st_mode) and file.read(2) == b"#!"
+
+
 def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None:
     """Write a file so that readers see the old or the new content, never a part.
 

@@ -40,6 +40,7 @@ _VENV_COMMANDS = re.compile(
     r"python[0-9.]*t?|pypy[0-9.]*c?|libpypy[\w.-]*\.so|graalpy"
     r"|[Aa]ctivate(\.\w+)?|activate_this\.py|deactivate\.\w+|pydoc\.bat"
 )
+_VENV_PYTHON = re.compile(r"python[0-9.]*t?|pypy[0-9.]*c?|graalpy")
 _VENV_SITE = frozenset({"_virtualenv.py", "_virtualenv.pth"})
 _VENV_PTH = b"import _virtualenv"
 
@@ -105,6 +106,9 @@ def nothing(after: Snapshot) -> Snapshot:
         for path in after.stamps
         if path.startswith(folder) and (not virtual or _VENV_COMMANDS.fullmatch(path.removeprefix(folder)))
     }
+    if virtual:  # there a Python is a link or a program, and what takes its place would run at every command
+        pythons = (path for path in left if _VENV_PYTHON.fullmatch(path.rpartition("/")[2]))
+        left -= {path for path in pythons if disk.is_script(path)}
     return Snapshot(places=after.places, stamps={path: after.stamps[path] for path in left & after.stamps.keys()})
 
 

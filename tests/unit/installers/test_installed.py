@@ -356,6 +356,17 @@ def test_a_whole_environment(env, wheelhouse):
     assert (one.name, one.reason, one.text) == ("gamma", "unexpected-file", "`gamma` 3.0 was not released in this run")
 
 
+def test_a_script_in_place_of_a_python_belongs_to_nobody(env, wheelhouse):
+    env.released = env.released | by_name(release_of(wheelhouse["gamma"]))
+    planted = [env.places.scripts / name for name in ("python3", "python3.99")]
+    for path in planted:
+        path.unlink(missing_ok=True)
+        path.write_text("#!/bin/sh\n")
+    after = snapshot(env.places)
+    told = compare(nothing(after), after, env.released, compiled=env.tool == "pip")
+    assert sorted(one.path for one in told) == sorted(map(str, planted))
+
+
 def test_first_party_projects_are_not_compared(env):
     del env.released["delta", "3.0"]
     assert [one.name for one in env.findings()] == ["delta"]
