@@ -79,11 +79,13 @@ def put_in_order(tool: str, argv: Sequence[str]) -> None:
     folders = Folders.of(os.environ)
     if not os.path.isdir(folders.state / PROJECTS):  # noqa: PTH112 - False too where it is another user's
         return
+    from openvet_install.cli.progress import Progress  # noqa: PLC0415 - rarely
     from openvet_install.gate import unfinished  # noqa: PLC0415 - rarely
 
     terminal = Terminal.of(sys.stderr, os.environ)
     words = [*(one.rpartition("=")[2] for one in argv), *(os.environ.get(one, "") for one in _LEAD)]
-    for said in unfinished.put_back(Path.cwd(), words, folders.state):
+    watch = Progress(sys.stderr, terminal) if sys.stderr.isatty() else None
+    for said in unfinished.put_back(Path.cwd(), words, folders.state, watch):
         terminal.line(f"openvet: warning: {said}")
 
 

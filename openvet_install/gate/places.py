@@ -116,24 +116,35 @@ def target_of(roots: Iterable[str], folder: Path, watch: Watch | None = None) ->
     """
     with ExitStack() as stack:
         held: list[tuple[Path, IO[bytes]]] = []
-        deadline = time.monotonic() + WAIT_SECONDS
         for root in sorted(set(roots)):
             try:
                 private_folder(folder)
                 path = folder / hashlib.sha256(os.fsencode(root)).hexdigest()[:32]
-                file = stack.enter_context(_open(path))
+                file = stack.enter_context(hold(path, root, watch))
             except OSError:
                 break
-            while not _locked(file):
-                if time.monotonic() > deadline:
-                    raise UndecidedError(f"another run has been at work in {root} for {WAIT_SECONDS:.0f} seconds")
-                if watch is not None:
-                    watch.waits(root)
-                time.sleep(_POLL_SECONDS)
-            if watch is not None:
-                watch.waited(root)
             held.append((path, file))
         yield Journal(*held[0], key_of(folder.parent, "targets")) if held else Journal(None, None)
+
+
+def hold(path: Path, where: str, watch: Watch | None = None) -> IO[bytes]:
+    """Take a lock as soon as no other run has it, and tell `watch` meanwhile; such a file is never removed.
+
+    Raises OSError, and `UndecidedError` when another run takes more than `WAIT_SECONDS` in `where`.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(_open(path))
+        deadline = time.monotonic() + WAIT_SECONDS
+        while not _locked(file):
+            if time.monotonic() > deadline:
+                raise UndecidedError(f"another run has been at work in {where} for {WAIT_SECONDS:.0f} seconds")
+            if watch is not None:
+                watch.waits(where)
+            time.sleep(_POLL_SECONDS)
+        if watch is not None:
+            watch.waited(where)
+        stack.pop_all()
+        return file
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -9,7 +9,7 @@ import os
 import signal
 import stat
 import threading
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from openvet_install.gate.model import Run
-    from openvet_install.gate.setting import Setting
+    from openvet_install.gate.setting import Setting, Watch
     from openvet_install.installers.commands import Plan
 
 MAX_BYTES = 64_000_000
@@ -40,9 +40,11 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         lock = plan.locked.lock.path if plan.locked is not None and folders_in(plan.argv) else None
         if lock is None:
             return session.run(plan, chosen, environ, every=every)
-        with kept([str(lock)], state):  # it names our copies meanwhile
-            return session.run(plan, chosen, environ, every=every)
-    with kept(resolution.files, state) as files:
+        with kept([str(lock)], state, chosen.watch) as files:  # it names our copies meanwhile
+            result = session.run(plan, chosen, environ, every=every)
+        result.warnings += files.said
+        return result
+    with kept(resolution.files, state, chosen.watch) as files:
         result = session.run(plan, chosen, environ, every=every)
         if result.exit_code == EXIT_OK and resolution.then is not None:
             second = replace(resolution.then(), alone=plan.alone)
@@ -53,6 +55,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
             if resolution.header is not None:
                 _head(resolution.files, resolution.header)
             files.stay()
+    result.warnings += files.said
     result.kept = () if result.exit_code == EXIT_OK else files.names
     return result
 
@@ -106,19 +109,23 @@ class Kept:
     """The files of a project before a run."""
 
     def __init__(self, paths: Sequence[str]) -> None:
-        """Read them. Raises `UsageError` for what is no file, `ConfigError` for what cannot be read."""
+        """Read them. Raises `UsageError` for what is no file, `ConfigError` for what cannot be read.
+
+        `said`: what was put back of a killed run before.
+        """
         self._copies = [_copy(path) for path in paths]
         self._stay = False
+        self.said: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """Their names without folders, each once, in their order."""
         return tuple(dict.fromkeys(Path(one.path).name for one in self._copies))
 
-    def noted(self, state: Path) -> AbstractContextManager[None]:
+    def noted(self, room: unfinished.Room, state: Path) -> AbstractContextManager[None]:
         """Have them put back by the next run if this one is killed."""
-        before = [unfinished.Before(one.place, one.raw, one.mode) for one in self._copies]
-        return unfinished.noted(str(Path(before[0].place).parent), before, state)
+        self.said = () if room.said is None else (room.said,)
+        return unfinished.noted(room, [unfinished.Before(one.place, one.raw, one.mode) for one in self._copies], state)
 
     def stay(self) -> None:
         """Leave them as the run has made them."""
@@ -140,13 +147,16 @@ class Kept:
 
 
 @contextmanager
-def kept(paths: Sequence[str], state: Path | None = None) -> Iterator[Kept]:
+def kept(paths: Sequence[str], state: Path | None = None, watch: Watch | None = None) -> Iterator[Kept]:
     """Put the files back at the end, whatever ends it, unless `stay` was called.
 
-    With our `state` the next run does that if this one is killed.
+    With our `state` the next run does that if this one is killed, and others wait, which they tell `watch`.
     """
-    files = Kept(paths)
-    with files.noted(state) if state is not None and paths else nullcontext():
+    with ExitStack() as stack:
+        room = stack.enter_context(unfinished.alone(paths, state, watch)) if state is not None and paths else None
+        files = Kept(paths)
+        if room is not None and state is not None:
+            stack.enter_context(files.noted(room, state))
         try:
             yield files
         finally:

@@ -171,10 +171,14 @@ class Input:
 
 
 class Making(NamedTuple):
-    """An empty environment, also in place of another: the interpreter that it is made of, and what it calls itself."""
+    """An empty environment, also in place of another: the interpreter that it is made of, and what it calls itself.
+
+    `began_ns`: the moment by the clock before uv was asked for it.
+    """
 
     python: str
     prompt: str
+    began_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

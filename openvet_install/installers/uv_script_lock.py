@@ -9,6 +9,7 @@ uv works in a mirror, so a script is read once; its lock, and the script itself,
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -205,12 +206,13 @@ def plan_sync(
         frozen = [*tokens, Token(flag_table("uv", ("sync",))["--frozen"], "--frozen", None)]
         then = partial(plan_sync, argv, environ, cwd, command=command, tokens=frozen)
         return _followed(first, then)
+    began = time.time_ns()
     kept = _kept(scripted, tokens, around, environ)
     target = still_missing(base, kept) if isinstance(kept, Path) else kept
     python = str(base.python if isinstance(kept, Path) else target.python)
     words = tuple(map(without_login, argv))
     found = filling(scripted, target, tokens, around, python=python, version=version, typed=words)
-    make = Making(python, Path(scripted.place).name) if isinstance(kept, Path) else None
+    make = Making(python, Path(scripted.place).name, began) if isinstance(kept, Path) else None
     return replace(found, make=make)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -104,6 +105,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
     options = [part for token, _name in given for part in token.canonical()]
     # uv takes the option for one about resolving, though builds obey it; the variable it takes
     how = () if frozen and has(tokens, "--no-sources") else ("--frozen" if frozen else "--locked",)
+    began = time.time_ns()
     with private_folder() as folder:
         quiet = around.quiet(folder)
         probe = _Probe(helper.path, steered, quiet, cwd, folder / "probe")
@@ -150,7 +152,7 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
         dry_run=has(tokens, "--dry-run") or has(tokens, "--check"),
         selects=around.config.selects or any(has(tokens, name) for name in ("--no-binary", "--no-binary-package")),
         formats=around.config.formats,
-        make=Making(base, lock.project or lock.path.parent.name) if base is not None else None,
+        make=Making(base, lock.project or lock.path.parent.name, began) if base is not None else None,
         locked=Locked(lock, selection, idle, left_out),
         houses=houses,
         builds_in=target if shared and base is None and idle is None else None,
@@ -247,11 +249,23 @@ class _Probe:
 
 
 def make_environment(plan: Plan, variables: Mapping[str, str]) -> Target:
-    """Let uv make the environment, empty, in place of what is there, and return it. Raises `ConfigError`."""
+    """Let uv make the environment, empty, in place of what is there, and return it. Raises `ConfigError`.
+
+    One that another run has made meanwhile, of the same Python, is in use, and stays.
+    """
     if plan.make is None:
         raise ValueError("there is an environment")
-    python, prompt = plan.make
+    python, prompt, began = plan.make
+    if _made_since(plan.target, began):
+        found = inspect(str(plan.target.python), variables)
+        if found.version == plan.target.version:
+            return found
     return new_environment(plan.program[0], python, plan.target.prefix, variables, plan.cwd, prompt=prompt)
+
+
+def _made_since(target: Target, moment_ns: int) -> bool:
+    ours = (target.prefix / "pyvenv.cfg", target.python)
+    return target.python.exists() and any(one.lstat().st_ctime_ns > moment_ns for one in ours if one.exists())
 
 
 def _resolve(
