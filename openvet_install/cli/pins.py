@@ -34,7 +34,7 @@ from openvet_install.report import text
 from openvet_install.report.terminal import Terminal, day_of, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from openvet_install.cli.options import WrapperOptions
     from openvet_install.config import PolicyFile
@@ -70,17 +70,18 @@ def init(urls: list[str], operators: list[str], options: WrapperOptions) -> int:
             hint = f"[log.OTHER-NAME] with its url in {openvet.name}, then openvet-install update"
             raise UsageError(f"log `{name}` is {without_login(logs[name].url)} {where}", hint=hint)
         if name not in logs:
-            added[name] = logs[name] = LogSettings(name=name, url=url, where="--log", operators=tuple(operators))
+            added[name] = logs[name] = LogSettings(name=name, url=url, where="--log")
+        logs[name] = logs[name]._replace(operators=tuple(operators))
     found = _move(folder, logs, None)
     terminal = Terminal.of(sys.stdout, os.environ)
     _tell(terminal, found)
     target = install if existing else openvet
     mode = "block"
-    _write(target, openvet, existing, added, mode)
+    _write(target, openvet, existing, logs, mode)
     covered = _covered(folder, options)
     if any(result is None or check.is_silent(result) for _line, result in covered):
         mode = "warn"
-        _write(target, openvet, existing, added, mode)
+        _write(target, openvet, existing, logs, mode)
     terminal.line(f'wrote {target.name} (mode = "{mode}"), {WRITTEN}')
     _tell_covered(terminal, covered, folder, mode)
     return 0
@@ -236,14 +237,17 @@ def name_of(url: str) -> str:
     return parts.path.rstrip("/").rpartition("/")[2] or (parts.hostname or "")
 
 
-def _write(target: Path, openvet: Path, existing: PolicyFile | None, added: dict[str, LogSettings], mode: str) -> None:
+def _write(
+    target: Path, openvet: Path, existing: PolicyFile | None, logs: Mapping[str, LogSettings], mode: str
+) -> None:
     import tomlkit  # noqa: PLC0415 - only `init` edits files of people
 
+    added = {name: one for name, one in logs.items() if existing is None or name not in existing.logs}
     install = f"""\
 [install]
 mode = "{mode}"   # block | warn: what nobody audited is passed and told, a no never is
 """
-    for one in added.values():
+    for one in logs.values():
         if one.operators:
             install += "\n" + tomlkit.dumps({"install": {"log": {one.name: {"operators": list(one.operators)}}}})
     if existing is None:

@@ -138,6 +138,18 @@ def test_init_takes_the_operators_that_people_know(stage):
     assert stage.run("openvet-install", "update").code == 0
 
 
+def test_init_takes_the_operators_of_a_log_that_the_policy_names_already(stage):
+    stage.wheel("goodlib", "1.0", YES)
+    policy = stage.project / "openvet.toml"
+    policy.write_text(f'[log.alice]\nurl = "{stage.log.url}"\n\n[requirement]\nbenign = "is-benign"\n')
+    wrong = stage.run("openvet-install", "init", "--log", stage.log.url, "--operator", f"SHA256:{'A' * 43}")
+    assert (wrong.code, list(stage.project.iterdir())) == (65, [policy]), wrong.err
+    right = stage.log.operator_fingerprint
+    ended = stage.run("openvet-install", "init", "--log", stage.log.url, "--operator", right)
+    assert ended.code == 0, ended.err
+    assert f'operators = ["{right}"]' in (stage.project / "openvet-install.toml").read_text()
+
+
 def test_init_of_a_log_that_does_not_verify_writes_nothing(stage):
     stage.wheel("goodlib", "1.0", YES)
     stage.log.corrupt("commit", stage.log.head)
