@@ -38,7 +38,7 @@ class UvCache:
 
     The same folder comes back as long as `parts` (policies, tool) and `heads` are the same and every file in it is as
     `seal` left it: the kernel's change times and inode numbers cannot be restored with a copy, and not be set. Else,
-    and while another run has it, the run starts with an empty one.
+    and while another run has it, or what root has left there cannot be touched, the run starts with an empty one.
     """
 
     def __init__(self, folder: Path, parts: Sequence[str], heads: Iterable[str], spare: Path, looker: Looker) -> None:
@@ -50,7 +50,10 @@ class UvCache:
         prune(folder, CACHE_DAYS * _DAY_SECONDS)
         name = f"{_digest(parts)[:16]}{_digest([*parts, *heads])[:32]}"
         self._seal = folder / f"{name}.seal"
-        self._lock = lock(folder / f"{name}.lock")
+        self._spare = spare
+        self._lock: IO[bytes] | None = None
+        with suppress(OSError):
+            self._lock = lock(folder / f"{name}.lock")
         self.path = spare if self._lock is None else folder / name
         if self._lock is not None and not self.path.is_symlink() and self.path.exists():
             self._found = looker.foreseen(str(self.path))
@@ -62,15 +65,21 @@ class UvCache:
 
     def enter(self) -> Path:
         """Make the folder ready, empty unless every file is as it was left, and return it."""
-        if self._lock is None:
-            private_folder(self.path)
-            return self.path
+        if self._lock is not None:
+            try:
+                self._make_ready()
+            except OSError:
+                self.close()
+                self._lock, self.path = None, self._spare
+        private_folder(self.path)
+        return self.path
+
+    def _make_ready(self) -> None:
         if self._found is not None and not self._is_as_it_was_left(self._found()):
             shutil.rmtree(self.path)
         self._seal.unlink(missing_ok=True)
         private_folder(self.path)
         os.utime(self.path)
-        return self.path
 
     def _is_as_it_was_left(self, found: str) -> bool:
         """Whether the seal says so; one look may have been at what another run was still changing."""

@@ -74,3 +74,17 @@ def test_a_digest_of_no_seal_is_no_seal(run, tmp_path):
     for seal in (tmp_path / "uv").glob("*.seal"):
         seal.unlink()
     assert run() == []
+
+
+@pytest.mark.parametrize("end", ["lock", "seal"])
+def test_what_root_has_left_there_is_left_alone(run, tmp_path, end):
+    """As after a run by sudo, in the folder of the user; a link and a folder cannot be opened by root either."""
+    run(writes="one")
+    (place,) = (tmp_path / "uv").glob(f"*.{end}")
+    place.unlink()
+    if end == "lock":
+        place.symlink_to(place)
+    else:
+        place.mkdir()
+    assert run(writes="two") == []
+    assert (tmp_path / "spare" / "two").exists()
