@@ -16,6 +16,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import platformdirs
 import tomli
 
 from openvet_install.errors import InstallError
@@ -158,6 +159,7 @@ def variables(around: Around, *, url: str, bundle: Path, folder: Path, agents: b
     found = {name: value for name, value in around.environment.items() if agents or not name.startswith(_AGENTS)}
     found |= gateway_variables("uv", url=url, bundle=bundle, empty_dir=empty, cache_dir=cache)
     found |= closed.uv_variables()
+    found |= _caches(around, str(folder))
     del found["PIP_USE_DEPRECATED"]
     plain = dict.fromkeys(index.plain_http for index in around.indexes if index.plain_http)
     trusted = [host for host in plain if _is_trusted(host, around.upstream.insecure_hosts)]
@@ -165,6 +167,39 @@ def variables(around: Around, *, url: str, bundle: Path, folder: Path, agents: b
         found["PIP_TRUSTED_HOST"] = " ".join(trusted)
     found["PATH"] = os.pathsep.join([str(folder / "bin"), around.environment.get("PATH", os.defpath)])
     return found
+
+
+def _caches(around: Around, folder: str) -> dict[str, str]:
+    """Return what gives poetry and pdm empty caches: what lies in theirs is installed without a question (threat T29).
+
+    poetry's environments may lie in its cache, and stay where they are.
+    """
+    said = around.environment
+    user = said.get("POETRY_CONFIG_DIR") or platformdirs.user_config_dir("pypoetry", appauthor=False, roaming=True)
+    own = [_read(os.path.join(one, "poetry.toml")) for one in _upwards(around.cwd)]
+    files = [*own, _read(os.path.join(user, "config.toml"))]
+    cache = said.get("POETRY_CACHE_DIR") or next(filter(None, (_text(one, "cache-dir") for one in files)), None)
+    cache = cache or platformdirs.user_cache_dir("pypoetry", appauthor=False)
+    places = (_text(one, "virtualenvs", "path") for one in files)
+    place = said.get("POETRY_VIRTUALENVS_PATH") or next(filter(None, places), "{cache-dir}/virtualenvs")
+    return {
+        "PDM_CACHE_DIR": os.path.join(folder, "pdm-cache"),
+        "PDM_INSTALL_CACHE": "0",  # else links lead there
+        "POETRY_CACHE_DIR": os.path.join(folder, "poetry-cache"),
+        "POETRY_VIRTUALENVS_PATH": place.replace("{cache-dir}", cache),
+    }
+
+
+def _upwards(folder: str) -> Iterator[str]:
+    yield folder
+    while folder != (folder := os.path.dirname(folder)):
+        yield folder
+
+
+def _text(table: Any, *keys: str) -> str | None:
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table if isinstance(table, str) else None
 
 
 def _is_trusted(host: str, hosts: Sequence[str]) -> bool:

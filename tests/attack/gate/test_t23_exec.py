@@ -121,6 +121,27 @@ def test_a_variable_that_fetches_past_us_is_named(gated):
     assert "openvet: note: UV_PYTHON_INSTALL_MIRROR has no effect in a gated run" in ended.err
 
 
+@pytest.mark.parametrize(
+    ("said", "path"),
+    [
+        ({}, "cache/pypoetry/virtualenvs"),
+        ({"project/poetry.toml": 'cache-dir = "/there"'}, "/there/virtualenvs"),
+        ({"config/pypoetry/config.toml": '[virtualenvs]\npath = "/own"'}, "/own"),
+    ],
+)
+def test_caches_of_other_tools_are_empty_ones(gated, said, path):
+    """T29: what poetry and pdm have in theirs they install without a question; environments stay where they are."""
+    for name, text in said.items():
+        (gated.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (gated.folder / name).write_text(text)
+    script = 'cd "$POETRY_CACHE_DIR/.." && ls && echo $POETRY_VIRTUALENVS_PATH $PDM_CACHE_DIR $PDM_INSTALL_CACHE && pwd'
+    ended = gated.run("openvet-install", "exec", "--", "sh", "-ec", script)
+    assert ended.code == 0, ended.err
+    *inside, told, folder = ended.out.splitlines()
+    assert not {"poetry-cache", "pdm-cache"} & set(inside)
+    assert told == f"{gated.folder / path} {folder}/pdm-cache 0"
+
+
 def asked(stage, variable, *urls):
     script = f'{sys.executable} -c "$0" "${variable}" "$@"'
     ended = stage.run("openvet-install", "exec", "--", "sh", "-c", script, ASK, *urls)
