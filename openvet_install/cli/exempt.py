@@ -6,6 +6,7 @@ What is forgiven stands in a policy that people read: the project's for silence,
 from __future__ import annotations
 
 import configparser
+import fcntl
 import os
 import re
 import sys
@@ -224,17 +225,21 @@ def _text(entry: Entry, hashes: Sequence[str], *, audit: str | None = None) -> s
 
 def _append(scope: str, path: Path, entry: str) -> int:
     """Add text to a policy's file, after reading the result as a policy; return the line of its first."""
-    before = path.read_text("utf-8") if path.exists() else ""
-    if before and not before.endswith("\n"):
-        before += "\n"
-    after = before + entry if before else entry.lstrip()
-    with tempfile.TemporaryDirectory(prefix="openvet-") as folder:
+    with ExitStack() as stack:
+        handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        stack.callback(os.close, handle)
+        fcntl.flock(handle, fcntl.LOCK_EX)  # one at a time, or the entry of another would be lost
+        before = path.read_text("utf-8") if path.exists() else ""
+        if before and not before.endswith("\n"):
+            before += "\n"
+        after = before + entry if before else entry.lstrip()
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openvet-")))
         for one in (path.parent / INSTALL_TOML, path.parent / OPENVET_TOML):
             if one.exists() and one != path:
-                (Path(folder) / one.name).write_bytes(one.read_bytes())
-        (Path(folder) / path.name).write_text(after, "utf-8")
-        read_policy(scope, Path(folder) / path.name, now().date())
-    put(path, after.encode())
+                (folder / one.name).write_bytes(one.read_bytes())
+        (folder / path.name).write_text(after, "utf-8")
+        read_policy(scope, folder / path.name, now().date())
+        put(path, after.encode())
     return before.count("\n") + 2 if before else 1
 
 

@@ -130,6 +130,14 @@ def test_an_exemption_is_written_bound_to_hashes_and_ends(locked):
     assert f"openvet: warning: exempt: one 1.0 ends on {end} (14 days), openvet.toml:{line}" in checked.err
 
 
+def test_two_exemptions_at_once_are_both_written(locked):
+    words = ("--until", "14d", *OWNER, "--reason", "x")
+    with locked.running("openvet-install", "exempt", "one==1.0", *words) as first:
+        assert exempt(locked, "two==1.0", *words[:-2]).code == 0
+        assert first.wait() == 0
+    assert locked.project.joinpath("openvet.toml").read_text().count("[[install.exempt]]") == 2
+
+
 @pytest.mark.parametrize(
     ("what", "more"),
     [
