@@ -13,7 +13,9 @@ logs lie in one pool per log, faults are laid over it and can be taken away agai
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -443,6 +445,7 @@ class LogSimulator:
         self.meeting: Meeting | None = None
         self._server: LogServer | None = None
         self._port = 0
+        self._place = ExitStack()  # its port, where it does not listen
 
     def __enter__(self) -> Self:
         self.start()
@@ -450,6 +453,7 @@ class LogSimulator:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._place.close()
 
     @property
     def url(self) -> str:
@@ -471,14 +475,18 @@ class LogSimulator:
     def start(self) -> None:
         """Listen, on the same port as before if there was one."""
         if self._server is None:
+            self._place.close()
             self._server = LogServer(self, self._port)
             self._port = self._server.server_port
 
     def stop(self) -> None:
-        """Refuse connections from now on, and end the open ones."""
+        """Refuse connections from now on, and end the open ones; nobody else gets the port meanwhile."""
         if self._server is not None:
             self._server.end()
             self._server = None
+            place = self._place.enter_context(socket.socket())
+            place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            place.bind(("127.0.0.1", self._port))
 
 
 class Meeting:
