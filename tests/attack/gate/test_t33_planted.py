@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from openvet_install.gate.unfinished import Before, noted
+from openvet_install.gate.unfinished import Before, alone, noted
 from openvet_install.gate.unfinished import put_back as put_project_back
 from tests.attack.gate.test_t33_killed import big, half, kill_us
 from tests.attack.gate.test_t33_project_killed import killed_in_add
@@ -112,7 +112,9 @@ def test_where_no_key_can_be_had_nothing_is_kept(tmp_path):
     project.write_bytes(EVIL)
     state = tmp_path / "state"
     (state / "seal").mkdir(parents=True)  # in the key's place
-    with noted(str(tmp_path), [Before(str(project), b"before", 0o644)], state):
+    before = [Before(str(project), b"before", 0o644)]
+    with alone([str(project)], state) as room, noted(room, before, state):
+        assert room.lock is not None
         assert not list(Path(state).rglob("*.before"))
     assert put_project_back(tmp_path, [], state) == []
     assert project.read_bytes() == EVIL
