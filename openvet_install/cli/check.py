@@ -145,8 +145,8 @@ def folder_of(policies: Sequence[PolicyFile]) -> Path:
 
 def half_hashed(folder: Path) -> list[Path]:
     """Return requirements with hashes that are no lock: a line has none, or is refused."""
-    paths = (path for path in sorted(folder.glob("*requirements*.txt")) if path.is_file() and not _is_hashed(path))
-    return [path for path in paths if b"--hash" in path.read_bytes()]
+    paths = (path for path in sorted(folder.glob("*requirements*.txt")) if path.is_file())
+    return [path for path in paths if b"--hash" in path.read_bytes() and not _is_hashed(path)]
 
 
 def how_to_lock(folder: Path) -> str | None:

@@ -62,15 +62,14 @@ def init(urls: list[str], operators: list[str], options: WrapperOptions) -> int:
     logs = dict(existing.logs) if existing else {}
     if existing and existing.settings.said:
         raise UsageError(f"`{openvet.name}` has an `[install]` table already", hint="openvet-install update")
-    added = {}
     for url in urls:
         name = name_of(url)
         if name in logs and logs[name].url.rstrip("/") != url.rstrip("/"):
-            where = "too" if name in added else f"in {openvet.name}"
+            where = f"in {openvet.name}" if existing and name in existing.logs else "too"
             hint = f"[log.OTHER-NAME] with its url in {openvet.name}, then openvet-install update"
             raise UsageError(f"log `{name}` is {without_login(logs[name].url)} {where}", hint=hint)
         if name not in logs:
-            added[name] = logs[name] = LogSettings(name=name, url=url, where="--log")
+            logs[name] = LogSettings(name=name, url=url, where="--log")
         logs[name] = logs[name]._replace(operators=tuple(operators))
     found = _move(folder, logs, None)
     terminal = Terminal.of(sys.stdout, os.environ)

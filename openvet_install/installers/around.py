@@ -14,6 +14,7 @@ import shlex
 import shutil
 import sys
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import platformdirs
@@ -28,7 +29,6 @@ from openvet_install.installers.tokens import NEVER, OURS, UPSTREAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from openvet_install.installers.environment import UpstreamSettings
 
@@ -143,9 +143,19 @@ def _read(path: str) -> Any:
 
 
 def _entries(table: Any, keys: Sequence[str]) -> list[Any]:
+    found = _at(table, keys)
+    return found if isinstance(found, list) else []
+
+
+def _text(table: Any, *keys: str) -> str | None:
+    found = _at(table, keys)
+    return found if isinstance(found, str) else None
+
+
+def _at(table: Any, keys: Sequence[str]) -> Any:
     for key in keys:
         table = table.get(key) if isinstance(table, dict) else None
-    return table if isinstance(table, list) else []
+    return table
 
 
 def variables(around: Around, *, url: str, bundle: Path, folder: Path, agents: bool) -> dict[str, str]:
@@ -176,7 +186,8 @@ def _caches(around: Around, folder: str) -> dict[str, str]:
     """
     said = around.environment
     user = said.get("POETRY_CONFIG_DIR") or platformdirs.user_config_dir("pypoetry", appauthor=False, roaming=True)
-    own = [_read(os.path.join(one, "poetry.toml")) for one in _upwards(around.cwd)]
+    here = Path(around.cwd)
+    own = [_read(str(one / "poetry.toml")) for one in (here, *here.parents)]
     files = [*own, _read(os.path.join(user, "config.toml"))]
     cache = said.get("POETRY_CACHE_DIR") or next(filter(None, (_text(one, "cache-dir") for one in files)), None)
     cache = cache or platformdirs.user_cache_dir("pypoetry", appauthor=False)
@@ -188,18 +199,6 @@ def _caches(around: Around, folder: str) -> dict[str, str]:
         "POETRY_CACHE_DIR": os.path.join(folder, "poetry-cache"),
         "POETRY_VIRTUALENVS_PATH": place.replace("{cache-dir}", cache),
     }
-
-
-def _upwards(folder: str) -> Iterator[str]:
-    yield folder
-    while folder != (folder := os.path.dirname(folder)):
-        yield folder
-
-
-def _text(table: Any, *keys: str) -> str | None:
-    for key in keys:
-        table = table.get(key) if isinstance(table, dict) else None
-    return table if isinstance(table, str) else None
 
 
 def _is_trusted(host: str, hosts: Sequence[str]) -> bool:

@@ -240,26 +240,31 @@ def _absolute(root: str, path: str) -> str:
 
 def read(path: str, limit: int) -> bytes | None:
     """Return a regular file's bytes, None if there is none of at most `limit` bytes; links are not followed."""
-    try:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    status = os.fstat(handle)
-    if not S_ISREG(status.st_mode) or status.st_size > limit:
-        os.close(handle)
+    handle = _regular(path)
+    if handle is None:
         return None
     with os.fdopen(handle, "rb") as file:
-        return file.read()
+        return file.read() if os.fstat(handle).st_size <= limit else None
 
 
 def is_script(path: str) -> bool:
     """Tell whether a regular file starts as a script does; links are not followed."""
+    handle = _regular(path)
+    if handle is None:
+        return False
+    with os.fdopen(handle, "rb") as file:
+        return file.read(2) == b"#!"
+
+
+def _regular(path: str) -> int | None:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return False
-    with os.fdopen(handle, "rb") as file:
-        return S_ISREG(os.fstat(handle).st_mode) and file.read(2) == b"#!"
+        return None
+    if S_ISREG(os.fstat(handle).st_mode):
+        return handle
+    os.close(handle)
+    return None
 
 
 def replace_file(path: Path, content: bytes, *, mode: int | None = None) -> None:

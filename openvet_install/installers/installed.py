@@ -36,11 +36,12 @@ _MAY_BE_LEFT_OUT = frozenset({"RECORD", "RECORD.jws", "RECORD.p7s"})
 _BYTECODE = re.compile(r"(?P<stem>.+?)\.[a-z]+-?[0-9]+[a-z]*(?:\.opt-[0-9a-z]+)?\.pyc")
 _NUMBERED = {"pip": re.compile(r"pip[0-9.]*"), "setuptools": re.compile(r"easy_install(-[0-9.]+)?")}
 """Commands that pip writes for the target's version, with the entry point of the plain name."""
+_PYTHONS = r"python[0-9.]*t?|pypy[0-9.]*c?|graalpy"
+_VENV_PYTHON = re.compile(_PYTHONS)
 _VENV_COMMANDS = re.compile(
-    r"python[0-9.]*t?|pypy[0-9.]*c?|libpypy[\w.-]*\.so|graalpy"
+    _PYTHONS + r"|libpypy[\w.-]*\.so"
     r"|[Aa]ctivate(\.\w+)?|activate_this\.py|deactivate\.\w+|pydoc\.bat"
 )
-_VENV_PYTHON = re.compile(r"python[0-9.]*t?|pypy[0-9.]*c?|graalpy")
 _VENV_SITE = frozenset({"_virtualenv.py", "_virtualenv.pth"})
 _VENV_PTH = b"import _virtualenv"
 

@@ -173,7 +173,9 @@ def _best(files: Iterable[File], rate: Rate) -> File | None:
 
 def _rates_of_pip(target_tags: Sequence[Tag]) -> Rate:
     """Rate wheels as pip does those of a pylock: by their best tag alone."""
-    ranks = _ranks(target_tags)
+    ranks: dict[Tag, int] = {}
+    for rank, tag in enumerate(target_tags):
+        ranks.setdefault(tag, rank)
 
     def rate(filename: str) -> Rating | None:
         tags = parse_wheel_filename(filename)[3]
@@ -198,10 +200,3 @@ def _rates_of_uv(target_tags: Sequence[Tag]) -> Rate:
 
 def _is_bare(tag: Tag) -> bool:
     return tag.platform.startswith("linux_")
-
-
-def _ranks(tags: Iterable[Tag]) -> dict[Tag, int]:
-    ranks: dict[Tag, int] = {}
-    for rank, tag in enumerate(tags):
-        ranks.setdefault(tag, rank)
-    return ranks
