@@ -81,8 +81,8 @@ class Keeper:
         `originals` and `fits` answer for provenance and content, as in `Deciding`; `demands` says what is asked of a
         package by people and by the archives that were read. `ahead` may be set to something that looks at what comes
         next, `note` to what is told the sha256 and name of a file before it goes out, `hears_login` to what is told the
-        login that the tool sent for a page, `instead` to what knows the file
-        of that name, but of another sha256, that the tool would take for one without a hash.
+        login that the tool sent for a page, `instead` to what knows the file of that name, but of another sha256, that
+        the tool would take for one without a hash, `leads` to what says how an archive leads beside the indexes.
         """
         self._knowledge = knowledge
         self._rules = rules
@@ -103,6 +103,7 @@ class Keeper:
         self.note: Callable[[str, str], None] | None = None
         self.hears_login: Callable[[str, str | None], None] | None = None
         self.instead: Callable[[str, str | None], str | None] | None = None
+        self.leads: Callable[[Contents], str | None] | None = None
         self.ledger = Ledger()
 
     def admits(self, scheme: str, host: str, port: int) -> bool:
@@ -319,6 +320,10 @@ class Keeper:
             contents = self.contents(blob, filename)
         except ArchiveError as error:
             return self._break(url, broken(decision.file, Reason.ARCHIVE_INVALID, error.what))
+        beside = self.leads(contents) if self.leads is not None else None
+        if beside is not None:
+            reason = Reason.DIRECT_REFERENCE
+            return self._refusal(url, decision._replace(action=Action.BLOCK, reason=reason, detail=beside))
         self._release(url, decision, contents, blob.sha256)
         return Released(blob, contents.metadata if decision.file.is_wheel else None)
 

@@ -32,6 +32,7 @@ from openvet_install.gate.opening import (
 )
 from openvet_install.gate.outputs import Output
 from openvet_install.gate.places import UvCache, foresee, target_of
+from openvet_install.gate.present import leading
 from openvet_install.gate.projects import check_projects
 from openvet_install.gate.remembered import Archives
 from openvet_install.gate.rollback import Kept, away_folder, keep, roll_back
@@ -74,6 +75,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
     """
     chosen = chosen._replace(offline=chosen.offline or plan.upstream.offline)
     check_projects(plan, chosen.policies)
+    leads = leading(plan)
     unseen: list[str] = []
     if plan.builds_in is not None:
         from openvet_install.gate.drift import require_clean  # noqa: PLC0415 - rarely
@@ -121,6 +123,7 @@ def run(plan: Plan, chosen: Setting, environ: Mapping[str, str], *, every: bool 
         # what the tool has written is judged when the gateway is gone, and that may ask for documents and originals
         later = stack.enter_context(closing(upstream.beside()))
         keeper = _keeper(plan, chosen, knowledge, archives, upstream=later, folders=folders, environ=environ)
+        keeper.leads = leads
         if idle:
             still.run(plan, chosen, result, keeper=keeper, sandbox=sandbox, every=every)
             result.logs = knowledge.logs

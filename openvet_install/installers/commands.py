@@ -199,8 +199,9 @@ class Plan:
     `make`: how it is made before the tool starts, None where it stays. `compiled`: the tool works in a mirror of the
     user's folders. `houses`: folders with files of the lock, absolute. `warnings`: what a person should know about what
     was asked. `tentative`: where it comes to nothing another plan follows, and only that is told of. `names_sources`:
-    the file, absolute, that says where archives of this machine lie, `-` for the standard output. `argv` and
-    `environment` may hold logins: not in `repr()`.
+    the file, absolute, that says where archives of this machine lie, `-` for the standard output. `heeds_installed`:
+    the tool goes by what installed packages ask for, wherever that leads. `argv` and `environment` may hold logins: not
+    in `repr()`.
     """
 
     tool: str
@@ -240,6 +241,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     tentative: bool = False
     names_sources: str | None = None
+    heeds_installed: bool = False
 
     def command(self, folder: Path) -> tuple[str, ...]:
         """Write the private copies into `folder` (of this run, 0700) and return the whole command."""

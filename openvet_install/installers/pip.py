@@ -173,6 +173,7 @@ def plan(
         selects=choose_files(inputs) or names_sdist(requested),
         warnings=tuple(dict.fromkeys(files.passed_over)),
         names_sources=_lock(tokens, child, cwd) if here and words == ("lock",) else None,
+        heeds_installed=words == ("install",) and not any(_on(tokens, child, name) for name in _HEEDS_NOTHING),
     )
 
 
@@ -210,6 +211,7 @@ def _scripts(values: Sequence[str], cwd: str) -> tuple[tuple[PrivateCopy, ...], 
     return (PrivateCopy(_SCRIPT, "script.py", block, ""),), requested
 
 
+_HEEDS_NOTHING = ("--no-deps", "--force-reinstall", "--ignore-installed", "--target")
 _FILE = "PIP_CONFIG_FILE"
 _SCRIPT = "--requirements-from-script"
 _LISTS = (*INPUT_FLAGS["pip"].values(), "--find-links", "--editable", "--group", "--use-feature", _SCRIPT)
@@ -336,6 +338,10 @@ def _trusted(indexes: Sequence[Index], hosts: Sequence[str]) -> tuple[str, ...]:
     """Return `host:port` of the plain-http indexes that the user trusts by host, or by host and port."""
     plain = [index.plain_http for index in indexes if index.plain_http]
     return tuple(dict.fromkeys(host for host in plain if host in hosts or host.rpartition(":")[0] in hosts))
+
+
+def _on(tokens: Sequence[Token], child: Mapping[str, str], name: str) -> bool:
+    return has(tokens, name) or _true(child, "PIP_" + name[2:].upper().replace("-", "_"))
 
 
 def _true(variables: Mapping[str, str], name: str) -> bool:
