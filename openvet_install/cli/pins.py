@@ -127,11 +127,11 @@ def update(name: str | None, options: WrapperOptions, scope: str = "project") ->
     if policy is None:
         raise ConfigError(NO_POLICY, hint="openvet-install init --log URL")
     terminal = Terminal.of(sys.stdout, os.environ)
-    with _outside() as (fetcher, store, folders):
-        moved = _moved(policy.folder, dict(policy.logs), name, fetcher, store)
+    with _outside() as outside:
+        moved = _moved(policy.folder, dict(policy.logs), name, outside)
         _tell(terminal, moved)
         if any(one.learned or one.state in ("first", "moved") for one in moved):
-            make = partial(_knowledge, policy, fetcher, store, folders)
+            make = partial(_knowledge, policy, *outside)
             brings = _brought(policy, moved, make) if scope == "project" else None
             where = "" if scope == "project" else f" in {plain(str(policy.folder), 300)}"
             terminal.line(f"wrote {WRITTEN}{where}{_counted(brings)}")
@@ -145,8 +145,8 @@ def _written_in(folder: Path) -> str:
 
 
 def _move(folder: Path, logs: dict[str, LogSettings], only: str | None) -> list[Advance]:
-    with _outside() as (fetcher, store, _folders):
-        return _moved(folder, logs, only, fetcher, store)
+    with _outside() as outside:
+        return _moved(folder, logs, only, outside)
 
 
 @contextmanager
@@ -158,11 +158,15 @@ def _outside() -> Iterator[tuple[Fetcher, Store, Folders]]:
 
 
 def _moved(
-    folder: Path, logs: dict[str, LogSettings], only: str | None, fetcher: Fetcher, store: Store
+    folder: Path, logs: dict[str, LogSettings], only: str | None, outside: tuple[Fetcher, Store, Folders]
 ) -> list[Advance]:
+    fetcher, store, folders = outside
+    looks = Looks(folders.state)
     with Progress(sys.stderr, Terminal.of(sys.stderr, os.environ)) as progress:
         try:
-            return move_pins(folder, logs, only=only, fetcher=fetcher, store=store, now=now(), progress=progress)
+            return move_pins(
+                folder, logs, only=only, fetcher=fetcher, store=store, looks=looks, now=now(), progress=progress
+            )
         except LogStopsError as error:
             progress.clear()
             outcome = Outcome.INVALID if error.exit_code == EXIT_INVALID else Outcome.UNDECIDED

@@ -284,7 +284,7 @@ class Heads:
         except (InvalidError, UndecidedError):
             return False
         if relation == "forked":
-            raise source.log.fork_seen(last.newest, known)
+            raise self._looks.forgettable(source.log.fork_seen(last.newest, known))
         return relation == "extends"
 
     def _latest(self, source: Source, policy: PolicyFile) -> Source:
@@ -310,8 +310,9 @@ class Heads:
         source.log.commit(known)  # without it nothing can be said about `served`
         relation = source.log.relation(served, known)
         if relation == "forked":
-            at_pin = known == source.pin
-            raise source.log.fork(served, known) if at_pin else source.log.fork_seen(served, known)
+            if known == source.pin:
+                raise source.log.fork(served, known)
+            raise self._looks.forgettable(source.log.fork_seen(served, known))
         newest = known if relation == "stale" else served
         self._walk(source, newest, since=source.pin, operators=operators)
         if relation != "stale":
