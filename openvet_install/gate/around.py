@@ -11,11 +11,12 @@ import json
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from openvet_install.config import revision
 from openvet_install.errors import EXIT_BLOCKED, EXIT_BUG, EXIT_INVALID, EXIT_OK, EXIT_UNDECIDED
+from openvet_install.files import FilenameError
 from openvet_install.gate.forgiven import account
 from openvet_install.gate.hosts import origin_of
 from openvet_install.gate.keeper import Keeper
@@ -26,7 +27,7 @@ from openvet_install.gate.remembered import Archives
 from openvet_install.gate.state import usable_folders
 from openvet_install.gateway.server import Gateway
 from openvet_install.gateway.upstream import Upstream
-from openvet_install.http import Fetcher
+from openvet_install.http import Fetcher, without_login
 from openvet_install.installers import keyring
 from openvet_install.installers.around import program, variables, write_stand_ins
 from openvet_install.installers.commands import private_folder
@@ -36,11 +37,13 @@ from openvet_install.installers.sandbox import ON, REQUIRE, Bystander
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from openvet_install.files import File
     from openvet_install.gate.setting import Setting
     from openvet_install.installers.around import Around
 
 MAX_LOG_BYTES = 64 << 20
 MAX_TOLD_BYTES = 64 << 20
+MAX_TURNED_AWAY = 64
 GUARD_RAIL = "guard rail"
 
 
@@ -57,9 +60,28 @@ class Told:
 class OpenKeeper(Keeper):
     """Admits any public host: nothing says beforehand where a command looks for packages (threat T34)."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Take what a `Keeper` takes."""
+        super().__init__(*args, **options)
+        self.turned_away: dict[str, None] = {}
+
     def admits(self, scheme: str, host: str, port: int) -> bool:
         """Admit every host but those at home; of these only configured indexes, and what they link to."""
-        return super().admits(scheme, host, port) or not self.hosts.is_near(host)
+        if super().admits(scheme, host, port) or not self.hosts.is_near(host):
+            return True
+        self._turn_away(f"{scheme}://{host} (a private address)")
+        return False
+
+    def _unlisted(self, url: str) -> File:
+        try:
+            return super()._unlisted(url)
+        except FilenameError:
+            self._turn_away(without_login(url.partition("?")[0]))
+            raise
+
+    def _turn_away(self, what: str) -> None:
+        if len(self.turned_away) < MAX_TURNED_AWAY:
+            self.turned_away[what] = None
 
     def _is_index(self, url: str) -> bool:  # noqa: ARG002 - the gateway's question
         return True
@@ -122,6 +144,7 @@ def run(around: Around, chosen: Setting, environ: Mapping[str, str], *, every: b
         result.tool = ToolSeen(name=Path(path).name, path=path, version="", exit=ended.code)
         result.signal = ended.signal
         result.interrupted = ended.interrupted
+        result.turned_away = tuple(keeper.turned_away)
         faults = list(gateway.faults)
         if every or TOLD in environ or told or faults or not keeper.ledger.untouched:
             result.logs = knowledge.logs
@@ -138,7 +161,8 @@ def _conclude(result: Run, keeper: Keeper, faults: list[BaseException], told: li
     from openvet_install.gate.wanted import Needs, Wanted  # noqa: PLC0415 - as above
 
     failed = result.tool is not None and result.tool.exit != EXIT_OK
-    if every or failed:
+    every = every or failed  # what it wanted is not known: any of it may be why
+    if every:
         keeper.read_all()
     needs = map(Needs.of, keeper.read())
     seen = seen_by(keeper, [one.decision for one in keeper.ledger.gone_out()], faults)

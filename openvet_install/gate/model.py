@@ -163,7 +163,7 @@ class Run:
     approved; `kept` names the files of the project that are as they were before; `sboms` are those inside of wheels, by
     sha256, of wheels that were looked into; `installed` and `nothing_changed` are measured on the target. `troubles`
     are logs and hosts that were invalid or out of reach. `said`: what the tool wrote to its standard output, where that
-    had to wait until it was judged.
+    had to wait until it was judged. `turned_away`: addresses of neither pages nor archives that a command asked for.
     """
 
     command: list[str]
@@ -206,4 +206,5 @@ class Run:
     interrupted: bool = False
     signal: int | None = None
     said: bytes = b""
+    turned_away: tuple[str, ...] = ()
     child_seconds: float = 0.0

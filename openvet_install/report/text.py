@@ -293,16 +293,16 @@ def _warned(terminal: Terminal, run: Run) -> None:
     if mode == "record":
         return
     silent = [one for one in run.files if one.decision.reason.klass is ReasonClass.SILENCE]
+    names = sorted({one.decision.file.name for one in silent})
     total = len({one.decision.file.name for one in run.files})
     place = next((one.mode_place for one in run.policies if one.mode == mode and one.mode_place), None)
     said = f'mode = "{mode}"' + (f", {place}" if place else "")
     terminal.line(
-        f"openvet: warned, {len(silent)} of {number_of(total, 'package')} "
-        f"{'is' if len(silent) == 1 else 'are'} not approved ({said}){_counted(run)}"
+        f"openvet: warned, {len(names)} of {number_of(total, 'package')} "
+        f"{'is' if len(names) == 1 else 'are'} not approved ({said}){_counted(run)}"
     )
     terminal.rows([[f"! {subject_of(one.decision)}", one.decision.reason.code, route_of(one)] for one in silent])
-    names = sorted({one.decision.file.name for one in silent})
-    which = {1: "it", 2: "both"}.get(len(silent), "them")
+    which = {1: "it", 2: "both"}.get(len(names), "them")
     # what was installed from a lock has no page of an index: nothing is known of its other releases
     newest = ", ".join(f"{name} {run.newest_approved[name] or 'none'}" for name in names if name in run.newest_approved)
     terminal.line(f'mode = "block" would withhold {which}' + (f"; newest approved: {newest}" if newest else ""))

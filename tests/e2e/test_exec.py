@@ -16,6 +16,7 @@ from pathlib import Path
 import pip
 import pytest
 
+from tests.support.indexsim import Reply
 from tests.support.stage import BENIGN, NO, PROGRAMS, WARN, YES, read_report
 
 EXEC = ("openvet-install", "exec", "--")
@@ -75,6 +76,54 @@ def test_a_pip_of_its_own_is_held_by_the_gateway(gated, policy):
 def test_a_failure_that_is_not_ours_keeps_its_code(gated):
     ended = shell(gated, "pip install goodlib; exit 3")
     assert (ended.code, ended.ours) == (3, [])
+
+
+@pytest.mark.parametrize("wanted", ["moving==2.0", "'moving>=2'", "goodlib 'moving>1'"])
+def test_a_failure_that_may_be_ours_is_explained(gated, wanted):
+    """What a pip of its own was told to install nobody knows: older releases are there, and none fits."""
+    gated.wheel("moving", "1.0", YES)
+    gated.wheel("moving", "2.0", NO)
+    gated.policy()
+    ended = shell(gated, f"{own_pip(gated)} install -q {wanted}")
+    assert ended.code == 1
+    assert ended.err.splitlines()[-3:] == [
+        "openvet: note: sh ended with 1; withheld were, should that be why:",
+        "  pypi:moving@2.0?py3-none-any    contradicted",
+        "hint: openvet-install explain moving==2.0",
+    ]
+
+
+def test_a_failure_names_what_was_held_back(gated):
+    gated.wheel("moving", "1.0", YES)
+    gated.wheel("moving", "2.0")
+    gated.wheel("moving", "3.0.dev1")
+    gated.policy()
+    ended = shell(gated, f"{own_pip(gated)} install -q moving goodlib; exit 3")
+    assert ended.code == 3
+    assert "  pypi:moving@2.0?py3-none-any    unaudited\nhint: openvet audit new" in ended.err
+    assert "goodlib" not in ended.err
+    ended = shell(gated, "pip install -q --force-reinstall moving; exit 3")
+    assert (ended.code, ended.err.count("2.0"), "openvet: note: sh" in ended.err) == (3, 1, False)
+
+
+ASK = "import sys, urllib.request; urllib.request.urlopen(sys.argv[1])"
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("{index}/else/where.json?token=x", "  {index}/else/where.json"),
+        ("http://127.0.0.1:9/x", "  http://127.0.0.1 (a private address)"),
+    ],
+)
+def test_a_failure_names_the_other_downloads_that_were_refused(gated, url, told):
+    url, told = (one.format(index=gated.index.origin) for one in (url, told))
+    gated.index.lies.at_request = lambda _number, _path: Reply(body=b"{}")
+    ended = gated.run(*EXEC, sys.executable, "-c", ASK, url)
+    assert ended.code == 1
+    first = "ended with 1; refused, as it is neither a page of an index nor an archive of one:"
+    assert ended.err.splitlines()[-2].endswith(first)
+    assert ended.err.splitlines()[-1] == told
 
 
 def test_what_a_program_between_makes_of_it_is_told(gated):

@@ -160,6 +160,17 @@ def test_warn_lists_what_silence_passed():
     )
 
 
+def test_warn_counts_packages_not_files():
+    files = [
+        Judged(decision=Decision(file=a_file("six", "1.16.0", tag=tag), action=Action.WARN, reason=Reason.UNAUDITED))
+        for tag in ("py3-none-any", "sdist")
+    ]
+    lines = printed(a_run(Outcome.WARNED, mode="warn", files=files, newest_approved={"six": None})).splitlines()
+    assert lines[0].startswith("openvet: warned, 1 of 1 package is not approved")
+    assert len(lines) == 4
+    assert lines[3] == 'mode = "block" would withhold it; newest approved: six none'
+
+
 def test_held_back_is_one_line_or_a_table():
     rich = HeldBack(package="rich", chosen="14.2.0", newest="15.0.0", reason="unaudited", days=41)
     assert printed(a_run(Outcome.ALLOWED, held_back=[rich])) == (
