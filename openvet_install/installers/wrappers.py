@@ -19,7 +19,13 @@ WRAPPER_BYTES = 16 * 2**10
 
 _PLAIN = re.compile(rb"#!(/\S+)\n")
 _OPTIONS = re.compile(rb"#!(/[^\n]+?)(?: -[A-Za-z]+)?\n")
-_SHELL = re.compile(rb"#!/bin/sh\n'''exec' (\"[^\"$`\\\n]+\"|'[^'\n]+'|[^\s\"'$`\\;&|<>()]+) \"\$0\" \"\$@\"\n' '''\n")
+_SHELL = re.compile(
+    rb"#!/bin/sh\n"
+    rb"'''exec' (\"[^\"$`\\\n]+\"|'(?:[^'\n]|'\"'\"')+'|[^\s\"'$`\\;&|<>()]+) \"\$0\" \"\$@\"\n"
+    rb"' '''\n"
+)
+_QUOTE = "'\"'\"'"
+"""How a shell takes a quote among others of its kind."""
 _BESIDE = re.compile(
     rb"#!/bin/sh\n"
     rb"'''exec' \"\$\(dirname -- \"\$\(realpath -- \"\$0\"\)\"\)\"/'?(python[0-9.]*t?)'? \"\$0\" \"\$@\"\n"
@@ -67,7 +73,8 @@ def head_length(raw: bytes, folders: Collection[str], *, options: bool) -> int |
     if (match := _SHELL.match(raw) or (_OPTIONS if options else _PLAIN).match(raw)) is None:
         return None
     path = match[1].decode("utf-8", "surrogateescape")
-    return match.end() if _is_python(path.strip("\"'"), folders) else None
+    path = path[1:-1].replace(_QUOTE, "'") if path[:1] == "'" else path.strip('"')
+    return match.end() if _is_python(path, folders) else None
 
 
 def _is_coded(match: re.Match[bytes], rest: bytes, folders: Collection[str]) -> bool:

@@ -428,7 +428,7 @@ def test_a_snapshot_holds_every_file(pristine):
     assert len(stamps) > 20
 
 
-FOLDERS = frozenset({"/v/bin", "/a b/bin"})
+FOLDERS = frozenset({"/v/bin", "/a b/bin", "/Jo's b/bin"})
 BODY = b"import sys\nfrom x.y import f\nif __name__ == '__main__':\n    sys.exit(f())\n"
 
 
@@ -440,6 +440,10 @@ BODY = b"import sys\nfrom x.y import f\nif __name__ == '__main__':\n    sys.exit
         (b"#!/bin/sh\n'''exec' \"/a b/bin/python\" \"$0\" \"$@\"\n' '''\n", True),
         (b"#!/bin/sh\n'''exec' '/a b/bin/python3' \"$0\" \"$@\"\n' '''\n", True),
         (b"#!/bin/sh\n'''exec' /v/bin/python3 \"$0\" \"$@\"\n' '''\n", True),
+        (b"#!/bin/sh\n'''exec' '/Jo'\"'\"'s b/bin/python' \"$0\" \"$@\"\n' '''\n", True),
+        (b"#!/bin/sh\n'''exec' \"/Jo's b/bin/python\" \"$0\" \"$@\"\n' '''\n", True),
+        (b"#!/bin/sh\n'''exec' '/Jo's b/bin/python' \"$0\" \"$@\"\n' '''\n", False),
+        (b"#!/bin/sh\n'''exec' '/Jo'\"; evil; \"'s b/bin/python' \"$0\" \"$@\"\n' '''\n", False),
         (b"#!/bin/sh\n'''exec' \"$(dirname -- \"$(realpath -- \"$0\")\")\"/'python' \"$0\" \"$@\"\n' '''\n", True),
         (b"#!/v/bin/python -c\n", False),
         (b"#!/w/bin/python\n", False),
