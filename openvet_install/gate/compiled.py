@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from openvet_install.decide import Action, Decision, Reason, ReasonClass
-from openvet_install.errors import EXIT_OK, ConfigError, InvalidError, UsageError
+from openvet_install.errors import EXIT_OK, ConfigError, DirectReferenceError, UsageError
 from openvet_install.files import File
 from openvet_install.gate import locked
 from openvet_install.gate.outcome import Fit
@@ -22,7 +22,7 @@ from openvet_install.installers.commands import folders_in
 from openvet_install.installers.disk import replace_file
 from openvet_install.installers.projects import read_project
 from openvet_install.installers.requirements import lines_of, pins_in
-from openvet_install.installers.sources import read_source
+from openvet_install.installers.sources import read_source, shown
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -114,10 +114,16 @@ def _judge_pins(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
     good = True
     pins = list(pins_in(text))
     others = [line for _number, line in lines_of(text) if line.startswith("-e ") or not line.startswith("-")]
-    if len(pins) != sum(
-        not (_is_folder(line, plan.cwd, compiled) or _is_archive(line, plan, compiled)) for line in others
-    ):
-        raise InvalidError("what uv has written names something else than releases", where=_name(compiled))
+    unknown = [
+        line for line in others if not (_is_folder(line, plan.cwd, compiled) or _is_archive(line, plan, compiled))
+    ]
+    if len(pins) != len(unknown):
+        first = next((line for line in unknown if not any(pins_in(line))), "")
+        raise DirectReferenceError(
+            f"`{shown(first)}`: a direct reference is not compiled (direct-reference)",
+            where=f"{_name(compiled)}, as a project that was built asks for it",
+            hint="take a release from an index",
+        )
     for requirement in pins:
         name = str(canonicalize_name(requirement.name))
         if compiled.universal and not _counts(requirement, plan):
@@ -128,9 +134,9 @@ def _judge_pins(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
         if compiled.universal and listed and not fitting:
             elsewhere.append(f"{name} (no file of it is for this platform)")
             continue
-        shown = [one for one in fitting if one.shown]
-        if shown:
-            chosen[name] = min(shown, key=lambda one: (one.file.is_sdist, _rank(one.file, keeper)))
+        taken = [one for one in fitting if one.shown]
+        if taken:
+            chosen[name] = min(taken, key=lambda one: (one.file.is_sdist, _rank(one.file, keeper)))
             continue
         good = False
         gravest = max(fitting or listed, key=lambda one: _CLASSES.index(one.reason.klass), default=None)

@@ -37,7 +37,7 @@ from openvet_install.gateway.blobs import BlobStore
 from openvet_install.installers import disk
 from openvet_install.installers.bytecode import unfaithful
 from openvet_install.installers.installed import Places, Release, compare, nothing, snapshot, source_of
-from openvet_install.installers.projects import Project, name_of
+from openvet_install.installers.projects import PROJECT_FILES, Project, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,7 +55,6 @@ DIRECT_URL_BYTES = 64 * 1024
 SHOWN = 8  # names in one line
 _STARTUP = (".pth", ".start")
 _UNSEEN = "is on the path of that Python as well, and was not looked at"
-_PROJECT_FILES = ("pyproject.toml", "setup.py", "setup.cfg")
 
 
 def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
@@ -259,7 +258,7 @@ def _ours(infos: Mapping[tuple[str, str], str], chosen: Setting) -> set[tuple[st
 
 
 def _is_project(folder: Path, name: str) -> bool:
-    if not any((folder / one).is_file() for one in _PROJECT_FILES):
+    if not any((folder / one).is_file() for one in PROJECT_FILES):
         return False
     try:
         return name_of(Project(str(folder), editable=False, extras="", origin=str(folder))) in (None, name)

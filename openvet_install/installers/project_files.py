@@ -1,19 +1,27 @@
 """`uv pip install -r pyproject.toml`: what a project says by itself that it needs, read once (T03, T05)."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH118, PTH119, PTH120
+# ruff: noqa: PTH100, PTH118, PTH119, PTH120
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers.commands import Input, Requested
-from openvet_install.installers.projects import pyproject, strings_of, table_of
+from openvet_install.installers.projects import (
+    PROJECT_FILES,
+    PYPROJECT,
+    Project,
+    pyproject,
+    says_its_needs,
+    strings_of,
+    table_of,
+)
 from openvet_install.installers.requirements import by_name
 from openvet_install.installers.sources import local_path, shown
 from openvet_install.installers.tokens import has, values_of
@@ -26,21 +34,35 @@ if TYPE_CHECKING:
     from openvet_install.installers.tokens import Token
     from openvet_install.installers.uv_around import Around
 
-_FILE = "pyproject.toml"
-_BUILT = frozenset({"dependencies", "optional-dependencies"})
+
+class ToBuild(Project):
+    """A project that says what it needs only when it is built: `origin` is the file of it that the tool gets."""
+
+    __slots__ = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The file as a word of the command."""
+        return (f"--requirements={local_path(self.origin)}",)
+
+
+class Read(NamedTuple):
+    """What projects need, and the indexes that this comes from; or the projects that must be built to know it."""
+
+    inputs: tuple[Input, ...] = ()
+    indexes: tuple[Index, ...] = ()
+    built: tuple[ToBuild, ...] = ()
 
 
 def is_project(value: str) -> bool:
     """Tell whether a file of requirements is that of a project."""
-    return os.path.basename(value) == _FILE
+    return os.path.basename(value) in PROJECT_FILES
 
 
-def read_projects(
-    values: Sequence[str], tokens: Sequence[Token], around: Around
-) -> tuple[tuple[Input, ...], tuple[Index, ...]]:
-    """Return what the projects need, and the indexes that this comes from, with the extras that `tokens` ask for.
+def read_projects(values: Sequence[str], tokens: Sequence[Token], around: Around) -> Read:
+    """Return what the projects need with the extras that `tokens` ask for; all are built if one must be.
 
-    Raises `UsageError` for a project that would be built to know it, and for extras of none; else as `led`.
+    Raises `UsageError` for a file that is not there, and for extras of no project; else as `led`.
     """
     extras = {str(canonicalize_name(one)): one for one in values_of(tokens, "--extra")}
     every = has(tokens, "--all-extras")
@@ -48,10 +70,16 @@ def read_projects(
         raise UsageError("`--extra` needs a project", hint="-r pyproject.toml    or NAME[EXTRA]")
     if values and any(key in around.config.pip for key in ("extra", "all-extras")):
         raise ConfigError("extras in uv's configuration are refused: they are not gated here", hint="--extra NAME")
+    texts = [_text(value, around.cwd) for value in values]
+    if not all(map(says_its_needs, texts)):
+        places = (os.path.abspath(os.path.join(around.cwd, local_path(one))) for one in values)
+        asked = f"[{','.join(extras)}]"
+        folders = zip(values, map(os.path.dirname, places), strict=True)
+        return Read(built=tuple(ToBuild(folder, editable=False, extras=asked, origin=one) for one, folder in folders))
     found: list[Given] = []
     known: set[str] = set()
-    for number, value in enumerate(values):
-        one = _Declared(value, around.cwd)
+    for number, (value, text) in enumerate(zip(values, texts, strict=True)):
+        one = _Declared(value, text)
         known |= one.extras.keys()
         lines = tuple(one.needs(set(one.extras) if every else set(extras)))
         folder = os.path.dirname(os.path.join(around.cwd, local_path(value)))
@@ -59,25 +87,22 @@ def read_projects(
     unknown = next((typed for name, typed in extras.items() if name not in known), None)
     if unknown is not None:
         raise UsageError(f"`--extra {shown(unknown)}`: no project here has it")
-    return led(found, tokens, around)
+    return Read(*led(found, tokens, around))
+
+
+def _text(typed: str, cwd: str) -> dict[str, Any]:
+    """Return what the file of a project says; nothing for one that only a build can read."""
+    path = os.path.join(cwd, local_path(typed))
+    if not os.path.isfile(path):  # noqa: PTH113 - a path as people write it
+        raise UsageError(f"no file `{shown(typed)}`")
+    return pyproject(path, typed) if os.path.basename(path) == PYPROJECT else {}
 
 
 class _Declared:
     """A project that says by itself what it needs."""
 
-    def __init__(self, typed: str, cwd: str) -> None:
-        path = os.path.join(cwd, local_path(typed))
-        if not os.path.isfile(path):  # noqa: PTH113 - a path as people write it
-            raise UsageError(f"no file `{shown(typed)}`")
-        text = pyproject(path, typed)
+    def __init__(self, typed: str, text: Mapping[str, Any]) -> None:
         project = table_of(text, "project")
-        poetry = "dependencies" not in project and "poetry" in table_of(text, "tool")
-        if not project.get("name") or poetry or _BUILT.intersection(strings_of(project.get("dynamic"))):
-            raise UsageError(
-                f"`{shown(typed)}` does not say by itself what the project needs: it would be built",
-                where=typed,
-                hint="openvet-uv pip install .    or a list of `dependencies` in its [project] table",
-            )
         self._typed, self._name = typed, canonicalize_name(str(project["name"]))
         self._needed = strings_of(project.get("dependencies"))
         self._read: set[str] = set()

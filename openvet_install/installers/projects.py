@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from openvet_install.installers.commands import Requested
 
 MAX_BYTES = 4 * 1024 * 1024
+PYPROJECT = "pyproject.toml"
+PROJECT_FILES = (PYPROJECT, "setup.py", "setup.cfg")
+"""Files that say of a folder that it is a project."""
+_BUILT = frozenset({"dependencies", "optional-dependencies"})
 _NAMED = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(\[[^\[\]]*\])?\s*@\s*(\S.*)")
 _MARKED = re.compile(r"(\S+?)(?:\s+;|;\s)(.+)")
 _EXTRAS = re.compile(r"(.+)(\[[^\[\]/\\]+\])")
@@ -212,6 +216,13 @@ def _lines(text: dict[str, Any], extras: str) -> Iterator[str]:
     optional = table_of(project, "optional-dependencies")
     for name in filter(None, re.split(r"[\[\],\s]+", extras)):
         yield from strings_of(optional.get(name))
+
+
+def says_its_needs(text: Mapping[str, Any]) -> bool:
+    """Tell whether the `pyproject.toml` of a project says what it needs, so that nothing is built to know it."""
+    project = table_of(text, "project")
+    elsewhere = "dependencies" not in project and "poetry" in table_of(text, "tool")
+    return bool(project.get("name")) and not elsewhere and not _BUILT.intersection(strings_of(project.get("dynamic")))
 
 
 def table_of(text: Mapping[str, Any], key: str) -> dict[str, Any]:

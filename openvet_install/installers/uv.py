@@ -1,7 +1,7 @@
 """uv under the gate: argv, variables and files become a `Plan`; everything else stops in words."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH118, PTH119
+# ruff: noqa: PTH118
 
 from __future__ import annotations
 
@@ -117,9 +117,9 @@ def plan(
     inputs += tuple(read([one for one in files if not names_lock(one)], REQUIREMENTS))
     parts = uv_given.parts_of(tokens) if any(map(names_lock, files or named)) else None
     asked = tokens if parts is None else uv_given.without_parts(tokens)
-    projects_read, of_projects = read_projects([value for value in named if is_project(value)], asked, around)
+    of_projects = read_projects([value for value in named if is_project(value)], asked, around)
     groups, of_groups = _groups(asked, around)
-    inputs += (*projects_read, *groups)
+    inputs += (*of_projects.inputs, *groups)
     links = around.links + tuple(one for source in inputs for one in source.links)
     helper = around.helper
     steering = [part for token in (*_steering(tokens, around.judged), *where) for part in token.canonical()]
@@ -137,6 +137,7 @@ def plan(
             *folders,
             *editable_projects(values_of(tokens, "--editable"), cwd),
             *(one for source in inputs for one in source.projects),
+            *of_projects.built,
         )
     )
     led, more = led_by((*projects, *lock.folders), around, ignored_by(tokens))
@@ -159,7 +160,7 @@ def plan(
             *(in_a_file(projects) if files else projects),
             *lock.folders,
             *led,
-            *uv_given.handed(inputs, asked),
+            *uv_given.handed(inputs, asked, of_projects.built),
             *words_of(typed),
         ),
         cwd=cwd,
@@ -168,7 +169,7 @@ def plan(
         limits=requested_of(inputs, CONSTRAINTS),
         overrides=requested_of(inputs, OVERRIDES),
         inputs=inputs,
-        indexes=with_files(around.with_members((*more, *of_projects, *of_groups)), inputs),
+        indexes=with_files(around.with_members((*more, *of_projects.indexes, *of_groups)), inputs),
         environment=child,
         upstream=around.upstream,
         dropped=around.dropped,
@@ -256,7 +257,7 @@ def _files(words: Sequence[str]) -> list[str]:
     if not words:
         raise UsageError("`uv pip sync` needs a file of requirements")
     for word in words:
-        if (word.endswith(".toml") and not names_lock(word)) or os.path.basename(word) in ("setup.py", "setup.cfg"):
+        if (word.endswith(".toml") and not names_lock(word)) or is_project(word):
             raise UsageError(f"`{word}`: only files of requirements are gated here yet")
     return list(words)
 

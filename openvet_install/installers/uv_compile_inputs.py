@@ -26,9 +26,12 @@ from openvet_install.installers.commands import REQUIREMENTS, Line, Nested, Requ
 from openvet_install.installers.groups import group_in
 from openvet_install.installers.mirror import ROOT_MARK, Mirror, Mirrored, check_depth
 from openvet_install.installers.projects import (
+    PROJECT_FILES,
+    PYPROJECT,
     names_address,
     pyproject,
     refuse_sources,
+    says_its_needs,
     strings_of,
     table_of,
 )
@@ -43,13 +46,11 @@ if TYPE_CHECKING:
     from openvet_install.installers.commands import Index, Input, Part
     from openvet_install.installers.projects import Project
 
-_PROJECT = "pyproject.toml"
 _FETCHED = "/openvet-fetched"
 _MAX_OUTPUT = 64 * 1024 * 1024
 _ABSOLUTE = re.compile(r"(?:^|[\s@])(?:file:(?://(?:localhost)?)?)?$", re.IGNORECASE)
 """What may stand in front of an absolute path."""
 _ROOTED = re.compile(r"(?:^|[\s@])/")
-_BUILT = frozenset({"dependencies", "optional-dependencies"})
 
 
 class Inputs:
@@ -67,7 +68,8 @@ class Inputs:
         `sources`: `tool.uv.sources` count; `extras`: those that are asked for, None for all.
         """
         self._reader, self._sources, self._extras = reader, sources, extras
-        self._files = {path: text.encode() for path, text in texts.items()}
+        self._raw = {path: text.encode() for path, text in texts.items()}
+        self._files = dict(self._raw)
         self._called: dict[str, str] = {}
         self.folders: set[str] = set()
         self.spelled: set[str] = set()
@@ -88,9 +90,9 @@ class Inputs:
         listed = []
         typed = self._reader.named(typed, kind)
         for value in typed:
-            if kind == REQUIREMENTS and os.path.basename(value) == _PROJECT:
+            if kind == REQUIREMENTS and os.path.basename(value) in PROJECT_FILES:
                 self._project(value)
-            elif kind == REQUIREMENTS and names_script(value) and os.path.basename(value) != "setup.py":
+            elif kind == REQUIREMENTS and names_script(value):
                 self._script(value)
             else:
                 listed.append(value)
@@ -105,9 +107,9 @@ class Inputs:
         """Return what groups ask for, `NAME` (of the folder `project`) or `PATH:NAME`. Raises `UsageError`."""
         found: list[Requested] = []
         for value in values:
-            path = value.rpartition(":")[0] or os.path.join(project or "", _PROJECT)
-            if os.path.basename(path) != _PROJECT:
-                raise UsageError(f"`--group {value}`: the file must be a {_PROJECT}")
+            path = value.rpartition(":")[0] or os.path.join(project or "", PYPROJECT)
+            if os.path.basename(path) != PYPROJECT:
+                raise UsageError(f"`--group {value}`: the file must be a {PYPROJECT}")
             text = self._toml(path)
             if self._sources:
                 self._files[self._place(path)] = without_build(self._lead(text, os.path.dirname(self._place(path))))
@@ -137,8 +139,9 @@ class Inputs:
     def mirror(self, output: str | None, built: Sequence[Project] = ()) -> Mirror:
         """Return the copies of all that was read, with the place of the output and the folders that are built."""
         outputs = (self._place(output),) if output is not None else ()
-        folders = tuple(one.path for one in built)
-        return Mirror(self._reader.cwd, self._files, self._stdin, outputs, self._called, folders)
+        whole = [os.path.join(one.path, PYPROJECT) for one in self.built]  # who builds it reads all of it
+        files = self._files | {path: self._raw[path] for path in whole if path in self._raw}
+        return Mirror(self._reader.cwd, files, self._stdin, outputs, self._called, tuple(one.path for one in built))
 
     def _place(self, path: str) -> str:
         """Say where the copy of a file lies below the mirror's root."""
@@ -192,10 +195,9 @@ class Inputs:
 
     def _named_folder(self, named: Project) -> None:
         """Take a folder that a file of requirements names; one that does not say what it needs is built to be read."""
-        path = os.path.join(named.path, _PROJECT)
-        text = self._toml(path) if os.path.isfile(path) else {}
+        text = self._pyproject(named.path)
         project = table_of(text, "project")
-        if isinstance(project.get("version"), str) and not project.get("dynamic") and _says_all(text):
+        if isinstance(project.get("version"), str) and not project.get("dynamic") and says_its_needs(text):
             self._folder(named.path, named.origin, named.extras)
         else:
             self.folders.add(named.path)
@@ -203,12 +205,12 @@ class Inputs:
 
     def _folder(self, folder: str, origin: str, extras: str = "") -> None:
         """Take a folder that says by itself what it needs: uv reads that, and has nothing to build."""
-        path = os.path.join(folder, _PROJECT)
+        path = os.path.join(folder, PYPROJECT)
         if folder in self.folders:
             return
         self.folders.add(folder)
         if not os.path.isfile(path):
-            raise UsageError(f"`{folder}` has no {_PROJECT}: it would be built, which is not gated here", where=origin)
+            raise UsageError(f"`{folder}` has no {PYPROJECT}: it would be built, which is not gated here", where=origin)
         text = self._toml(path)
         project = table_of(text, "project")
         if not isinstance(project.get("version"), str) or project.get("dynamic"):
@@ -221,7 +223,7 @@ class Inputs:
 
         Raises `UsageError` for everything else that is no index.
         """
-        path = os.path.join(folder, _PROJECT)
+        path = os.path.join(folder, PYPROJECT)
         uv = table_of(table_of(text, "tool"), "uv")
         own = table_of(uv, "sources")
         listed = [one for entries in own.values() for one in (entries if isinstance(entries, list) else [entries])]
@@ -259,7 +261,7 @@ class Inputs:
             if os.path.isabs(pattern):
                 raise UsageError(f"`{shown(pattern)}`: members by an absolute path are not gated here", where=folder)
             for place in sorted(glob.glob(os.path.join(glob.escape(folder), pattern))):
-                text = pyproject(os.path.join(place, _PROJECT), os.path.join(folder, _PROJECT))
+                text = pyproject(os.path.join(place, PYPROJECT), os.path.join(folder, PYPROJECT))
                 name = str(canonicalize_name(str(table_of(text, "project").get("name"))))
                 found.setdefault(name, os.path.abspath(place))
         self._workspaces[folder] = found
@@ -269,8 +271,8 @@ class Inputs:
         """Follow the sources of workspaces around a folder, one that is `asked` for its members without any, too."""
         as_named = list(Path(folder).parents)
         for above in dict.fromkeys((*as_named, *Path(os.path.realpath(folder)).parents)):
-            path = str(above / _PROJECT)
-            around = pyproject(path, os.path.join(folder, _PROJECT))
+            path = str(above / PYPROJECT)
+            around = pyproject(path, os.path.join(folder, PYPROJECT))
             uv = table_of(table_of(around, "tool"), "uv")
             if "workspace" not in uv or str(above) in self._workspaces:
                 continue
@@ -282,7 +284,7 @@ class Inputs:
     def _bytes(self, path: str) -> bytes:
         """Read a file once; what is read again is the same copy."""
         place = self._place(path)
-        if place not in self._files:
+        if place not in self._raw:
             try:
                 with Path(place).open("rb") as stream:
                     raw = stream.read(MAX_FILE_BYTES + 1)
@@ -290,8 +292,8 @@ class Inputs:
                 raise UsageError(f"cannot read `{shown(path)}`: {error.strerror}") from error
             if len(raw) > MAX_FILE_BYTES:
                 raise UsageError(f"`{shown(path)}` is larger than {MAX_FILE_BYTES} bytes")
-            self._files[place] = raw
-        return self._files[place]
+            self._raw[place] = self._files[place] = raw
+        return self._raw[place]
 
     def _toml(self, path: str) -> dict[str, Any]:
         if is_http(path):
@@ -308,12 +310,27 @@ class Inputs:
             raise UsageError(f"cannot read `{path}`: {error}", where=path) from error
 
     def _project(self, path: str) -> None:
-        self._static(self._toml(path), path, self._extras)
+        """Take the file of a project for what it says; one that does not say what it needs is built to be read."""
+        if is_http(path):
+            raise UsageError(f"`{shown(path)}`: a project by URL is refused", hint="fetch it, and look at it")
+        self._bytes(path)
+        folder = os.path.dirname(self._place(path))
+        text = self._pyproject(folder)
+        if os.path.basename(path) == PYPROJECT and says_its_needs(text):
+            self._static(text, path, self._extras)
+            return
+        optional = table_of(table_of(text, "project"), "optional-dependencies")
+        extras = ",".join(optional if self._extras is None else sorted(self._extras))
+        self.built.append(Member(folder, editable=False, extras=f"[{extras}]", origin=path))
+
+    def _pyproject(self, folder: str) -> dict[str, Any]:
+        path = os.path.join(folder, PYPROJECT)
+        return self._toml(path) if os.path.isfile(path) else {}
 
     def _static(self, text: Mapping[str, Any], path: str, extras: frozenset[str] | None) -> None:
         """Take a project for what its file says; `extras` are those that are asked for, None for all."""
         project = table_of(text, "project")
-        if not _says_all(text):
+        if not says_its_needs(text):
             raise _would_be_built(path)
         # of a requirement that uv cannot read it would ask the backend
         led = self._lead(text, os.path.dirname(self._place(path))) if self._sources else text
@@ -338,13 +355,6 @@ class Inputs:
         script = scripts.read_script(self._bytes(path), path)
         self._files[self._place(path)] = b"" if script is None else script.block.encode()
         self.requested += () if script is None else script.requirements
-
-
-def _says_all(text: Mapping[str, Any]) -> bool:
-    """Tell whether a project says by itself what it needs."""
-    project = table_of(text, "project")
-    elsewhere = "dependencies" not in project and "poetry" in table_of(text, "tool")
-    return bool(project.get("name")) and not elsewhere and not _BUILT.intersection(strings_of(project.get("dynamic")))
 
 
 def _in_mirror(entry: Any) -> Any:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from openvet_install.installers.commands import Index
+    from openvet_install.installers.projects import Project
     from openvet_install.installers.tokens import Token
     from openvet_install.installers.uv_around import Around
 
@@ -112,10 +113,12 @@ def without_parts(tokens: Sequence[Token]) -> list[Token]:
     return [one for one in tokens if one.flag is None or one.flag.name not in _OF_LOCKS]
 
 
-def handed(inputs: Sequence[Input], tokens: Sequence[Token]) -> Iterator[str | Input | PrivateCopy]:
-    """Give inputs as words of the command, with the extras of projects that are copies."""
+def handed(
+    inputs: Sequence[Input], tokens: Sequence[Token], built: Sequence[Project]
+) -> Iterator[str | Input | PrivateCopy]:
+    """Give inputs as words of the command, with the extras of projects that are copies or built."""
     copies = [one.given for one in inputs if one.given is not None]
-    if any(one.flag == "--requirements" for one in copies):
+    if built or any(one.flag == "--requirements" for one in copies):
         yield from (part for one in tokens if one.flag and one.flag.name in _OF_PROJECTS for part in one.canonical())
     yield from (one if one.given is None else one.given for one in inputs)
 

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from openvet_install.errors import UsageError
+from openvet_install.installers.projects import PROJECT_FILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,14 +18,13 @@ if TYPE_CHECKING:
     from openvet_install.installers.projects import Project
 
 _LISTS = re.compile(r".*\.(?:txt|in)|pylock(?:\.[^./]+)?\.toml", re.IGNORECASE | re.DOTALL)
-_PROJECTS = frozenset({"pyproject.toml", "setup.py", "setup.cfg"})
 
 
 def refuse_files(words: Iterable[str], cwd: str, flag: str) -> None:
     """Raise `UsageError` for a word that is a file of requirements or a project; `flag` takes the former."""
     for word in words:
         listed = _LISTS.fullmatch(word) is not None
-        if (listed or word.lower() in _PROJECTS) and os.path.isfile(os.path.join(cwd, word)):
+        if (listed or word.lower() in PROJECT_FILES) and os.path.isfile(os.path.join(cwd, word)):
             raise UsageError(
                 f"`{word}` is the name of a file here, no package",
                 hint=f"{flag} {word}" if listed else "./    for the project itself",

@@ -70,7 +70,6 @@ def test_what_nobody_audited(stage):
     ("change", "words", "said"),
     [
         (("plain>=1", "plain @ https://x.invalid/plain-1.0-py3-none-any.whl"), [], "direct reference"),
-        (("requires-python", 'dynamic = ["dependencies"]\nrequires-python'), [], "it would be built"),
         (("", ""), ["--extra", "none"], "`--extra none`: no project here has it"),
         (("[dependency-groups]", "[tool.uv.pip]\nextra = ['deep']\n[dependency-groups]"), [], "--extra NAME"),
         (("[dependency-groups]", "[tool.uv.sources]\nplain = {path='x'}\n[dependency-groups]"), [], "--no-sources"),
