@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from openvet_install.decide import Action, Decision, Reason, ReasonClass
-from openvet_install.errors import EXIT_OK, ConfigError, DirectReferenceError, UsageError
+from openvet_install.errors import EXIT_OK, ConfigError, DirectReferenceError, InvalidError, UsageError
 from openvet_install.files import File
 from openvet_install.gate import locked
 from openvet_install.gate.outcome import Fit
@@ -20,13 +20,14 @@ from openvet_install.gate.resolving import Resolver
 from openvet_install.installers import mirror
 from openvet_install.installers.commands import folders_in
 from openvet_install.installers.disk import replace_file
-from openvet_install.installers.projects import read_project
+from openvet_install.installers.projects import names_address, read_project
 from openvet_install.installers.requirements import lines_of, pins_in
 from openvet_install.installers.sources import read_source, shown
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
+    from openvet_install.errors import InstallError
     from openvet_install.gate.keeper import Keeper
     from openvet_install.gate.model import Run
     from openvet_install.installers.commands import Plan
@@ -118,12 +119,7 @@ def _judge_pins(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
         line for line in others if not (_is_folder(line, plan.cwd, compiled) or _is_archive(line, plan, compiled))
     ]
     if len(pins) != len(unknown):
-        first = next((line for line in unknown if not any(pins_in(line))), "")
-        raise DirectReferenceError(
-            f"`{shown(first)}`: a direct reference is not compiled (direct-reference)",
-            where=f"{_name(compiled)}, as a project that was built asks for it",
-            hint="take a release from an index",
-        )
+        raise _no_release(next((line for line in unknown if not any(pins_in(line))), ""), compiled)
     for requirement in pins:
         name = str(canonicalize_name(requirement.name))
         if compiled.universal and not _counts(requirement, plan):
@@ -195,6 +191,16 @@ def _is_archive(line: str, plan: Plan, compiled: Compiled) -> bool:
         found = read_source(line.partition(" --hash")[0].strip(), plan.cwd)
         return found is not None and found[1].path in compiled.archives
     return False
+
+
+def _no_release(line: str, compiled: Compiled) -> InstallError:
+    if not names_address(line):
+        return InvalidError(f"uv has written `{shown(line)}`, and that is no release", where=_name(compiled))
+    return DirectReferenceError(
+        f"`{shown(line)}`: a direct reference is not compiled (direct-reference)",
+        where=f"{_name(compiled)}, as a project that was built asks for it",
+        hint="take a release from an index",
+    )
 
 
 def _name(compiled: Compiled) -> str:
