@@ -51,13 +51,6 @@ class Contents:
     folder."""
     unpacked_bytes: int = 0
 
-    @property
-    def data_members(self) -> tuple[str, ...]:
-        """Members below the wheel's `.data` folder, sorted."""
-        if self.kind != "wheel":
-            return ()
-        return tuple(sorted(path for path in self.members if path.split("/", 1)[0].endswith(".data")))
-
 
 def shown(text: str) -> str:
     """Return text from an archive, fit for a message: backticked, controls escaped, cut to length."""

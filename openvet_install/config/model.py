@@ -158,7 +158,6 @@ class PolicyFile:
     lockfiles: tuple[Lockfile, ...]
     policy: Policy = field(default_factory=Policy)
     settings: Settings = field(default_factory=Settings)
-    requirement_places: Mapping[str, str] = field(default_factory=dict)
     sha256: str = ""
     warnings: tuple[str, ...] = ()
     baseline: tuple[Known, ...] = ()

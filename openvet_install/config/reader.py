@@ -64,7 +64,7 @@ def duration(text: str) -> timedelta:
 def parse_policy(text: str) -> Policy:
     """Read `[requirement]`, `[[override]]` and `[alias]` of one text. Raises `ConfigError`."""
     document = Document.parse(text.encode(), OPENVET_TOML)
-    policy, _places = _policy(document.table())
+    policy = _policy(document.table())
     document.finish()
     return policy
 
@@ -91,7 +91,7 @@ def read_policy(
                 document.fault((key,), f"`{key}` stands in {OPENVET_TOML} and in {INSTALL_TOML}", f"keep it in {name}")
             tables[key] = root
     empty = next(iter(documents.values())).table()
-    policy, places = _policy_of(tables, empty)
+    policy = _policy_of(tables, empty)
     logs = _logs(tables.get("log", empty), tables.get("install", empty))
     lockfiles = _lockfiles(tables.get("lockfile", empty))
     settings = _settings(tables.get("install", empty), today, owner, scope, path.parent)
@@ -107,7 +107,6 @@ def read_policy(
         lockfiles=lockfiles,
         policy=policy,
         settings=settings,
-        requirement_places=places,
         sha256=digest.hexdigest(),
         files=files,
     )
@@ -164,19 +163,18 @@ def read_bytes(path: Path) -> bytes:
     return raw
 
 
-def _policy(root: Table) -> tuple[Policy, dict[str, str]]:
+def _policy(root: Table) -> Policy:
     return _policy_of({key: root for key in root.data if key in OPENVET_TABLES}, root)
 
 
-def _policy_of(tables: dict[str, Table], empty: Table) -> tuple[Policy, dict[str, str]]:
-    requirements, places = _requirements(tables.get("requirement", empty))
+def _policy_of(tables: dict[str, Table], empty: Table) -> Policy:
+    requirements = _requirements(tables.get("requirement", empty))
     overrides = _overrides(tables.get("override", empty), set(requirements))
-    return Policy(requirements, overrides, _aliases(tables.get("alias", empty))), places
+    return Policy(requirements, overrides, _aliases(tables.get("alias", empty)))
 
 
-def _requirements(root: Table) -> tuple[dict[str, Requirement], dict[str, str]]:
+def _requirements(root: Table) -> dict[str, Requirement]:
     found: dict[str, Requirement] = {}
-    places: dict[str, str] = {}
     for name, value in root.get("requirement", dict, {}).items():
         path = ("requirement", name)
         default, condition = True, value
@@ -192,11 +190,10 @@ def _requirements(root: Table) -> tuple[dict[str, Requirement], dict[str, str]]:
             continue
         try:
             found[name] = Requirement(name, parse(str(condition)), default)
-            places[name] = root.document.place(path)
         except ExpressionError as error:
             root.document.fault(path, f"requirement `{name}`: {error.what}")
             found[name] = Requirement(name, Claim("unreadable"), default)
-    return found, places
+    return found
 
 
 def _overrides(root: Table, known: set[str]) -> tuple[Override, ...]:

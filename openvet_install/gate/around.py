@@ -83,9 +83,6 @@ class OpenKeeper(Keeper):
         if len(self.turned_away) < MAX_TURNED_AWAY:
             self.turned_away[what] = None
 
-    def _is_index(self, url: str) -> bool:  # noqa: ARG002 - the gateway's question
-        return True
-
 
 def run(around: Around, chosen: Setting, environ: Mapping[str, str], *, every: bool = False) -> tuple[Run, list[Told]]:
     """Run the command and say what it came to, with what the gates inside have told already; in the main thread.

@@ -70,7 +70,6 @@ class Reply(NamedTuple):
     status: int
     content_type: str
     location: str | None
-    retry_after: str | None
     lasts: int
     challenges: tuple[str, ...]
     chunks: Callable[[], Iterator[bytes]]
@@ -290,7 +289,6 @@ class Upstream:
             # of several the tools take the first
             content_type=next(iter(headers.getlist("content-type")), ""),
             location=headers.get("location"),
-            retry_after=headers.get("retry-after"),
             lasts=lasts(headers.get("cache-control", ""), headers.get("age", "0")),
             challenges=tuple(headers.getlist("www-authenticate")),
             chunks=lambda: self._watched(response, target, _chunks(response, target, decode=packed)),

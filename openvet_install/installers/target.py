@@ -56,7 +56,6 @@ environment = {
     "python_version": ".".join(platform.python_version_tuple()[:2]), "sys_platform": sys.platform,
 }
 paths = sysconfig.get_paths()
-marker = os.path.join(paths["stdlib"], "EXTERNALLY-MANAGED")
 def sites():
     found = [path for path in sys.path if os.path.basename(path) in ("site-packages", "dist-packages")]
     if sys.prefix == sys.base_prefix or any(not path.startswith(sys.prefix) for path in found):
@@ -68,7 +67,6 @@ json.dump({
     "version": list(sys.version_info[:3]), "implementation": sys.implementation.name,
     "tags": [str(tag) for tag in sys_tags()], "environment": environment,
     "sites": sites(),
-    "externally_managed": sys.prefix == sys.base_prefix and os.path.exists(marker),
 }, sys.stdout)
 print(flush=True)
 site.main()
@@ -98,7 +96,6 @@ class Target:
     implementation: str
     tags: tuple[str, ...] = field(repr=False)
     environment: Mapping[str, str]
-    externally_managed: bool
     virtual: bool
     beside: Path | None = None
     sites: tuple[str, ...] = ()
@@ -167,7 +164,6 @@ def still_missing(base: Target, prefix: Path) -> Target:
         platlib=site,
         scripts=prefix / "bin",
         data=prefix,
-        externally_managed=False,
         virtual=True,
     )
 
@@ -246,7 +242,6 @@ def _read(said: Mapping[str, Any], told: bytes) -> Target:
         implementation=str(said["implementation"]),
         tags=tuple(str(tag) for tag in said["tags"]),
         environment={str(key): str(value) for key, value in said["environment"].items()},
-        externally_managed=bool(said["externally_managed"]),
         virtual=said["prefix"] != said["base_prefix"],
         sites=tuple(dict.fromkeys(map(str, sites))),
     )

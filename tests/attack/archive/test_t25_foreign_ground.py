@@ -140,4 +140,3 @@ def test_pth_files_are_listed(tmp_path):
     files = {"x.pth": "import x", f"{DATA}/purelib/y.pth": "", "x/z.pth": "", f"{DATA}/data/share/q.pth": ""}
     contents = opened(tmp_path, make_wheel("x", "1.0", files=files), WHEEL)
     assert contents.pth == (f"{DATA}/purelib/y.pth", "x.pth")
-    assert contents.data_members == (f"{DATA}/data/share/q.pth", f"{DATA}/purelib/y.pth")

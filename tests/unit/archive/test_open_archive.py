@@ -52,7 +52,6 @@ def test_an_sdist(tmp_path, ending):
     assert contents.build_requires == ("b>1",)
     assert contents.requires == ("c",)
     assert contents.metadata == core_metadata("x", "1.0", ["c"]).encode()
-    assert contents.data_members == ()
     assert contents.tags == frozenset()
 
 
