@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from collections import Counter
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from openvet_install.installers.target import Target
     from openvet_install.openvet.verdict import Policy
 
+_HASH = re.compile(rb"--hash|#sha(?:256|384|512)=")
+
 
 def run(files: list[str], options: WrapperOptions, *, python: str | None, all_files: bool) -> int:
     """Print a line for each file that is not approved, and a summary; exit as a gated run would."""
@@ -47,7 +50,9 @@ def run(files: list[str], options: WrapperOptions, *, python: str | None, all_fi
     named = [] if files else [lock for one in chosen.policies if one.scope == "project" for lock in one.lockfiles]
     result.not_judged_here += tuple(f"{one.path} ({one.kind})" for one in named if not one.readable)
     if not files and not named:
-        result.not_judged_here += tuple(f"{path.name} (no lock)" for path in half_hashed(folder_of(chosen.policies)))
+        folder = folder_of(chosen.policies)
+        result.not_judged_here += tuple(f"{path.name} (no lock)" for path in half_hashed(folder))
+        result.not_judged_here += tuple(f"{path.name} (of a script)" for path in sorted(folder.glob("*.py.lock")))
     return _told(result, chosen, options)
 
 
@@ -144,9 +149,9 @@ def folder_of(policies: Sequence[PolicyFile]) -> Path:
 
 
 def half_hashed(folder: Path) -> list[Path]:
-    """Return requirements with hashes that are no lock: a line has none, or is refused."""
+    """Return requirements with hashes that are no lock: a line has none, or is refused, as those of addresses are."""
     paths = (path for path in sorted(folder.glob("*requirements*.txt")) if path.is_file())
-    return [path for path in paths if b"--hash" in path.read_bytes() and not _is_hashed(path)]
+    return [path for path in paths if _HASH.search(path.read_bytes()) and not _is_hashed(path)]
 
 
 def how_to_lock(folder: Path) -> str | None:

@@ -167,6 +167,10 @@ def test_requirements_without_hashes_are_named(stage):
     (stage.project / "requirements.txt").rename(stage.project / "more-requirements.txt")
     hashed(stage, goodlib=["ab" * 32], other=[])
     assert "not judged here: requirements.txt (no lock)\n" in stage.run("openvet-install", "check").err
+    (stage.project / "requirements.txt").write_text(f"other @ {stage.index.simple_url}/o-1.whl#sha256={'ab' * 32}\n")
+    (stage.project / "job.py.lock").write_text("version = 1\n")
+    named = "requirements.txt (no lock), job.py.lock (of a script)"
+    assert f"not judged here: {named}\n" in stage.run("openvet-install", "check").err
 
 
 def test_the_marker_of_a_requirement_holds_for_the_target(stage):
