@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
-from openvet_install.errors import EXIT_BUG, ConfigError, InstallError, UsageError
+from openvet_install.errors import EXIT_BUG, TMPDIR_HINT, ConfigError, InstallError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,14 +44,20 @@ def leave(code: int) -> NoReturn:
             stream.flush()
         except (OSError, ValueError) as error:
             if isinstance(error, OSError) and error.errno in _FULL and stream is sys.stdout:
-                _tell(_full(error))
+                _tell(ConfigError(f"cannot be written: {error.strerror}", where="standard output"))
                 code = code or ConfigError.exit_code
     os._exit(code)
 
 
-def _full(error: OSError) -> ConfigError:
-    """Give words to a full disk: it can be met at every moment, is nobody's bug, and must not look like success."""
-    return ConfigError(f"cannot be written: {error.strerror}", where=str(error.filename or "") or None)
+def _no_place(error: OSError) -> ConfigError | None:
+    """Give words to a full disk, or none to write to: met at every moment, nobody's bug, and no success."""
+    if error.errno in _FULL:
+        where = str(error.filename or "") or None
+        hint = None if where else f"df -h . ~ {os.environ.get('TMPDIR') or '/tmp'}    says what is full"  # noqa: S108
+        return ConfigError(f"cannot be written: {error.strerror}", where=where, hint=hint)
+    if isinstance(error, FileNotFoundError) and str(error.strerror).startswith("No usable temporary directory"):
+        return ConfigError(f"no folder for temporary files: {error.strerror}", hint=TMPDIR_HINT)
+    return None
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
@@ -95,10 +101,11 @@ def guarded(command: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return EXIT_BUG
     except OSError as error:
-        if error.errno not in _FULL:
+        told = _no_place(error)
+        if told is None:
             return _bug(error)
-        _tell(_full(error))
-        return ConfigError.exit_code
+        _tell(told)
+        return told.exit_code
     except Exception as error:  # noqa: BLE001 - our bug must never look like the tool's success
         return _bug(error)
 

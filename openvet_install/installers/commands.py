@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from openvet_install.errors import ConfigError
+from openvet_install.errors import TMPDIR_HINT, ConfigError
 from openvet_install.installers.choice import Program  # noqa: TC001 - part of the public value
 from openvet_install.installers.mirror import STDOUT, Mirrored, PrivateCopy, Written, write_private
 from openvet_install.installers.projects import Project
@@ -305,9 +305,7 @@ def private_folder(prefix: str = "openvet-") -> Iterator[Path]:
         folder = tempfile.mkdtemp(prefix=prefix)
     except OSError as error:
         words = error.strerror or str(error)
-        raise ConfigError(
-            f"no folder for temporary files: {words}", hint="export TMPDIR=/a/folder/with/room"
-        ) from error
+        raise ConfigError(f"no folder for temporary files: {words}", hint=TMPDIR_HINT) from error
     try:
         yield Path(folder)
     finally:

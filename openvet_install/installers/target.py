@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 from contextlib import suppress
@@ -173,16 +174,21 @@ def new_environment(
 ) -> Target:
     """Let uv make an empty environment of the interpreter `base`, without network; one that is there goes.
 
-    Raises `ConfigError`, also for a folder that is no environment.
+    Raises `ConfigError`, also for a folder that is no environment; what was not there before is not there then.
     """
+    new = not os.path.lexists(prefix)
     command = [uv, "venv", "--quiet", "--offline", "--no-project", "--no-config", f"--python={base}"]
     command += [f"--prompt={prompt}"] if prompt is not None else []
     command += ["--clear"] if (prefix / "pyvenv.cfg").exists() else []
-    ended = ask([*command, "--", str(prefix)], {**environ, "UV_PYTHON_DOWNLOADS": "never"}, cwd)
-    if ended.returncode != 0:
-        said = ended.stderr.decode(errors="replace").strip()
-        raise ConfigError(f"`uv venv` cannot make `{prefix}`: {said}")
-    return inspect(str(prefix / "bin" / "python"), environ)
+    environ = {**environ, "UV_PYTHON_DOWNLOADS": "never"}
+    for cache in ((), ("--no-cache",)):  # one of the user's that cannot be written to is no reason
+        ended = ask([*command, *cache, "--", str(prefix)], environ, cwd)
+        if ended.returncode == 0:
+            return inspect(str(prefix / "bin" / "python"), environ)
+        if new:
+            shutil.rmtree(prefix, ignore_errors=True)
+    said = ended.stderr.decode(errors="replace").strip()
+    raise ConfigError(f"`uv venv` cannot make `{prefix}`: {said}")
 
 
 def made_of(target: Target) -> tuple[int, int] | None:

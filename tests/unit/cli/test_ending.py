@@ -62,3 +62,30 @@ raise SystemExit(ending.guarded(command))
 def test_what_cannot_be_written_for_want_of_room_is_told(number):
     ended = subprocess.run([sys.executable, "-c", FULL, str(number)], capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (78, "error: cannot be written: no room\n  --> /here\n")
+
+
+NOWHERE = """
+import sys, tempfile
+from openvet_install.cli import ending
+
+tempfile._candidate_tempdir_list = lambda: ["/proc/none"]
+
+raise SystemExit(ending.guarded(tempfile.mkdtemp))
+"""
+NAMELESS = FULL.replace(', "/here"', "")
+
+
+def test_what_cannot_be_written_anywhere_is_told():
+    ended = subprocess.run([sys.executable, "-c", NOWHERE], capture_output=True, text=True, check=False)
+    assert ended.returncode == 78
+    first, hint = ended.stderr.splitlines()
+    assert first.startswith("error: no folder for temporary files: No usable temporary directory found")
+    assert hint == "hint: export TMPDIR=/a/folder/with/room"
+
+
+def test_a_full_disk_that_has_no_name_is_looked_for():
+    ended = subprocess.run(
+        [sys.executable, "-c", NAMELESS, str(errno.ENOSPC)], env={"TMPDIR": "/there"}, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert ended.stderr == "error: cannot be written: no room\nhint: df -h . ~ /there    says what is full\n"
