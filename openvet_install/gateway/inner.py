@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from openvet_install.gateway.grammar import Request
     from openvet_install.gateway.replies import Answer
 
+INNER = "openvet-gate"
+"""The user name of that login."""
+
 
 class Logs(Protocol):
     """The logs of the policies."""

@@ -18,7 +18,7 @@ from openvet_install.gateway.answers import Answers
 from openvet_install.gateway.authority import RunAuthority, TlsSocket
 from openvet_install.gateway.blobs import BlobError
 from openvet_install.gateway.grammar import GrammarError, check_bodiless, complete, parse_request
-from openvet_install.gateway.inner import InnerAnswers, Logs
+from openvet_install.gateway.inner import INNER, InnerAnswers, Logs
 from openvet_install.gateway.replies import Answer
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 USER = "openvet"
-INNER = "openvet-gate"
 MAX_CONNECTIONS = 256  # at a time; uv opens about 50
 BACKLOG = 128
 MAX_PREFETCHED = 100  # pages of a run that are asked for before the child does

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import socket
 import threading
 import time
@@ -13,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from openvet_install.errors import UndecidedError
 from openvet_install.gateway.addresses import is_loopback, is_private, literal, never
 from openvet_install.gateway.freshness import lasts
+from openvet_install.gateway.inner import INNER
 
 if TYPE_CHECKING:
     import ssl
@@ -44,6 +46,7 @@ _CODINGS = frozenset({*_PACKED, "compress", "x-compress", "br", "zstd", "dcb", "
 """What HTTP knows; other words (`aws-chunked`, `binary`) are those of a store, and nobody undoes them."""
 _OK = 200
 _PROXY_LOGIN = 407
+_BAD_GATEWAY = 502
 _FROM_BETWEEN = 203  # a 200 that somebody on the way has changed
 _AGAIN = frozenset({429, 500, 502, 503, 504})
 
@@ -184,8 +187,11 @@ class Upstream:
             self._check_login(target, direct=proxy is None, unchecked=unchecked)
             headers["Authorization"] = login
         through = "" if proxy is None else _through(proxy)
-        response = self._ask(pools, target, headers, through=through)
+        is_gate = proxy is not None and urlsplit(proxy).username == INNER
+        response = self._ask(pools, target, headers, through=through, tries=1 if is_gate else TRIES)
         try:
+            if is_gate and response.status == _BAD_GATEWAY:
+                raise UpstreamError(_told(next(_chunks(response, target, decode=False), b"")))
             if response.status == _PROXY_LOGIN:
                 raise UpstreamError(f"{target.origin} is out of reach{through}: {_PROXY_LOGIN} {response.reason}")
             reply = self._reply(response, target, packed=packed)
@@ -245,24 +251,24 @@ class Upstream:
             return pools
 
     def _ask(
-        self, pools: urllib3.PoolManager, target: Target, headers: dict[str, str], *, through: str
+        self, pools: urllib3.PoolManager, target: Target, headers: dict[str, str], *, through: str, tries: int
     ) -> urllib3.BaseHTTPResponse:
         """Send the request, and again after a fault that may pass; `through` what, for the words about one."""
         import urllib3  # noqa: PLC0415 - late, see above
 
         pause = BACK_OFF
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, tries + 1):
             try:
                 response = pools.urlopen(
                     "GET", target.url, headers=headers, redirect=False, preload_content=False, decode_content=False
                 )
             except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
                 fault = UpstreamError(f"{target.origin} is out of reach{through}: {_words(error)}")
-                if attempt == TRIES or self._closed or _is_certificate(error):
+                if attempt == tries or self._closed or _is_certificate(error):
                     raise fault from error
             else:
                 wait = _seconds(response.headers.get("Retry-After"))
-                if attempt == TRIES or response.status not in _AGAIN or wait > MAX_RETRY_AFTER:
+                if attempt == tries or response.status not in _AGAIN or wait > MAX_RETRY_AFTER:
                     return response
                 response.close()
                 response.release_conn()
@@ -311,6 +317,14 @@ class Upstream:
                 yield chunk
         finally:
             self._watch(name, done, done)
+
+
+def _told(body: bytes) -> str:
+    """Return what the gate around this one says of its trouble: it has tried already, and knows why."""
+    try:
+        return str(json.loads(body)["detail"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "the gate around this one has broken off"
 
 
 def _through(proxy: str) -> str:

@@ -288,6 +288,22 @@ def test_what_it_leaves_running_lives_on(gated):
     assert ended.code == 0
 
 
+@pytest.mark.parametrize("tool", ["pip", "uv pip"])
+def test_an_index_that_is_away_is_called_that_inside_too(gated, tool):
+    """The gate around asks it, and knows why; and who asks that gate need not try again."""
+    gated.index.lies.status = 503
+    asked = []
+    for around in ((), ("openvet-install", "exec", "--")):
+        tries = len(gated.index.requests)
+        words = [*(around or ()), *(tool.split() if around else [f"openvet-{tool.split()[0]}", *tool.split()[1:]])]
+        ended = gated.run(*words, "install", "goodlib")
+        assert ended.code == 69, ended.err
+        told = f"openvet: undecided, nothing installed: {gated.index.origin} answered with the status 503"
+        assert told in ended.err
+        asked.append(len(gated.index.requests) - tries)
+    assert asked[1] <= asked[0]
+
+
 def test_exec_inside_exec(gated):
     inner = f"{PROGRAMS}/openvet-install exec -- sh -ec"
     ended = shell(gated, f"{inner} 'pip install -q goodlib; uv pip install -q goodlib'")
