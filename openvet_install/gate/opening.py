@@ -75,6 +75,15 @@ def note_end(result: Run, plan: Plan, ended: Ended | None, *, turned_away: Mappi
     result.signal = ended.received if ended is not None and result.interrupted else None
 
 
+def note_logs(result: Run, knowledge: Knowledge) -> list[UndecidedError]:
+    """Note which logs took part; return the fault where no host has the commit of a pin, none was asked for before."""
+    try:
+        result.logs = knowledge.logs
+    except UndecidedError as error:
+        return [error]
+    return []
+
+
 def documents_of(chosen: Setting, upstream: Upstream, folders: Folders, logins: Logins) -> Documents | None:
     """Return what gets provenance, None if no policy asks for any."""
     if not any(one.publishers for one in chosen.rules):

@@ -24,6 +24,7 @@ from openvet_install.gate.opening import (
     documents_of,
     knowledge_of,
     note_end,
+    note_logs,
     originals_of,
     outside_of,
     seen_by,
@@ -245,7 +246,7 @@ def _behind_the_gate(
     from openvet_install.gate.outcome import Fit, conclude  # noqa: PLC0415 - not before the tool starts
 
     note_end(result, plan, ended, turned_away=gateway.turned_away, digest=every)
-    result.logs = knowledge.logs
+    faults += note_logs(result, knowledge)
     fits = Fit.of_run(plan)
     if cache is not None and ended is not None:
         cache.look()

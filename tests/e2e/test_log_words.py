@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta, timezone
 
+import pytest
+
 from openvet_install.gate.state import Looks
 from tests.support.stage import BENIGN, YES
 
@@ -50,6 +52,22 @@ def test_a_rollback_a_fork_and_a_signature(stage):
         f"commit 5, {bad[:12]}: signature is made by another key than the one stated "
         f'({stranger.fingerprint[:11]}…, "ci")'
     )
+
+
+@pytest.mark.parametrize("tool", [("openvet-pip",), ("openvet-uv", "pip")])
+def test_a_host_that_has_lost_everything_but_its_head(stage, tool):
+    stage.wheel("fine", "1.0", YES)
+    stage.policy(EVERY)
+    for kind, name in stage.log.objects:
+        stage.log.hide(kind, name)
+    ended = stage.run(*tool, "install", "-q", "fine")
+    assert ended.code == 69
+    assert ended.ours[0].startswith("openvet: undecided, nothing installed: ")
+    assert f"commit {stage.log.head[:12]} is missing at {stage.log.url}/log/commit/" in ended.ours[0]
+    assert ended.report["outcome"] == "undecided"
+    stage.log.repair()
+    ended = stage.run(*tool, "install", "-q", "fine")
+    assert (ended.code, ended.ours) == (0, [])
 
 
 def test_away_and_away_for_too_long(stage):
