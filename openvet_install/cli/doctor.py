@@ -188,7 +188,7 @@ def _seen(knowledge: Knowledge) -> Iterator[Finding]:
         looked = f", seen {ago((now() - min(seen)).total_seconds())} ago" if seen else ", never seen from here"
         newest = day_of(knowledge.newest_commit or 0)
         yield Finding(GOOD, f"logs: {', '.join(heads)}{looked}, newest commit {newest}")
-    for warning in knowledge.warnings:
+    for warning in (*knowledge.warnings, *knowledge.ahead(now())):
         yield Finding(NOTE, warning)
 
 
@@ -207,6 +207,7 @@ def _store(_asked: Asked) -> Iterator[Finding]:
         f"store: {found.objects} objects of logs, {_size(found.object_bytes)}; {found.files} package files, "
         f"{_size(found.file_bytes)}; caches of uv, {_size(found.cache_bytes)}; {used}",
     )
+    stores.check_owner(usable)
 
 
 def _state_warnings() -> Iterator[str]:

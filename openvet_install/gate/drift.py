@@ -81,7 +81,8 @@ def check(plan: Plan, chosen: Setting, environ: Mapping[str, str]) -> Run:
             knowledge = knowledge_of(chosen, environ, folders, stack)
         except LogStopsError as error:
             return stopped(result, error)
-        result.logs, result.warnings = knowledge.logs, [*result.warnings, *knowledge.warnings]
+        result.logs = knowledge.logs
+        result.warnings += [*knowledge.warnings, *knowledge.ahead(chosen.now)]
         infos = {after.identity(info): info for _root, info in after.infos()}
         local = _ours(infos, chosen)
         result.skipped = len(local)

@@ -65,7 +65,7 @@ def check(
             folders = stack.enter_context(usable_folders(environ, result.warnings))
             knowledge = knowledge_of(chosen, environ, folders, stack)
             result.logs = knowledge.logs
-            result.warnings += knowledge.warnings
+            result.warnings += [*knowledge.warnings, *knowledge.ahead(chosen.now)]
             deciding = Place(environ, folders, stack).deciding(knowledge, chosen)
             for lock in locks:
                 judged = decisions(lock, knowledge, deciding, target, chosen.policies, every_file=every_file)

@@ -21,6 +21,7 @@ from openvet_install.gate.once import Once
 from openvet_install.gate.spelled import by_name, public_release, spellings
 from openvet_install.gate.together import together
 from openvet_install.http import without_login
+from openvet_install.openvet.pins import CLOCK_SLACK_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -114,6 +115,13 @@ class Knowledge:
             )
             for source in self._sources
         )
+
+    def ahead(self, now: datetime) -> list[str]:
+        """Say which logs are ahead of `now`: by a clock that was set back, what has ended would go on (threat T59)."""
+        latest = now.timestamp() + CLOCK_SLACK_SECONDS
+        names = sorted({source.settings.name for source, made in self.newest if made > latest})
+        day = now.date().isoformat()
+        return [f"{name}: the newest commit is dated in the future, as the clock here says {day}" for name in names]
 
     @property
     def newest_commit(self) -> int | None:

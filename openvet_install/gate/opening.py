@@ -79,6 +79,7 @@ def note_logs(result: Run, knowledge: Knowledge) -> list[UndecidedError]:
     """Note which logs took part; return the fault where no host has the commit of a pin, none was asked for before."""
     try:
         result.logs = knowledge.logs
+        result.warnings += knowledge.ahead(result.started)
     except UndecidedError as error:
         return [error]
     return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -12,6 +13,8 @@ from openvet_install.openvet.store import MAX_BYTES, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from openvet_install.gate.state import Folders
 
 FILES_MAX = 10 << 30  # bytes of package files
 DOCUMENTS_MAX = 64 << 20  # bytes of provenance documents
@@ -41,6 +44,13 @@ class Kept(NamedTuple):
     caches: int
     cache_bytes: int
     used: float | None
+
+
+def check_owner(folders: Folders) -> None:
+    """Raise `ConfigError` as a run does where a folder of ours is somebody else's, or a link."""
+    for place in (folders.cache / "files", folders.cache / "uv", folders.state / "targets"):
+        if os.path.lexists(place):
+            blobs.private_folder(place)
 
 
 class Cleaned(NamedTuple):

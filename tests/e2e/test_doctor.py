@@ -100,11 +100,12 @@ def test_a_uv_that_others_can_write_is_named(stage, tmp_path):
     assert any(line.startswith(f"! uv at {uv} is passed over: others can write") for line in lines)
 
 
-@pytest.mark.parametrize("how", ["key", "pin", "operators", "corrupt", "require"])
+@pytest.mark.parametrize("how", ["key", "pin", "operators", "corrupt", "require", "links"])
 def test_the_exit_code_is_that_of_a_run(stage, how):
     good(stage)
     policy = stage.project / "openvet.toml"
     code, said = 78, {"key": "cooldwon", "pin": "no pin", "operators": "other operators", "require": "require"}.get(how)
+    said = "is not a folder of yours" if how == "links" else said
     if how == "key":
         policy.write_text(policy.read_text() + "cooldwon = 1\n")
     elif how == "pin":
@@ -112,6 +113,10 @@ def test_the_exit_code_is_that_of_a_run(stage, how):
     elif how == "operators":
         key = f"SHA256:{'A' * 43}"
         policy.write_text(policy.read_text() + f'[install.log.alice]\noperators = ["{key}"]\n')
+    elif how == "links":
+        state = stage.folder / "state" / "openvet-install"
+        state.mkdir(mode=0o700, parents=True)
+        (state / "targets").symlink_to(stage.folder)
     elif how == "corrupt":
         stage.wheel("later", "1.0", YES)
         stage.log.corrupt("commit", stage.log.head)
