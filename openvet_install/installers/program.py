@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import sys
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from openvet_install.errors import UsageError
+from openvet_install.installers.environment import THROUGH
 from openvet_install.installers.target import ToolStops, ask
 from openvet_install.installers.wait import become
 
@@ -106,18 +108,25 @@ def _is_zipapp(path: str) -> bool:
         return False
 
 
-def refuse_installers(command: Sequence[str], said: str) -> None:
-    """Raise `UsageError` for an installer as the program: outside of the gate it would install anything (T18)."""
+def refuse_installers(command: Sequence[str], said: str, environ: Mapping[str, str]) -> None:
+    """Raise `UsageError` for an installer as the program: outside of the gate it would install anything (T18).
+
+    Below `exec` it is not outside of one.
+    """
+    if environ.get(THROUGH):
+        return
     first, *rest = command
     name = os.path.basename(first)
     if _PYTHONS.fullmatch(name):
         name, rest = _module(rest)
     if _INSTALLERS.fullmatch(name):
-        tool = "pip" if name.lower().startswith("pip") else "uv"
-        words = " ".join(rest) if tool == "pip" or not name.lower().startswith("uvx") else f"tool run {' '.join(rest)}"
+        kind = name.lower()
+        ours = "openvet-install exec -- pipx" if kind.startswith("pipx") else "openvet-uv tool run"
+        if not kind.startswith(("pipx", "uvx")):
+            ours = "openvet-pip" if kind.startswith("pip") else "openvet-uv"
         raise UsageError(
             f"`{name}` under `{said}` is refused: it would install outside of the gate",
-            hint=f"openvet-{tool} {words}".rstrip(),
+            hint=f"{ours} {shlex.join(rest)}".rstrip(),
         )
 
 

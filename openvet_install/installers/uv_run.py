@@ -169,9 +169,9 @@ class UvRun:
         if self._kind == "--module":
             if first == "-":
                 raise UsageError("`--module -`: a module cannot come from the standard input")
-            program.refuse_installers(("python", "-m", *self._words), "uv run")
+            program.refuse_installers(("python", "-m", *self._words), "uv run", self._environ)
         elif not self._kind:
-            program.refuse_installers(self._words, "uv run")
+            program.refuse_installers(self._words, "uv run", self._environ)
 
     def _place_of_script(self) -> list[Token]:
         """Return the option that names the folder of a script, from which on uv looks for its project."""

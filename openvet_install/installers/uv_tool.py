@@ -62,7 +62,7 @@ class UvTool:
         self._environ, self._from, self._fetch, self._room = environ, cwd, fetch, room
         self._around = starting.look_around_in(room, self._tokens, environ, cwd, command.words)
         self._tool = asked_for(self._tokens, self._words)
-        program.refuse_installers((self._executable() or "", *self._words[1:]), "uv tool run")
+        program.refuse_installers((self._executable() or "", *self._words[1:]), "uv tool run", environ)
         self._started = started
         starting.check_variables(self._tokens, self._around, started)
         self._target: Target | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.version import Version
@@ -24,15 +25,25 @@ def run(terminal: Terminal, run: Run, told: Sequence[Told], policies: dict[str, 
     """Print what there is to add below the command's own lines; nothing when all is well."""
     if run.interrupted:
         return
+    before = frozenset().union(*(one.packages for one in told))
     if run.outcome is Outcome.FAILED and not run.troubles:
-        _perhaps(terminal, run, frozenset().union(*(one.packages for one in told)))
+        _perhaps(terminal, run, before)
         return
-    new = _spoken_of(run) - frozenset().union(*(one.packages for one in told))
+    new = _spoken_of(run) - before
     same = [one for one in told if one.outcome is run.outcome]
     if new or not same:
-        text.run(terminal, run, policies)
+        text.run(terminal, _without(run, before), policies)
     elif run.tool is not None and run.exit_code != run.tool.exit:
         terminal.line(f"openvet: {run.outcome.value}, as said above: `{plain(same[-1].command, 300)}`")
+
+
+def _without(run: Run, told: frozenset[str]) -> Run:
+    """Return the run without what was let through or held back of packages that were told of."""
+    return replace(
+        run,
+        files=[one for one in run.files if one.decision.file.name not in told],
+        held_back=[one for one in run.held_back if one.package not in told],
+    )
 
 
 def _perhaps(terminal: Terminal, run: Run, told: frozenset[str]) -> None:

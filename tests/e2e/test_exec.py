@@ -146,6 +146,20 @@ def test_silence_in_warn_mode_is_told_once(gated):
     assert ended.err.count("! pypi:silent@1.0") == 1
 
 
+def test_what_the_gates_inside_have_told_is_not_told_again(gated):
+    gated.wheel("hushed", "1.0")
+    gated.wheel("hushed", "2.0", NO)
+    gated.wheel("still", "1.0")
+    gated.wheel("still", "2.0", NO)
+    gated.policy(WARN)
+    ended = shell(gated, f"pip install -q silent hushed; {own_pip(gated)} install -q still")
+    assert ended.code == 0
+    assert [ended.err.count(f"! pypi:{name}@1.0") for name in ("silent", "hushed", "still")] == [1, 1, 1]
+    assert [ended.err.count(f"held back: {name} 1.0") for name in ("hushed", "still")] == [1, 1]
+    assert "openvet: warned, 2 of 2 packages are" in ended.err
+    assert "openvet: warned, 1 of 1 package is" in ended.err
+
+
 def test_mode_and_project_reach_the_gates_inside(gated):
     gated.policy(WARN)
     ended = shell(gated, f"cd {gated.folder}; pip install silent", options=["--mode=block"])
@@ -302,6 +316,26 @@ def test_an_index_that_is_away_is_called_that_inside_too(gated, tool):
         assert told in ended.err
         asked.append(len(gated.index.requests) - tries)
     assert asked[1] <= asked[0]
+
+
+@pytest.mark.parametrize("words", ["run --no-project --with {pip}", "tool run --from {pip}"])
+def test_an_installer_as_a_program_of_uv_is_behind_the_gate(gated, words):
+    """Outside of `exec` it would be behind none."""
+    gated.wheel("pip", pip.__version__, YES, files=own_files(pip), entry_points={"pip": "pip._internal.cli.main:main"})
+    gated.policy()
+    uv = f"uv {words.format(pip='pip')} pip --python {gated.environment}/bin/python install -q"
+    ended = shell(gated, f"{uv} goodlib")
+    assert ended.code == 0, ended.err
+    assert gated.installed == {"goodlib": "1.0"}
+    ended = shell(gated, f"{uv} bad")
+    assert ended.code == 77, ended.err
+    assert gated.installed == {"goodlib": "1.0"}
+
+
+def own_files(module):
+    folder = Path(module.__file__).parent
+    found = [one for one in folder.rglob("*") if one.is_file() and one.suffix != ".pyc"]
+    return {f"{folder.name}/{one.relative_to(folder)}": one.read_bytes() for one in found}
 
 
 def test_exec_inside_exec(gated):

@@ -90,7 +90,8 @@ def test_an_installer_is_no_program_to_run(stage, words):
     ended = stage.run(*RUN, *words)
     did_not_run(stage, ended, 64)
     assert "it would install outside of the gate" in ended.err
-    assert "hint: openvet-" in ended.err
+    hint = {"pipx": "openvet-install exec -- pipx run", "uvx": "openvet-uv tool run", "uv": "openvet-uv pip"}
+    assert f"hint: {hint.get(words[0], 'openvet-pip install')} " in ended.err
 
 
 @pytest.mark.parametrize(

@@ -73,14 +73,15 @@ def test_the_command_that_uv_would_start(tmp_path, user, target_prefix):
 )
 def test_installers_are_no_programs(line):
     with pytest.raises(UsageError, match="outside of the gate"):
-        program.refuse_installers(line.split(), "uv run")
+        program.refuse_installers(line.split(), "uv run", {})
+    program.refuse_installers(line.split(), "uv run", {"OPENVET_INSTALL_THROUGH": "http://gate"})
 
 
 @pytest.mark.parametrize(
     "line", ["pipes", "python -c pip", "python x.py -m pip", "python -W m pip", "python", "pytest -m pip"]
 )
 def test_programs_are_none(line):
-    program.refuse_installers(line.split(), "uv run")
+    program.refuse_installers(line.split(), "uv run", {})
 
 
 def test_variables_of_a_program(tmp_path):
