@@ -20,8 +20,8 @@ from openvet_install.gate.resolving import Resolver
 from openvet_install.installers import mirror
 from openvet_install.installers.commands import folders_in
 from openvet_install.installers.disk import replace_file
+from openvet_install.installers.lines import lines_of, pins_in
 from openvet_install.installers.projects import names_address, read_project
-from openvet_install.installers.requirements import lines_of, pins_in
 from openvet_install.installers.sources import read_source, shown
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import UsageError
+from openvet_install.installers.lines import requested_by
 from openvet_install.installers.mirror import PrivateCopy
-from openvet_install.installers.requirements import is_http, requested_by
+from openvet_install.installers.requirements import is_http
 from openvet_install.installers.tokens import has, values_of
 from openvet_install.installers.uv_sources import folders_named
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from openvet_install.errors import UsageError
 from openvet_install.installers.commands import Input, Requested
+from openvet_install.installers.lines import by_name
 from openvet_install.installers.projects import pyproject, table_of
-from openvet_install.installers.requirements import by_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,10 +11,10 @@ from packaging.utils import canonicalize_name
 
 from openvet_install.errors import InstallError, UsageError
 from openvet_install.installers import disk, fresh
+from openvet_install.installers.lines import by_name
 from openvet_install.installers.locks import read_lock
 from openvet_install.installers.markers import holds_for_uv
 from openvet_install.installers.preferring import preferring
-from openvet_install.installers.requirements import by_name
 from openvet_install.installers.target import ask, new_environment
 from openvet_install.installers.tokens import has, values_of
 

@@ -32,17 +32,10 @@ from openvet_install.installers.commands import (
 from openvet_install.installers.environment import sort_environment, upstream_settings
 from openvet_install.installers.given_lock import given
 from openvet_install.installers.groups import read_groups
+from openvet_install.installers.lines import check_names, editable_projects, read_words, requested_by
 from openvet_install.installers.mirror import PrivateCopy
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
-from openvet_install.installers.requirements import (
-    MAX_FILE_BYTES,
-    Reader,
-    check_names,
-    editable_projects,
-    no_way_out,
-    read_words,
-    requested_by,
-)
+from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, no_way_out
 from openvet_install.installers.sources import refuse_lookalikes
 from openvet_install.installers.target import inspect
 from openvet_install.installers.tokens import CARRY, Token, Tokeniser, has, last_of, refuse, values_of

@@ -21,10 +21,10 @@ from openvet_install.installers.commands import (
     Requested,
     projects_of,
 )
+from openvet_install.installers.lines import pins_in
 from openvet_install.installers.mirror import PrivateCopy, write_private
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.projects import Project
-from openvet_install.installers.requirements import pins_in
 from openvet_install.installers.uv import in_a_file
 from openvet_install.installers.uv_resolve import Resolution
 

@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_name
 
 from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers.commands import Input, Requested
+from openvet_install.installers.lines import by_name
 from openvet_install.installers.projects import (
     PROJECT_FILES,
     PYPROJECT,
@@ -22,7 +23,6 @@ from openvet_install.installers.projects import (
     strings_of,
     table_of,
 )
-from openvet_install.installers.requirements import by_name
 from openvet_install.installers.sources import local_path, shown
 from openvet_install.installers.tokens import has, values_of
 from openvet_install.installers.uv_given import NAMELESS, Given, led

@@ -1,7 +1,7 @@
 """Requirement-like files, read once (T03): each line is understood, everything that it names is read too.
 
-Joining, comments, variables, encodings and relative paths follow pip's own reader (a test compares both); the tool
-never sees a file of the user's, only a flattened copy made from what was understood here.
+Variables, encodings and relative paths follow pip's own reader (a test compares both); the tool never sees a file of
+the user's, only a flattened copy made from what was understood here.
 """
 
 # Paths stay strings, as the tools read and print them.
@@ -12,19 +12,12 @@ from __future__ import annotations
 import codecs
 import os
 import re
-import shlex
-import string
 import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from openvet_install.errors import FaultsError, InstallError, UsageError
-from openvet_install.files import ARCHIVES, names_path
-from openvet_install.installers import pip_flags
 from openvet_install.installers.commands import (
-    COMMAND_LINE,
     CONSTRAINTS,
     REQUIREMENTS,
     WITH_REQUIREMENTS,
@@ -34,13 +27,12 @@ from openvet_install.installers.commands import (
     Nested,
     Part,
     Requested,
-    http_url,
-    login_of,
     without_login,
 )
-from openvet_install.installers.projects import asked_by, read_project
-from openvet_install.installers.sources import NoFolderError, local_path, read_links, read_source
-from openvet_install.installers.tokens import CARRY, LATER, Token, Tokeniser, index, values_of
+from openvet_install.installers.lines import index_of, lines_of, options_in, read_requirement, written
+from openvet_install.installers.projects import read_project
+from openvet_install.installers.sources import NoFolderError, local_path, read_links
+from openvet_install.installers.tokens import values_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -49,6 +41,7 @@ if TYPE_CHECKING:
     from openvet_install.installers.environment import UpstreamSettings
     from openvet_install.installers.projects import Project
     from openvet_install.installers.sources import Links
+    from openvet_install.installers.tokens import Token
 
     class FetchOutside(Protocol):
         """Gets a text of at most `MAX_FILE_BYTES` from a URL on the user's way out; raises `InstallError`."""
@@ -60,11 +53,7 @@ if TYPE_CHECKING:
 MAX_FILE_BYTES = 4 * 1024 * 1024
 MAX_FILES = 200
 
-_COMMENT = re.compile(r"(^|\s+)#.*$")
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
-_OPTIONS = re.compile(r"\s+(?=-)")
-_HASH = re.compile(r"--hash(?:=|\s+)(\S+)")
-_HASH_DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _URL = re.compile(r"(?:https?|file):", re.IGNORECASE)
 _SCRIPT = re.compile(rb"(?m)^# /// script\s*$")
 _BOMS = (
@@ -77,10 +66,8 @@ _BOMS = (
 _CODING = re.compile(rb"coding[:=]\s*([-\w.]+)")
 _OTHER_KINDS = (".toml", ".py", ".cfg")
 _INDEX_OPTIONS = ("--index-url", "--extra-index-url")
-_SHOWN = 100
 NOWHERE = "/nonexistent"
 """The working folder of what a file from elsewhere names by path."""
-_LINE = index(pip_flags.FILE)
 
 
 def no_way_out(url: str, *, upstream: UpstreamSettings | None = None) -> bytes:
@@ -225,7 +212,7 @@ class _Whole:
                 self._project(project, path, kind, at)
                 self._parts[path].append(Line(line, project))
                 return
-            found = _parse_requirement(line, at, cwd)
+            found = read_requirement(line, at, cwd)
             if is_http(path) and found.source is not None and found.source.path is not None:
                 raise UsageError(f"`{line}`: a file from elsewhere names one on this machine", where=at)
             if found.source is not None and kind != REQUIREMENTS:
@@ -234,10 +221,10 @@ class _Whole:
             local = found.source is not None and found.source.path is not None
             self._parts[path].append(Line(line, found.source) if found.source and local else found.line())
             return
-        tokens = _options(line, at)
+        tokens = options_in(line, at)
         nested = next((one for one in tokens if one.flag and one.flag.name in ("--requirement", "--constraint")), None)
         if nested is None:
-            self._indexes += [_index(one, at) for one in tokens if one.flag and one.flag.name in _INDEX_OPTIONS]
+            self._indexes += [index_of(one, at) for one in tokens if one.flag and one.flag.name in _INDEX_OPTIONS]
             self._links += self._find_links(tokens, path, at)
             for value in values_of(tokens, "--editable"):
                 project = read_project(value, self._reader.cwd, at, editable=True)
@@ -246,7 +233,7 @@ class _Whole:
                     self._parts[path].append(Line(f"-e {value}", project))
             rest = [one for one in tokens if one.flag and one.flag.name not in ("--find-links", "--editable")]
             if rest:
-                options = " ".join(map(_written, rest))
+                options = " ".join(map(written, rest))
                 self._lines.setdefault(kind, []).append(options)
                 self._parts[path].append(options)
         elif len(tokens) == 1:
@@ -297,37 +284,6 @@ def _relative(named: str, path: str) -> str:
     return os.path.join(os.path.dirname(local_path(path)), named)
 
 
-def read_words(words: Sequence[str], cwd: str) -> tuple[tuple[Requested, ...], tuple[Project, ...]]:
-    """Understand the requirements on the command line, archives and folders included.
-
-    Raises `UsageError` for everything else.
-    """
-    folders = {word: read_project(word, cwd, COMMAND_LINE) for word in words}
-    requested = tuple(_requested(word, COMMAND_LINE, (), cwd) for word in words if folders[word] is None)
-    return requested, tuple(one for one in folders.values() if one is not None)
-
-
-def editable_projects(values: Sequence[str], cwd: str) -> tuple[Project, ...]:
-    """Understand what `-e` names on the command line. Raises `UsageError` for all but folders."""
-    found = (read_project(value, cwd, COMMAND_LINE, editable=True) for value in values)
-    return tuple(one for one in found if one is not None)
-
-
-def requested_by(projects: Sequence[Project], cwd: str) -> tuple[Requested, ...]:
-    """Return what folders ask for in their `pyproject.toml`. Raises `UsageError` for what leads past the gateway."""
-    return tuple(
-        Requested(one, os.path.relpath(os.path.join(project.path, "pyproject.toml"), cwd))
-        for project in projects
-        for one in asked_by(project)
-    )
-
-
-def check_names(words: Sequence[str]) -> None:
-    """Raise `UsageError` for everything that is no requirement by name."""
-    for word in words:
-        by_name(word)
-
-
 def _decode(raw: bytes, path: str, kind: str) -> str:
     encoding, start = "utf-8", 0
     mark = next(((mark, name) for mark, name in _BOMS if raw.startswith(mark)), None)
@@ -345,135 +301,3 @@ def _decode(raw: bytes, path: str, kind: str) -> str:
     if mark is None and text.encode("ascii", "ignore") != raw.decode("ascii", "ignore").encode():
         raise UsageError(f"{kind} file `{path}`: its encoding `{encoding}` is one that pip and uv read differently")
     return text
-
-
-def lines_of(text: str) -> Iterator[tuple[int, str]]:
-    """Join continued lines, drop comments and empty lines; the number is that of the first part.
-
-    Raises `UsageError` for a comment behind something that ends with a backslash: to pip it goes on, to uv it does not.
-    """
-    parts: list[str] = []
-    first = 0
-    for number, line in enumerate(text.splitlines(), start=1):
-        comment = _COMMENT.match(line) is not None
-        if line.endswith("\\") and not comment:
-            if _COMMENT.search(line):
-                raise UsageError(
-                    f"the comment in line {number} ends with a backslash, which pip and uv read differently"
-                )
-            first = number if not parts else first
-            parts.append(line.strip("\\"))
-            continue
-        whole = "".join((*parts, f" {line}" if comment else line))
-        number_of_first = first if parts else number
-        parts = []
-        if stripped := _COMMENT.sub("", whole).strip():
-            yield number_of_first, stripped
-    if parts and (stripped := _COMMENT.sub("", "".join(parts)).strip()):
-        yield first, stripped
-
-
-def pins_in(text: str) -> Iterator[Requirement]:
-    """Give the releases that a compiled file names by version; the rest is left out."""
-    for _number, line in lines_of(text):
-        try:
-            found = by_name(_OPTIONS.split(line)[0])
-        except UsageError:
-            continue
-        if [one.operator for one in found.specifier] in (["=="], ["==="]):
-            yield found
-
-
-def _options(line: str, at: str) -> list[Token]:
-    """Read a line of options as pip does, without its abbreviations."""
-    try:
-        words = shlex.split(line)
-        tokens = Tokeniser(words, tool="requirements files", equals_in_short=False).all(_LINE)
-    except ValueError as error:
-        raise UsageError(f"an option line that cannot be split: {error}", where=at) from error
-    except UsageError as fault:
-        fault.where = at
-        raise
-    for token in tokens:
-        if token.flag is None:
-            raise UsageError(f"`{without_login(token.spelled)}` stands behind an option", where=at)
-        if token.flag.name == "--hash":
-            raise UsageError("`--hash` without a requirement", where=at)
-        if any(ord(char) < ord(" ") for char in token.value or ""):
-            raise UsageError(f"`{token.spelled}` has a value with control characters", where=at)
-        if token.flag.column == LATER:
-            words_of = f"`{token.spelled}` in a requirements file is not gated yet"
-            raise UsageError(words_of, where=at)
-        if token.flag.column != CARRY and token.flag.note:
-            raise UsageError(f"`{token.spelled}` in a requirements file is refused: {token.flag.note}", where=at)
-    return tokens
-
-
-def _written(token: Token) -> str:
-    name = token.flag.name if token.flag is not None else ""
-    return name if token.value is None else f"{name} {shlex.quote(token.value)}"
-
-
-def _index(token: Token, at: str) -> Index:
-    url = http_url(token.value or "")
-    if url is None:
-        shown = without_login(token.value or "")
-        raise UsageError(f"`{token.spelled}`: `{shown}` is not an http or https URL", where=at)
-    default = token.flag is not None and token.flag.name == "--index-url"
-    return Index(url=url, origin=at, default=default, login=login_of(token.value or ""))
-
-
-def _parse_requirement(line: str, origin: str, cwd: str) -> Requested:
-    written, *options = _OPTIONS.split(line)
-    hashes: list[str] = []
-    for option in options:
-        match = _HASH.fullmatch(option)
-        if match is None:
-            name = re.split(r"[\s=]", option, maxsplit=1)[0]
-            raise UsageError(f"`{name}` of one requirement is not gated", where=origin)
-        hashes.append(_hash(match[1], origin))
-    return _requested(written, origin, tuple(hashes), cwd)
-
-
-def _requested(text: str, origin: str, hashes: tuple[str, ...], cwd: str) -> Requested:
-    found = read_source(text, cwd)
-    if found is not None:
-        return Requested(found[0], origin, hashes, found[1])
-    return Requested(by_name(text), origin, hashes)
-
-
-def _hash(text: str, origin: str) -> str:
-    algorithm, _, digits = text.partition(":")
-    length = _HASH_DIGITS.get(algorithm)
-    if length is None or len(digits) != length or not set(digits) <= set(string.hexdigits):
-        raise UsageError(f"`--hash={text[:_SHOWN]}` is no sha256, sha384 or sha512", where=origin)
-    return f"{algorithm}:{digits.lower()}"
-
-
-def by_name(text: str) -> Requirement:
-    """Read one requirement by name. Raises `UsageError` for everything else."""
-    shown = without_login(text)
-    shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
-    try:
-        found = Requirement(text)
-    except InvalidRequirement as error:
-        detail = str(error).partition("\n")[0]
-        raise UsageError(f"`{shown}` is not a requirement: {detail}") from error
-    if found.url is not None:
-        raise UsageError(f"`{shown}`: a direct reference has no place here")
-    written = str(found)  # that is what the tool gets
-    if found.name.lower().endswith(ARCHIVES) or names_path(text) or names_path(written):
-        raise UsageError(f"`{shown}`: a file or folder has no place here")
-    if "\\" in text:
-        raise UsageError(f"`{shown}` holds a backslash, which pip and uv read differently")
-    if not _is_one_line(written):
-        raise UsageError(f"`{shown}` is not a requirement that can be written in one line")
-    return found
-
-
-def _is_one_line(written: str) -> bool:
-    """Tell whether a requirement reads the same where the tool gets it: literals of markers may hold anything."""
-    try:
-        return written.isprintable() and str(Requirement(written)) == written
-    except InvalidRequirement:
-        return False

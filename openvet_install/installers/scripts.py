@@ -11,9 +11,10 @@ import tomli
 from openvet_install.errors import ConfigError, UsageError
 from openvet_install.installers import uv_config
 from openvet_install.installers.commands import Requested
+from openvet_install.installers.lines import by_name
 from openvet_install.installers.mirror import write_private
 from openvet_install.installers.projects import table_of
-from openvet_install.installers.requirements import MAX_FILE_BYTES, by_name
+from openvet_install.installers.requirements import MAX_FILE_BYTES
 from openvet_install.installers.toml_copy import written
 
 if TYPE_CHECKING:

@@ -32,15 +32,10 @@ from openvet_install.installers.commands import (
 )
 from openvet_install.installers.environment import TRUE
 from openvet_install.installers.given_lock import Parts, given, names_lock
+from openvet_install.installers.lines import editable_projects, read_words, requested_by
 from openvet_install.installers.passing import GATED, Command, classify, flag_table
 from openvet_install.installers.project_files import is_project, read_projects
-from openvet_install.installers.requirements import (
-    Reader,
-    editable_projects,
-    no_way_out,
-    read_words,
-    requested_by,
-)
+from openvet_install.installers.requirements import Reader, no_way_out
 from openvet_install.installers.target import guess, inspect, probe_uv
 from openvet_install.installers.tokens import Token, Tokeniser, has, refuse, values_of
 from openvet_install.installers.uv_around import handed_on, look_around

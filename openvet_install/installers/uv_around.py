@@ -24,8 +24,8 @@ from openvet_install.installers.commands import (
     without_login,
 )
 from openvet_install.installers.environment import TRUE, sort_environment, upstream_settings
+from openvet_install.installers.lines import check_names
 from openvet_install.installers.passing import flag_table
-from openvet_install.installers.requirements import check_names
 from openvet_install.installers.sources import local_path, read_links, refuse_lookalikes
 from openvet_install.installers.tokens import CARRY, Token, has, last_of, values_of
 from openvet_install.installers.uv_probe import configurations

@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from openvet_install.errors import UsageError
 from openvet_install.installers import uv_config
 from openvet_install.installers.commands import private_folder
+from openvet_install.installers.lines import requested_by
 from openvet_install.installers.projects import (
     Project,
     build_requirements,
@@ -25,7 +26,6 @@ from openvet_install.installers.projects import (
     strings_of,
     table_of,
 )
-from openvet_install.installers.requirements import requested_by
 from openvet_install.installers.sources import refused_direct
 from openvet_install.installers.uv_sources import FILE, Ignored, Member, Sources, follow
 from openvet_install.installers.uv_workspace import around_folders, as_it_stands, led_by, read_workspace, requested_in

@@ -29,10 +29,11 @@ from openvet_install.installers.commands import (
     with_files,
     without_login,
 )
+from openvet_install.installers.lines import requested_by
 from openvet_install.installers.mirror import PYLOCK, Compiled, Mirrored, check_depth
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.projects import strings_of
-from openvet_install.installers.requirements import Reader, requested_by
+from openvet_install.installers.requirements import Reader
 from openvet_install.installers.sources import mirrored
 from openvet_install.installers.target import builds_with, inspect
 from openvet_install.installers.tokens import Token, has, last_of, values_of

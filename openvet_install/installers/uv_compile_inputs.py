@@ -24,6 +24,7 @@ from openvet_install.errors import DirectReferenceError, UsageError
 from openvet_install.installers import disk, scripts, uv_config
 from openvet_install.installers.commands import REQUIREMENTS, Line, Nested, Requested, requested_of
 from openvet_install.installers.groups import group_in
+from openvet_install.installers.lines import pins_in
 from openvet_install.installers.mirror import ROOT_MARK, Mirror, Mirrored, check_depth
 from openvet_install.installers.projects import (
     PROJECT_FILES,
@@ -35,7 +36,7 @@ from openvet_install.installers.projects import (
     strings_of,
     table_of,
 )
-from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, is_http, names_script, pins_in
+from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, is_http, names_script
 from openvet_install.installers.sources import Source, local_path, shown
 from openvet_install.installers.toml_copy import without_build
 from openvet_install.installers.uv_sources import Member, place_of, ways_out

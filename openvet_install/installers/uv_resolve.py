@@ -33,10 +33,11 @@ from openvet_install.installers.commands import (
     requested_of,
     without_login,
 )
+from openvet_install.installers.lines import by_name, check_names, read_words
 from openvet_install.installers.locks import read_lock
 from openvet_install.installers.passing import Command, flag_table
 from openvet_install.installers.projects import read_project, strings_of
-from openvet_install.installers.requirements import Reader, by_name, check_names, no_way_out, read_words
+from openvet_install.installers.requirements import Reader, no_way_out
 from openvet_install.installers.sources import shown
 from openvet_install.installers.target import ToolStops, find_python, inspect, uv_version
 from openvet_install.installers.tokens import Token, has, last_of, values_of

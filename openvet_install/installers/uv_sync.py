@@ -19,9 +19,9 @@ from packaging.utils import canonicalize_name
 from openvet_install.errors import ConfigError, DirectReferenceError, UsageError
 from openvet_install.installers import uv_config, uv_isolation
 from openvet_install.installers.commands import Making, Plan, private_folder, without_login
+from openvet_install.installers.lines import requested_by
 from openvet_install.installers.locks import read_lock, select_for
 from openvet_install.installers.projects import build_requirements, pyproject, table_of
-from openvet_install.installers.requirements import requested_by
 from openvet_install.installers.sources import Links
 from openvet_install.installers.target import ToolStops, ask, guess, inspect, new_environment, uv_version
 from openvet_install.installers.tokens import Token, has

@@ -28,9 +28,10 @@ from openvet_install.installers.commands import (
     with_files,
     without_login,
 )
+from openvet_install.installers.lines import by_name, check_names, requested_by
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.projects import Project, name_of, read_project
-from openvet_install.installers.requirements import Reader, by_name, check_names, requested_by
+from openvet_install.installers.requirements import Reader
 from openvet_install.installers.sources import read_source
 from openvet_install.installers.target import ToolStops, ask, find_python, inspect, still_missing, uv_version
 from openvet_install.installers.tokens import Token, has, values_of

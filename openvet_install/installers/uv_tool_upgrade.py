@@ -21,9 +21,9 @@ from openvet_install.installers.commands import (
     private_folder,
     without_login,
 )
+from openvet_install.installers.lines import by_name, requested_by
 from openvet_install.installers.passing import flag_table
 from openvet_install.installers.projects import name_of, strings_of, table_of
-from openvet_install.installers.requirements import by_name, requested_by
 from openvet_install.installers.sources import read_source
 from openvet_install.installers.target import ToolStops, find_python, inspect, uv_version
 from openvet_install.installers.tokens import Token, Tokeniser, has, refuse

@@ -14,8 +14,8 @@ from pip._internal.req import constructors
 from openvet_install.archive.contents import ArchiveError
 from openvet_install.archive.metadata import refuse_references
 from openvet_install.errors import UsageError
+from openvet_install.installers.lines import by_name
 from openvet_install.installers.projects import names_address
-from openvet_install.installers.requirements import by_name
 
 PARTS = st.sampled_from(
     [

@@ -11,9 +11,9 @@ import pytest
 from packaging.markers import Marker
 
 from openvet_install.errors import UsageError
+from openvet_install.installers.lines import by_name
 from openvet_install.installers.locks import parse_lock, select_for
 from openvet_install.installers.markers import may_hold
-from openvet_install.installers.requirements import by_name
 from openvet_install.installers.target import inspect
 from tests.support.stage import PROGRAMS, make_environment
 

@@ -11,7 +11,8 @@ from pip._internal.req.req_file import get_line_parser, preprocess
 
 from openvet_install.errors import FaultsError, UsageError
 from openvet_install.installers.commands import Input
-from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader, by_name, read_words
+from openvet_install.installers.lines import by_name, read_words
+from openvet_install.installers.requirements import MAX_FILE_BYTES, Reader
 from openvet_install.installers.sources import WHY_NO_VCS
 
 A, B = "a" * 64, "B" * 64
