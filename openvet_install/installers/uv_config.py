@@ -5,22 +5,19 @@ key. Where uv's search for a project could end in one of several folders, all of
 """
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH111, PTH116, PTH117, PTH118, PTH119, PTH120, PTH123
+# ruff: noqa: PTH100, PTH118, PTH119, PTH120
 
 from __future__ import annotations
 
 import os
 import re
-import stat
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import tomli
-
-from openvet_install.errors import ConfigError, FaultsError, InstallError, UsageError, both_sides
-from openvet_install.installers import closed, uv_build_needs, uv_config_copy, uv_isolation, uv_keys
+from openvet_install.errors import ConfigError, FaultsError, InstallError, UsageError
+from openvet_install.installers import closed, uv_build_needs, uv_config_copy, uv_isolation, uv_keys, uv_places
 from openvet_install.installers.commands import Index, http_url, login_of
 from openvet_install.installers.environment import TRUE
 from openvet_install.installers.projects import names_address
@@ -30,8 +27,6 @@ from openvet_install.installers.tokens import JUDGE, LATER, NEVER, UPSTREAM
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-MACHINE_FOLDER = "/etc"
-MAX_FILE_BYTES = 4 * 1024 * 1024
 _PLACES = ("index", "index-url", "extra-index-url", "find-links")
 _FORMATS = ("no-build", "no-build-package", "no-binary", "no-binary-package")
 _SELECTING = ("no-binary", "exclude-newer", "require-hashes")
@@ -274,9 +269,9 @@ def read(
     reads. Raises `ConfigError`, `DirectReferenceError`, or `FaultsError` of them: all faults of all files, each with
     file, line and key.
     """
-    files = _files(start, environ, config_file=config_file, no_config=no_config)
+    files = uv_places.files_of(start, environ, config_file=config_file, no_config=no_config)
     judge = _Reader.look if ways_only else _Reader.judge
-    return _judged(files, judge, required=config_file, user=_of_user(environ), told=told)
+    return _judged(files, judge, required=config_file, user=uv_places.of_user(environ), told=told)
 
 
 def of_project(folder: str) -> UvConfig:
@@ -291,8 +286,8 @@ def detours(start: str, environ: Mapping[str, str]) -> UvConfig:
     """Judge only what would lead uv around the gateway, for commands that may never start uv; raises as `read`."""
     named = environ.get("UV_CONFIG_FILE") or None
     without = environ.get("UV_NO_CONFIG", "").lower() in TRUE
-    files = _files(start, environ, config_file=named, no_config=without)
-    return _judged(files, _Reader.look, required=named, user=_of_user(environ))
+    files = uv_places.files_of(start, environ, config_file=named, no_config=without)
+    return _judged(files, _Reader.look, required=named, user=uv_places.of_user(environ))
 
 
 def _judged(
@@ -351,54 +346,6 @@ def _told(readers: Sequence[_Reader], faults: list[InstallError]) -> UvConfig:
     )
 
 
-def _files(
-    start: str, environ: Mapping[str, str], *, config_file: str | None, no_config: bool
-) -> Iterator[tuple[str, bool]]:
-    if config_file is not None:
-        yield config_file, False
-        return
-    if no_config:
-        return
-    yield from ((path, True) for path in _project_files(start))
-    yield _of_user(environ), False
-    if environ.get("UV_NO_SYSTEM_CONFIG", "").lower() not in TRUE:
-        for folder in (environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep):
-            yield os.path.join(folder, "uv", "uv.toml"), False
-        yield os.path.join(MACHINE_FOLDER, "uv", "uv.toml"), False
-
-
-def _of_user(environ: Mapping[str, str]) -> str:
-    home = environ.get("HOME") or os.path.expanduser("~")
-    named = environ.get("XDG_CONFIG_HOME") or ""
-    return os.path.join(named if os.path.isabs(named) else os.path.join(home, ".config"), "uv", "uv.toml")
-
-
-def _project_files(start: str) -> Iterator[str]:
-    """Yield the files of each folder in which a search could end: uv searches from the folder, or from a project's."""
-    folder = os.path.abspath(start)
-    searching = True
-    while True:
-        own, project = os.path.join(folder, "uv.toml"), os.path.join(folder, "pyproject.toml")
-        has_project = os.path.lexists(project)
-        if searching or has_project:
-            if os.path.lexists(own):
-                yield own
-            if has_project:
-                yield project
-            searching = not (os.path.lexists(own) or (has_project and _has_table(project)))
-        above = os.path.dirname(folder)
-        if above == folder:
-            return
-        folder = above
-
-
-def _has_table(path: str) -> bool:
-    try:
-        return isinstance(_parse(path)[1].get("tool", {}).get("uv"), dict)
-    except (ConfigError, AttributeError):
-        return False
-
-
 def _open(
     path: str, *, project: bool, faults: list[InstallError], required: bool
 ) -> tuple[_Reader, Mapping[str, Any] | None]:
@@ -408,30 +355,12 @@ def _open(
         return reader, None
     if not project and closed.is_closed(path):
         return reader, None
-    reader.text, table = _parse(path)
+    reader.text, table = uv_places.parse(path)
     if in_project:
         tool = table.get("tool", {})
         found = tool.get("uv") if isinstance(tool, dict) else None
         return reader, found if isinstance(found, dict) else None
     return reader, table
-
-
-def _parse(path: str) -> tuple[str, dict[str, Any]]:
-    try:
-        if stat.S_ISFIFO(os.stat(path).st_mode):
-            raise ConfigError(f"`{path}` is a pipe: it can be read only once", where=path)
-        with open(path, "rb") as stream:
-            raw = stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot read `{path}`: {error.strerror}", where=path) from error
-    if len(raw) > MAX_FILE_BYTES:
-        raise ConfigError(f"larger than {MAX_FILE_BYTES} bytes", where=path)
-    text = ""
-    try:
-        text = raw.decode("utf-8-sig")
-        return text, tomli.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"not TOML: {error}", where=path, hint=both_sides(text)) from error
 
 
 def _strings(value: Any) -> Iterator[str]:

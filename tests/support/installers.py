@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import uv
 
-from openvet_install.installers import pip_config, uv_config
+from openvet_install.installers import pip_config, uv_places
 
 UV = os.fsdecode(uv.find_uv_bin())
 
@@ -22,7 +22,7 @@ def target_prefix(tmp_path_factory):
 @pytest.fixture
 def user(tmp_path, target_prefix, monkeypatch):
     """The user's variables: an active target, an empty home, no machine configuration."""
-    for module in (pip_config, uv_config):
+    for module in (pip_config, uv_places):
         monkeypatch.setattr(module, "MACHINE_FOLDER", str(tmp_path / "etc"))
     home = tmp_path / "home"
     home.mkdir()

@@ -9,7 +9,7 @@ from openvet_install import __version__
 from openvet_install.archive import open_archive
 from openvet_install.cli import docker, manage
 from openvet_install.errors import ConfigError, UndecidedError, UsageError
-from openvet_install.installers import closed, pip_config, uv_config
+from openvet_install.installers import closed, pip_config, uv_config, uv_places
 
 
 def test_our_own_wheel_is_whole_unambiguous_and_the_same_each_time(tmp_path):
@@ -86,7 +86,7 @@ def test_needed_follows_the_markers_of_the_images_python():
 def test_what_closes_the_plain_tools_is_looked_through_by_its_exact_bytes(tmp_path, monkeypatch):
     machine = tmp_path / "etc"
     (machine / "uv").mkdir(parents=True)
-    for module in (pip_config, uv_config):
+    for module in (pip_config, uv_places):
         monkeypatch.setattr(module, "MACHINE_FOLDER", str(machine))
     environ = {"HOME": str(tmp_path), "XDG_CONFIG_DIRS": str(tmp_path / "none")}
     (machine / "pip.conf").write_bytes(closed.PIP)
