@@ -84,6 +84,9 @@ class Hosts:
 
 
 def origin_of(url: str) -> Origin:
-    """Return (scheme, host, port) of an http(s) URL, the default port filled in."""
-    parts = urlsplit(url)
-    return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
+    """Return (scheme, host, port) of an http(s) URL, the default port filled in; for no address what no host has."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
+    except ValueError:  # what a lock says of its index
+        return "", "", 0

@@ -15,13 +15,13 @@ from pathlib import Path  # noqa: TC003 - as above
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
-import tomli
 from packaging.markers import InvalidMarker, Marker
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from openvet_install.errors import InvalidError, UsageError, both_sides
 from openvet_install.files import File, FilenameError, filename_of, names_folder, parse_filename
+from openvet_install.installers import toml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -225,7 +225,7 @@ def place(path: Path, line: int | None) -> str:
 def load_toml(text: str, path: Path) -> dict[str, Any]:
     """Parse TOML; a fault is a `LockError` with its line."""
     try:
-        return tomli.loads(text.removeprefix("\ufeff"))
+        return toml.loads(text.removeprefix("\ufeff"))
     except ValueError as error:
         line = getattr(error, "lineno", None)
         found = re.search(r"at line (\d+)", str(error))

@@ -11,13 +11,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import tomli
 from packaging.markers import InvalidMarker, Marker
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import UsageError
 from openvet_install.files import names_folder, names_path
+from openvet_install.installers import toml
 from openvet_install.installers.sources import SCHEME, VCS, local_path, refused_vcs, shown
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ def pyproject(path: str, origin: str) -> dict[str, Any]:
         raise UsageError(f"`{path}` is no file of at most {MAX_BYTES} bytes", where=origin)
     try:
         with open(path, "rb") as stream:  # noqa: PTH123 - a path as people write it
-            return tomli.loads(stream.read().decode("utf-8-sig"))
+            return toml.loads(stream.read().decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"cannot read `{path}`: {error}", where=origin) from error
 

@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-import tomli
-
 from openvet_install.errors import UsageError
-from openvet_install.installers import direct, disk
+from openvet_install.installers import direct, disk, toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -76,7 +74,7 @@ def handed(prefix: Path, sources: Iterable[Source], folder: Path) -> Iterator[No
 
 def paths_in(raw: bytes) -> Iterator[str]:
     """Give the archives that a receipt asks for."""
-    entries = tomli.loads(raw.decode()).get("tool", {}).get("requirements", [])
+    entries = toml.loads(raw.decode()).get("tool", {}).get("requirements", [])
     yield from (one["path"] for one in entries if isinstance(one, dict) and "path" in one)
 
 

@@ -14,7 +14,7 @@ import os
 import re
 import sys
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from openvet_install.errors import FaultsError, InstallError, UsageError
 from openvet_install.installers.commands import (
@@ -272,13 +272,17 @@ def is_http(path: str) -> bool:
 
 def names_script(path: str) -> bool:
     """Tell whether uv reads a file as a script, by the ending of its name."""
-    return os.path.splitext(urlsplit(path).path if is_http(path) else path)[1].lower() in (".py", ".pyw")
+    name = re.split(r"[?#]", path)[0] if is_http(path) else path
+    return os.path.splitext(name)[1].lower() in (".py", ".pyw")
 
 
 def _relative(named: str, path: str) -> str:
     """Say which file a line of the file `path` names, as pip does."""
     if is_http(path):
-        return urljoin(path, named)
+        try:
+            return urljoin(path, named)
+        except ValueError as error:
+            raise UsageError(f"`{without_login(named)}` is no address: {error}") from error
     if _URL.match(named):
         return named
     return os.path.join(os.path.dirname(local_path(path)), named)

@@ -6,10 +6,8 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import tomli
-
 from openvet_install.errors import ConfigError, UsageError
-from openvet_install.installers import uv_config
+from openvet_install.installers import toml, uv_config
 from openvet_install.installers.commands import Requested
 from openvet_install.installers.lines import by_name
 from openvet_install.installers.mirror import write_private
@@ -115,7 +113,7 @@ def _block_of(raw: bytes, origin: str) -> tuple[str, str, dict[str, Any]] | None
         f"{line[2:] if line.startswith('# ') else line[1:]}\n" for line in block["content"].split("\n")[:-1]
     )
     try:
-        table = tomli.loads(content)
+        table = toml.loads(content)
     except (ValueError, RecursionError) as error:
         raise UsageError(f"its metadata is not TOML: {error}", where=origin) from error
     return f"{block[0]}\n", content, table

@@ -233,7 +233,10 @@ def local_path(text: str) -> str:
     """Return the path of a `file:` URL, and every other text as it is. Raises `UsageError` for another host's."""
     if text[:5].lower() != "file:":
         return text
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+    except ValueError as error:
+        raise UsageError(f"`{shown(text)}` is no address: {error}") from error
     if parts.netloc not in ("", "localhost"):
         raise UsageError(f"`{shown(text)}`: a `file:` URL of another host")
     return unquote(parts.path)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 import re
 from collections import defaultdict
@@ -15,13 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import tomli
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from openvet_install.errors import DirectReferenceError, UsageError
-from openvet_install.installers import disk, scripts, uv_config
+from openvet_install.installers import disk, scripts, toml, uv_config
 from openvet_install.installers.commands import REQUIREMENTS, Line, Nested, Requested, requested_of
 from openvet_install.installers.groups import group_in
 from openvet_install.installers.lines import pins_in
@@ -302,10 +300,7 @@ class Inputs:
         place = self._place(path)
         try:
             if place not in self._read:
-                table = tomli.loads(self._bytes(path).decode())
-                if "\\u0000" in json.dumps(table, default=str):  # it stands for the root of the mirror
-                    raise UsageError(f"`{path}` has a zero byte", where=path)
-                self._read[place] = table
+                self._read[place] = toml.loads(self._bytes(path).decode())
             return self._read[place]
         except (ValueError, RecursionError) as error:
             raise UsageError(f"cannot read `{path}`: {error}", where=path) from error
@@ -395,7 +390,7 @@ def _direct(text: str, where: str) -> DirectReferenceError:
 
 def _packages(text: str) -> list[tuple[str, str]]:
     try:
-        listed = tomli.loads(text).get("packages")
+        listed = toml.loads(text).get("packages")
     except (ValueError, RecursionError):
         return []
     found = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []

@@ -9,9 +9,8 @@ import os
 import stat
 from typing import TYPE_CHECKING, Any
 
-import tomli
-
 from openvet_install.errors import ConfigError, both_sides
+from openvet_install.installers import toml
 from openvet_install.installers.environment import TRUE
 
 if TYPE_CHECKING:
@@ -85,6 +84,6 @@ def parse(path: str) -> tuple[str, dict[str, Any]]:
     text = ""
     try:
         text = raw.decode("utf-8-sig")
-        return text, tomli.loads(text)
+        return text, toml.loads(text)
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"not TOML: {error}", where=path, hint=both_sides(text)) from error

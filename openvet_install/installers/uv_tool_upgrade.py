@@ -6,12 +6,11 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import tomli
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from openvet_install.errors import DirectReferenceError, InstallError, UsageError
-from openvet_install.installers import disk, receipts, starting, uv_config
+from openvet_install.installers import disk, receipts, starting, toml, uv_config
 from openvet_install.installers.commands import (
     COMMAND_LINE,
     Plan,
@@ -204,7 +203,7 @@ def _read(raw: bytes, path: str, cwd: str) -> _Receipt:
     """
     try:
         text = raw.decode()
-        tool = table_of(tomli.loads(text), "tool")
+        tool = table_of(toml.loads(text), "tool")
     except (ValueError, RecursionError) as error:
         raise UsageError(f"cannot read `{path}`: {error}", where=path) from error
     options = {key: value for key, value in table_of(tool, "options").items() if key != _DERIVED}
