@@ -68,6 +68,7 @@ def test_in_a_project_every_spelling_is_gated(gated, shell):
         "pip3 install -q bad; echo pip3=STATUS",
         f"cd sub; {python}/python --version; python -m pip install -q bad; echo module=STATUS",
         "python -Im pip install -q bad; echo joined=STATUS",
+        "python -W ignore -X utf8 -s -Wd -m pip install -q bad; echo valued=STATUS",
         "python -c 'print(1)' -m pip; echo own=STATUS",
     ]
     (gated.project / "sub").mkdir()
@@ -76,6 +77,7 @@ def test_in_a_project_every_spelling_is_gated(gated, shell):
     assert "pip3=77" in ended.stdout, ended.stdout + ended.stderr
     assert "module=77" in ended.stdout
     assert "joined=77" in ended.stdout
+    assert "valued=77" in ended.stdout
     assert "1\nown=0" in ended.stdout
     assert "plain" not in ended.stdout
     assert gated.installed == {"goodlib": "1.0"}

@@ -37,10 +37,17 @@ function __openvet_python
     set -l python $argv[1]
     set -e argv[1]
     set -l module
+    set -l value
     set -l count 0
     for one in $argv
         set count (math $count + 1)
-        if string match -qr -- '^-[bBdEiIOPqsSuvx]*m$' $one
+        if test -n "$value"
+            set value
+        else if contains -- $one -W -X
+            set value next
+        else if string match -qr -- '^-[WX].' $one
+            continue
+        else if string match -qr -- '^-[bBdEiIOPqsSuvx]*m$' $one
             set module next
         else if set -l found (string match -r -- '^-[bBdEiIOPqsSuvx]*m(pip|uv)$' $one)
             set module $found[2]

@@ -32,11 +32,14 @@ __openvet_tool() {
 
 # $1: the Python, then its arguments
 __openvet_python() {
-  local python=$1 module="" count=0 one program
+  local python=$1 module="" value="" count=0 one program
   shift
   for one in "$@"; do
     count=$((count + 1))
+    if [ -n "$value" ]; then value=""; continue; fi
     case "$one" in
+      -[WX]) value=next ;;
+      -[WX]?*) ;;
       -m) module=next ;;
       -[bBdEiIOPqsSuvx]*m) module=next ;;
       -mpip | -muv | -[bBdEiIOPqsSuvx]*mpip | -[bBdEiIOPqsSuvx]*muv) module=${one##*m} && [ "$module" = uv ] || module=pip ;;

@@ -37,9 +37,12 @@ function global:__openvet_tool([string] $tool, [string[]] $wrapper, [object[]] $
 
 function global:__openvet_python([string] $python, [object[]] $rest) {
     $module = ''
+    $value = $false
     $count = 0
     foreach ($one in $rest) {
         $count++
+        if ($value) { $value = $false; continue }
+        if ($one -cmatch '^-[WX]') { $value = $one.Length -eq 2; continue }
         if ($module -eq 'next') {
             $module = if ($one -cin 'pip', 'uv') { $one } else { '' }
             break
