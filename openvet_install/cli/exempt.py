@@ -229,15 +229,17 @@ def _append(scope: str, path: Path, entry: str) -> int:
         handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         stack.callback(os.close, handle)
         fcntl.flock(handle, fcntl.LOCK_EX)  # one at a time, or the entry of another would be lost
-        before = path.read_text("utf-8") if path.exists() else ""
+        before = path.read_bytes().decode() if path.exists() else ""
+        end = "\r\n" if "\r\n" in before else "\n"
+        entry = entry.replace("\n", end)
         if before and not before.endswith("\n"):
-            before += "\n"
+            before += end
         after = before + entry if before else entry.lstrip()
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="openvet-")))
         for one in (path.parent / INSTALL_TOML, path.parent / OPENVET_TOML):
             if one.exists() and one != path:
                 (folder / one.name).write_bytes(one.read_bytes())
-        (folder / path.name).write_text(after, "utf-8")
+        (folder / path.name).write_bytes(after.encode())
         read_policy(scope, folder / path.name, now().date())
         put(path, after.encode())
     return before.count("\n") + 2 if before else 1

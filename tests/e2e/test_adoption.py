@@ -130,6 +130,20 @@ def test_an_exemption_is_written_bound_to_hashes_and_ends(locked):
     assert f"openvet: warning: exempt: one 1.0 ends on {end} (14 days), openvet.toml:{line}" in checked.err
 
 
+@pytest.mark.parametrize("last", [b"", b"\r\n"])
+def test_a_policy_keeps_its_ends_of_lines(locked, last):
+    policy = locked.project / "openvet.toml"
+    before = policy.read_bytes().strip().replace(b"\n", b"\r\n") + last
+    policy.write_bytes(before)
+    ended = exempt(locked, "one==1.0", "--until", "14d", *OWNER)
+    assert ended.code == 0, ended.err
+    after = policy.read_bytes()
+    assert after.startswith(before)
+    assert after.count(b"\n") == after.count(b"\r\n") > before.count(b"\n")
+    line = after.split(b"\r\n").index(b"[[install.exempt]]") + 1
+    assert ended.out.startswith(f"openvet.toml:{line}: ")
+
+
 def test_two_exemptions_at_once_are_both_written(locked):
     words = ("--until", "14d", *OWNER, "--reason", "x")
     with locked.running("openvet-install", "exempt", "one==1.0", *words) as first:
