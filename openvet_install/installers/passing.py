@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from openvet_install.errors import UsageError
 from openvet_install.installers import pip_flags, uv_commands, uv_flags
-from openvet_install.installers.tokens import HELP, Flag, Token, Tokeniser, index, refuse
+from openvet_install.installers.tokens import HELP, Flag, Token, Tokeniser, has, index, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+_ENVIRONMENT = ".venv"
 GATED = "gated"
 PASS = "pass"  # noqa: S105 - no password
 
@@ -25,6 +26,7 @@ class Command(NamedTuple):
 
     For PASS `argv` is what the tool gets (help: only the words and `--help`); `before` holds the options in front
     of the words, `argv` of GATED everything after them, unread, and `only_words` whether a `--` came before that.
+    `place`: the environment that `uv venv` makes, from the working folder.
     """
 
     kind: str
@@ -32,6 +34,7 @@ class Command(NamedTuple):
     argv: tuple[str, ...]
     before: tuple[Token, ...] = ()
     python: str | None = None
+    place: str | None = None
 
 
 def classify(tool: str, argv: Sequence[str]) -> Command:
@@ -128,8 +131,10 @@ def _uv(argv: Sequence[str]) -> Command:
         helps = _asks_help(reader.rest)
     if helps:
         return Command(PASS, words, (*words, "--help"), tuple(before))
-    if words == ("venv",) and not _seeds(reader.rest):
-        return Command(PASS, words, tuple(argv), tuple(before))
+    if words == ("venv",) and not has(tokens := _venv(reader.rest), "--seed"):
+        named = next((token.spelled for token in tokens if token.flag is None), _ENVIRONMENT)
+        place = os.path.join(_last([*before, *tokens], "--directory") or "", named)  # noqa: PTH118 - as uv does
+        return Command(PASS, words, tuple(argv), tuple(before), place=place)
     if words in uv_commands.NOT_YET:
         raise UsageError(f"`{said}` is not gated yet")
     if words in uv_commands.REFUSED:
@@ -170,13 +175,12 @@ def _only_reads(rest: Sequence[str]) -> bool:
     return all(token.flag is not None for token in tokens)
 
 
-def _seeds(rest: Sequence[str]) -> bool:
-    """Tell whether `uv venv` installs anything. Raises `UsageError` for options that are refused or unknown."""
-    reader = Tokeniser(rest, tool=f"uv {uv_flags.VERSION}", equals_in_short=True)
-    tokens = reader.all(flag_table("uv", ("venv",)))
+def _venv(rest: Sequence[str]) -> list[Token]:
+    """Read the arguments of `uv venv`. Raises `UsageError` for options that are refused or unknown."""
+    tokens = Tokeniser(rest, tool=f"uv {uv_flags.VERSION}", equals_in_short=True).all(flag_table("uv", ("venv",)))
     for token in tokens:
         refuse(token, tool="uv", command="uv venv")
-    return any(token.flag is not None and token.flag.name == "--seed" for token in tokens)
+    return tokens
 
 
 def _asks_help(rest: Sequence[str]) -> bool:
@@ -227,8 +231,10 @@ def run_through(tool: str, command: Command, environ: Mapping[str, str], cwd: st
             environment.pop(name, None)
         program = pip_program(target_python(typed, environment, cwd))
     else:
-        from openvet_install.installers.choice import find_uv  # noqa: PLC0415 - uv only
+        from openvet_install.installers.choice import find_uv, is_inside_own, own_environment  # noqa: PLC0415 - uv only
 
+        if command.place is not None and is_inside_own(os.path.join(cwd, command.place)):  # noqa: PTH118 - as uv does
+            raise own_environment(command.place)
         environment["UV_PYTHON_DOWNLOADS"] = "never"
         if environment.pop("UV_VENV_SEED", "") and command.words == ("venv",):
             raise UsageError("`UV_VENV_SEED` is refused: it installs packages", hint="uv venv --seed")

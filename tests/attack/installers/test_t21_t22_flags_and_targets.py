@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from openvet_install.errors import UsageError
-from openvet_install.installers import choice, pip, uv
+from openvet_install.installers import choice, passing, pip, uv
 from openvet_install.installers.target import inspect
 
 
@@ -143,6 +143,18 @@ def test_our_own_environment_under_each_name(user, project, tmp_path):
         (project / ".venv").unlink()
     with pytest.raises(UsageError, match="belongs to openvet-install itself"):
         inspect(str(python), user)
+
+
+@pytest.mark.parametrize(
+    "argv", [["venv", "--clear"], ["venv", "-c", "here"], ["venv", "--directory=sub", "--clear", "../here"]]
+)
+def test_no_environment_is_made_in_place_of_our_own(user, project, monkeypatch, argv):
+    monkeypatch.setattr("os.execve", lambda *_: pytest.fail("uv was started"))
+    (project / "sub").mkdir()
+    for name in (".venv", "here"):
+        (project / name).symlink_to(sys.prefix)
+    with pytest.raises(UsageError, match="belongs to openvet-install itself"):
+        passing.run_through("uv", passing.classify("uv", argv), user, str(project))
 
 
 def _script(folder: Path) -> Path:
