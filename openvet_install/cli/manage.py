@@ -55,7 +55,7 @@ def _left_over(found: argparse.Namespace, rest: list[str]) -> UsageError:
     from openvet_install.config.toml import nearest  # noqa: PLC0415 - only on the way out
 
     told = plain(shlex.join(rest))
-    if found.command == "exec":
+    if found.command == "exec" and not rest[0].startswith("-"):
         return UsageError("the command of `exec` stands behind `--`", hint=f"openvet-install exec -- {told}")
     known = list(found.parser._option_string_actions)  # noqa: SLF001 - argparse lists them nowhere else
     near = nearest(rest[0].partition("=")[0], known) if rest[0].startswith("-") else []

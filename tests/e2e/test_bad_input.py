@@ -74,6 +74,7 @@ def test_an_unknown_variable_of_ours_stops_and_names_the_nearest(stage, tool):
         ("openvet-install check --al-files", "`check` does not take `--al-files`", "did you mean `--all-files`?"),
         ("openvet-install check --zzz", "`check` does not take `--zzz`", "openvet-install check --help"),
         ("openvet-install exec pip list", "the command of `exec` stands behind", "openvet-install exec -- pip list"),
+        ("openvet-install exec --openvet-mode=warn -- pip", "`exec` does not take", "did you mean `--mode`?"),
         ("openvet-install completion tcsh", "`tcsh` is not a SHELL of", "bash | zsh | fish"),
         ("openvet-pip isntall x", "`isntall` is not a command of pip", "did you mean `install`?"),
         ("openvet-uv pip instal x", "`uv pip instal` is not a command of uv", "did you mean `uv pip install`?"),
