@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 
 from openvet_install.errors import DirectReferenceError
-from openvet_install.installers.present import Present
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +24,8 @@ def leading(plan: Plan) -> Callable[[Contents], str | None] | None:
     """
     if not plan.heeds_installed:
         return None
+    from openvet_install.installers.present import Present  # noqa: PLC0415 - what it imports is slow, and for pip only
+
     present = Present(plan.target.sites, plan.target.environment)
     for one in plan.requested:
         line = present.leads(one.requirement)
