@@ -8,14 +8,22 @@ logs under a login of its own. What they said is told once, by them.
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+import threading
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from openvet_install.config import revision
-from openvet_install.errors import EXIT_BLOCKED, EXIT_BUG, EXIT_INVALID, EXIT_OK, EXIT_UNDECIDED
+from openvet_install.errors import (
+    EXIT_BLOCKED,
+    EXIT_BUG,
+    EXIT_INVALID,
+    EXIT_OK,
+    EXIT_UNDECIDED,
+    InstallError,
+)
 from openvet_install.files import FilenameError
 from openvet_install.gate.forgiven import account
 from openvet_install.gate.hosts import origin_of
@@ -35,7 +43,7 @@ from openvet_install.installers.environment import THROUGH, TOLD
 from openvet_install.installers.sandbox import ON, REQUIRE, Bystander
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from openvet_install.files import File
     from openvet_install.gate.setting import Setting
@@ -44,6 +52,7 @@ if TYPE_CHECKING:
 MAX_LOG_BYTES = 64 << 20
 MAX_TOLD_BYTES = 64 << 20
 MAX_TURNED_AWAY = 64
+LOCKS = ("uv.lock", "pylock.toml")
 GUARD_RAIL = "guard rail"
 
 
@@ -60,17 +69,33 @@ class Told:
 class OpenKeeper(Keeper):
     """Admits any public host: nothing says beforehand where a command looks for packages (threat T34)."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        """Take what a `Keeper` takes."""
-        super().__init__(*args, **options)
+    def __init__(self, *, locks: Callable[[], Iterable[File]], **options: Any) -> None:
+        """Take what a `Keeper` takes; `locks` reads the files that locks here name, when that is of interest."""
+        super().__init__(**options)
         self.turned_away: dict[str, None] = {}
+        self._locks = locks
+        self._reading = threading.Lock()
+        self._looked_for: set[tuple[str, str, int]] = set()
 
     def admits(self, scheme: str, host: str, port: int) -> bool:
-        """Admit every host but those at home; of these only configured indexes, and what they link to."""
-        if super().admits(scheme, host, port) or not self.hosts.is_near(host):
+        """Admit every host but those at home; of these configured indexes, and what they or locks of theirs link to."""
+        at = (scheme, host, port)
+        if super().admits(*at) or not self.hosts.is_near(host) or self._is_locked(at):
             return True
         self._turn_away(f"{scheme}://{host} (a private address)")
         return False
+
+    def _is_locked(self, at: tuple[str, str, int]) -> bool:
+        """Tell whether a lock says that an index which may be asked keeps an approved file there."""
+        with self._reading:
+            if at not in self._looked_for:
+                self._looked_for.add(at)
+                there = [one for one in self._locks() if origin_of(one.url) == at]
+                files = [one for one in there if self.hosts.admits(*origin_of(one.index))]
+                self._knowledge.prepare(one.name for one in files)
+                for one in self._deciding(files):
+                    self.hosts.link(one.file.index, [one.file.url] if one.shown else [])
+        return super().admits(*at)
 
     def _unlisted(self, url: str) -> File:
         try:
@@ -112,6 +137,7 @@ def run(around: Around, chosen: Setting, environ: Mapping[str, str], *, every: b
         logins = Logins(environ, lambda: around.indexes, asks_keyring=keyring.is_on(around.environment))
         archives = Archives(folders)
         keeper = OpenKeeper(
+            locks=lambda: _files_of_locks(Path(around.cwd)),
             knowledge=knowledge,
             rules=chosen.rules,
             now=chosen.now,
@@ -174,6 +200,16 @@ def _conclude(result: Run, keeper: Keeper, faults: list[BaseException], told: li
             if outcome in outcomes:
                 result.outcome, result.exit_code = outcome, code
                 break
+
+
+def _files_of_locks(folder: Path) -> Iterator[File]:
+    """Yield what the locks of a folder name; who reads one that cannot be read says so."""
+    from openvet_install.installers.locks import read_lock  # noqa: PLC0415 - rarely
+
+    for name in LOCKS:
+        if (folder / name).is_file():
+            with suppress(InstallError):
+                yield from (one for package in read_lock(folder / name).packages for one in package.files)
 
 
 def _inherited(chosen: Setting) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -10,7 +11,10 @@ from pathlib import Path
 import pip
 import pytest
 
+from tests.support.indexsim import IndexSimulator
+from tests.support.projects import in_project, write
 from tests.support.stage import BENIGN, ISOLATION, NO, PROGRAMS, YES, read_report
+from tests.support.wheels import make_wheel, wheel_name
 
 ALONE = BENIGN.replace(f'isolation = "{ISOLATION}"', 'isolation = "require"')
 AUTO = BENIGN.replace(f'isolation = "{ISOLATION}"', 'isolation = "auto"')
@@ -171,3 +175,43 @@ def test_bytes_from_anywhere_are_judged(gated):
     ended = gated.run("openvet-install", "exec", "--", *gated.pip, "install", files)
     assert ended.code == 77, ended.err
     assert not gated.has_evil()
+
+
+LOCK = """version = 1
+revision = 3
+requires-python = ">=3.10"
+
+[[package]]
+name = "mine"
+version = "1.0"
+source = {{ virtual = "." }}
+dependencies = [{{ name = "{name}" }}]
+
+[package.metadata]
+requires-dist = [{{ name = "{name}" }}]
+
+[[package]]
+name = "{name}"
+version = "1.0"
+source = {{ registry = "{index}" }}
+wheels = [{{ url = "{url}", hash = "sha256:{sha256}" }}]
+"""
+
+
+@pytest.mark.parametrize("name", ["goodlib", "evil"])
+@pytest.mark.parametrize("known", [True, False])
+def test_files_of_a_lock_at_a_host_of_a_private_index(gated, name, known):
+    """T34: uv asks no index for what a lock names; the host of its files is asked where the index is a known one."""
+    in_project(gated)
+    write(gated, name)
+    with IndexSimulator() as files:
+        raw = make_wheel(name, "1.0")
+        files.add(raw, filename=wheel_name(name, "1.0"))
+        url, sha256 = f"{files.origin}/files/{wheel_name(name, '1.0')}", hashlib.sha256(raw).hexdigest()
+        index = gated.index.simple_url if known else f"{files.origin}/simple"
+        (gated.project / "uv.lock").write_text(LOCK.format(name=name, index=index, url=url, sha256=sha256))
+        ended = gated.run("openvet-install", "exec", "--", str(PROGRAMS / "uv"), "sync", "--frozen", "-q")
+        good = known and name == "goodlib"
+        assert (ended.code == 0) is good, ended.err
+        assert gated.installed == ({"goodlib": "1.0"} if good else {})
+        assert bool(files.requests) is good
