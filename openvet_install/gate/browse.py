@@ -79,12 +79,16 @@ class Browser:
 
     def page(self, index: str, name: str) -> tuple[File, ...] | None:
         """Return the files of a package on one index, None if it has no page of it. Raises as `listed` does."""
-        address = parse_target(f"{index.rstrip('/')}/{name}/")
-        with self._asking.get(address, _Anywhere(), accept=PAGE_ACCEPT, packed=True) as found:
-            if found is None:
-                return None
-            reply, url = found
-            return parse_page(reply.body(), reply.content_type, url, index=index).files
+        return _page(self._asking, index, name)
+
+
+def _page(asking: Asking, index: str, name: str) -> tuple[File, ...] | None:
+    address = parse_target(f"{index.rstrip('/')}/{name}/")
+    with asking.get(address, _Anywhere(), accept=PAGE_ACCEPT, packed=True) as found:
+        if found is None:
+            return None
+        reply, url = found
+        return parse_page(reply.body(), reply.content_type, url, index=index).files
 
 
 @contextmanager
@@ -127,9 +131,9 @@ class Place(NamedTuple):
         if upstream is None and any(one.publishers or one.carries for one in chosen.rules):
             way_out = upstream_settings("pip", self.environ)
             upstream = self.stack.enter_context(outward(way_out, partial(_indexes_here, self.environ)))
-        locate = _Locate(self).__call__
+        locate, lists = _Locate(self).__call__, _Lists(self).__call__
         if upstream is None:
-            return Deciding(knowledge, chosen.rules, chosen.now, fits=self.fits, locate=locate)
+            return Deciding(knowledge, chosen.rules, chosen.now, fits=self.fits, locate=locate, lists=lists)
         originals = originals_of(chosen, upstream, Archives(self.folders), indexes, logins)
         return Deciding(
             knowledge,
@@ -139,7 +143,14 @@ class Place(NamedTuple):
             carrying=carrying_of(knowledge, originals, chosen.now),
             fits=self.fits,
             locate=locate,
+            lists=lists,
         )
+
+    def asking(self) -> Asking:
+        """Return what asks the indexes that are configured here, for pip and for uv."""
+        way_out = upstream_settings("pip", self.environ)
+        upstream = self.stack.enter_context(outward(way_out, partial(_indexes_here, self.environ)))
+        return Asking(upstream, self._logins())
 
     def _logins(self) -> Logins:
         indexes = partial(_indexes_here, self.environ)
@@ -182,3 +193,19 @@ class _Locate:
     def _browser(self) -> Browser:
         plan = pip.plan(["install", "pip"], self._place.environ, str(Path.cwd()))
         return self._place.stack.enter_context(browsing(plan))
+
+
+class _Lists:
+    """Tells whether the index that a lock names lists a file as the lock says; each page is asked for once."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._pages: Once[tuple[File, ...]] = Once()
+
+    def __call__(self, file: File) -> bool:
+        listed = self._pages.get((file.index, file.name), lambda: _page(self._asking, file.index, file.name) or ())
+        return any(one.url == file.url and one.sha256 in (None, file.sha256) for one in listed)
+
+    @cached_property
+    def _asking(self) -> Asking:
+        return self._place.asking()

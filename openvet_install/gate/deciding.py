@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from openvet_install.decide import Action, Decision, Need, Reason, ReasonClass, decide, unseen
+from openvet_install.decide import Action, Decision, Need, Reason, ReasonClass, decide, hangs_on_index, unseen
 from openvet_install.gate.cases import AT_ONCE, Case
 from openvet_install.gateway.upstream import UpstreamError
 from openvet_install.publishers import State
@@ -33,7 +33,8 @@ class Deciding:
 
     Without `documents` nothing can be verified: only where no rule asks for provenance. Provenance of a file that
     `fits` denies is not looked at, and the file is withheld in every mode. Without `carrying` no audits carry; nothing
-    is compared that `fits` denies. `locate` finds a file by its hash.
+    is compared that `fits` denies. `locate` finds a file by its hash, `lists` tells whether the index that a lock
+    names lists a file as the lock says.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Deciding:
         carrying: Carrying | None = None,
         fits: Callable[[File], bool] = lambda _file: True,
         locate: Callable[[File], File] = lambda file: file,
+        lists: Callable[[File], bool] = lambda _file: True,
     ) -> None:
         """Nothing is read yet."""
         self.rules = rules
@@ -55,6 +57,7 @@ class Deciding:
         self._carrying = carrying
         self._fits = fits
         self._locate = locate
+        self._lists = lists
 
     @classmethod
     def by_audits(cls, knowledge: Knowledge, rules: Sequence[Rules], now: datetime) -> Deciding:
@@ -78,6 +81,14 @@ class Deciding:
     def located(self, file: File) -> File:
         """Return a file of which only the hash is known as its index lists it, where a rule asks about its package."""
         return self._locate(file) if any(one.carries or one.bound_by(file.name) for one in self.rules) else file
+
+    def looked_up(self, file: File) -> File:
+        """Return a lock's file as what its index lists, unless a rule hangs on that and it does not.
+
+        Raises `UndecidedError` and `InvalidError` where that index does not say.
+        """
+        claimed = hangs_on_index(file, self.rules, self._now) and not self._lists(file)
+        return replace(file, claimed=claimed)
 
     def by_policy(self, file: File) -> list[tuple[str, Decision]]:
         """Decide by each policy alone, by scope."""

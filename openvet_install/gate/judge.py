@@ -128,7 +128,7 @@ def decisions(
         not_here = tuple(f"{one.name} ({one.why})" for one in selection.not_here)
     knowledge.prepare(one.file.name for one in files)
     judged = []
-    said = deciding([_file(lock, one) for one in files])
+    said = deciding([_file(lock, one, deciding) for one in files])
     for one, decided in zip(files, said, strict=True):
         (settled,) = settle([decided], deciding.rules, frozenset({one.file.version}))
         decision = mismatch(settled.file, one.file.sha256) or settled
@@ -150,11 +150,11 @@ def decisions(
     )
 
 
-def _file(lock: Lock, chosen: Chosen) -> File:
-    """Return what is judged; nothing is installed here: that an index lists what the lock says is taken as said."""
+def _file(lock: Lock, chosen: Chosen, deciding: Deciding) -> File:
+    """Return what is judged."""
     if is_here(lock, chosen.file):
         return hashed(source_of(lock, chosen).path or "")
-    return replace(chosen.file, claimed=False)
+    return deciding.looked_up(chosen.file)
 
 
 def _is_ours(package: LockedPackage, lock: Lock, policies: Sequence[PolicyFile]) -> bool:

@@ -203,6 +203,7 @@ def test_a_rule_about_an_index_that_only_the_lock_names(stage, tool, where, rule
         else:
             wheel = f'{{ name = "{name}", url = "{url}", hashes = {{ sha256 = "{digest}" }} }}'
             write(stage, f'name = "inner"\nversion = "1.0"\nindex = "{index}"\nwheels = [{wheel}]\n')
+        assert stage.run("openvet-install", "check").code == (0 if where == "listed" else 77)
         before = everything(stage)
         if tool == PROJECT:
             ended = stage.run(*tool, "--frozen", env={"UV_PROJECT_ENVIRONMENT": str(stage.environment)})
@@ -212,6 +213,23 @@ def test_a_rule_about_an_index_that_only_the_lock_names(stage, tool, where, rule
         assert (ended.code, stage.installed) == (0, {"inner": "1.0"}), ended.err
     else:
         stopped(stage, ended, 77, before=before)
+
+
+def test_check_does_not_know_what_an_index_lists_that_is_away(stage):
+    digest = stage.wheel("inner", "1.0")
+    index = stage.index.simple_url
+    stage.policy(
+        f'{BENIGN}[[install.exempt]]\npackage = "inner"\nversion = "1.0"\nindex = "{index}"\nowner = "me"\n'
+        f'reason = "ours"\nuntil = {datetime.now(timezone.utc).date()}\n'
+    )
+    (stage.project / "pyproject.toml").write_text(PYPROJECT)
+    url = stage.index.file_url(wheel_name("inner", "1.0"))
+    (stage.project / "uv.lock").write_text(UV_LOCK.format(index=index, url=url, digest=digest))
+    assert stage.run("openvet-install", "check").code == 0
+    stage.index.lies.status = 503
+    ended = stage.run("openvet-install", "check")
+    assert ended.code == 69, ended.err
+    assert "503" in ended.err
 
 
 PYPROJECT = (
