@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     from openvet_install.files import File
     from openvet_install.gate.setting import Setting
+    from openvet_install.gateway import Refusal
     from openvet_install.installers.around import Around
 
 MAX_LOG_BYTES = 64 << 20
@@ -84,6 +85,12 @@ class OpenKeeper(Keeper):
             return True
         self._turn_away(f"{scheme}://{host} (a private address)")
         return False
+
+    def refuse(self, url: str, file: File | None) -> Refusal | None:
+        """Refuse before any download what a page has withheld; a host that is not at home may be asked for anything."""
+        if self.ledger.of(url) is None and not self.hosts.is_near(origin_of(url)[1]):
+            return None
+        return super().refuse(url, file)
 
     def _is_locked(self, at: tuple[str, str, int]) -> bool:
         """Tell whether a lock says that an index which may be asked keeps an approved file there."""

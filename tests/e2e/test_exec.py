@@ -16,6 +16,7 @@ from pathlib import Path
 import pip
 import pytest
 
+from tests.support.forwardproxy import ForwardProxy
 from tests.support.indexsim import Reply
 from tests.support.stage import BENIGN, NO, PROGRAMS, WARN, YES, read_report
 
@@ -336,6 +337,25 @@ def own_files(module):
     folder = Path(module.__file__).parent
     found = [one for one in folder.rglob("*") if one.is_file() and one.suffix != ".pyc"]
     return {f"{folder.name}/{one.relative_to(folder)}": one.read_bytes() for one in found}
+
+
+@pytest.mark.parametrize("tool", ["pip", "uv"])
+@pytest.mark.parametrize(
+    "name", ["goodlib", "bad", "{files}/goodlib-1.0-py3-none-any.whl", "{files}/bad-1.0-py3-none-any.whl"]
+)
+def test_an_index_that_only_the_command_names(gated, tool, name):
+    """As a tox.ini or a file of requirements does; what it lists is judged like anything."""
+    gated.index.lies.relative = True
+    there = f"http://other.example:{gated.index.port}"
+    with ForwardProxy(names={"other.example": "127.0.0.1"}) as proxy:
+        env = dict.fromkeys(("http_proxy", "HTTP_PROXY"), proxy.url) | {"no_proxy": "127.0.0.1"}
+        words = f"-q -i {there}/simple '{name.format(files=f'{there}/files')}'"
+        uv = f"{PROGRAMS / 'uv'} pip install {words}"
+        command = f"{own_pip(gated)} install --trusted-host other.example {words}" if tool == "pip" else uv
+        ended = shell(gated, command, env=env)
+    good = "goodlib" in name
+    assert ended.code == (0 if good else 77), ended.err
+    assert gated.installed == ({"goodlib": "1.0"} if good else {})
 
 
 def test_exec_inside_exec(gated):
