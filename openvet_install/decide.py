@@ -158,6 +158,10 @@ class Rules:
     def _bound(self) -> dict[str, tuple[Publisher, ...]]:
         return {}
 
+    def exempted_by_index(self, name: str) -> bool:
+        """Tell whether silence about a package (normalised name) is forgiven for what an index lists."""
+        return any(one.package == name and not one.hashes for one in self.exemptions)
+
     def names(self, file: File) -> tuple[str, ...]:
         """Return the effective requirements of a file with a sha256, each once."""
         if not self.policy.overrides:

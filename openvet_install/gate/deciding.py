@@ -78,9 +78,12 @@ class Deciding:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(self._settled, cases, found))
 
-    def located(self, file: File) -> File:
+    def located(self, file: File, *, always: bool = False) -> File:
         """Return a file of which only the hash is known as its index lists it, where a rule asks about its package."""
-        return self._locate(file) if any(one.carries or one.bound_by(file.name) for one in self.rules) else file
+        asked = always or any(
+            one.carries or one.bound_by(file.name) or one.exempted_by_index(file.name) for one in self.rules
+        )
+        return self._locate(file) if asked else file
 
     def looked_up(self, file: File) -> File:
         """Return a lock's file as what its index lists, unless a rule hangs on that and it does not.

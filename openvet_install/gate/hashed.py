@@ -88,7 +88,10 @@ def decisions(path: Path, one: Requested, knowledge: Knowledge, deciding: Decidi
     files = list(_files(path, one, knowledge)) or [
         File(name=name, version=version, filename="", url="", index=str(path))
     ]
-    return settle(deciding(map(deciding.located, files)), deciding.rules, frozenset({version}))
+    found = deciding(map(deciding.located, files))
+    if any(one.reason is Reason.TOO_YOUNG for one in found):  # only an index knows when they were uploaded
+        found = deciding([deciding.located(file, always=True) for file in files])
+    return settle(found, deciding.rules, frozenset({version}))
 
 
 def _weight(one: Decision) -> tuple[bool, int, bool]:

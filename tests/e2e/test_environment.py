@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from datetime import datetime, timezone
 
 import pytest
 
@@ -152,6 +153,26 @@ def test_hashed_requirements_beside_the_policy_are_found_and_judged(stage):
     path = stage.project / "requirements.txt"
     path.write_text(path.read_text().replace(" --hash", " ; sys_platform ~= 'none' --hash", 1))  # uv passes it over
     assert stage.run("openvet-install", "check", "requirements.txt").code == 77
+
+
+def test_what_an_index_says_of_hashed_requirements_counts(stage):
+    """Of an exemption for an index, and of a cooldown."""
+    good = stage.wheel("goodlib", "1.0")
+    young = stage.wheel("young", "1.0", offered={"upload_time": datetime.now(timezone.utc).isoformat()})
+    hashed(stage, goodlib=[good], young=[young])
+    stage.policy(BENIGN + 'mode = "warn"\ncooldown = "7d"\n')
+    ended = stage.run("openvet-install", "check")
+    assert ended.code == 77
+    assert "✘ pypi:young@1.0?py3-none-any      too-young    requirements.txt:2\n" in ended.out
+    assert "goodlib@1.0?py3-none-any    unaudited" in ended.out
+    stage.policy(
+        f'{BENIGN}[[install.exempt]]\npackage = "goodlib"\nversion = "1.0"\nindex = "{stage.index.simple_url}"\n'
+        f'owner = "me"\nreason = "ours"\nuntil = {datetime.now(timezone.utc).date()}\n'
+    )
+    hashed(stage, goodlib=[good])
+    assert stage.run("openvet-install", "check").code == 0
+    hashed(stage, goodlib=["ab" * 32])
+    assert stage.run("openvet-install", "check").code == 77
 
 
 def test_requirements_without_hashes_are_named(stage):
