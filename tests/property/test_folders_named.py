@@ -7,9 +7,9 @@ from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from packaging.requirements import InvalidRequirement
 from pip._internal.exceptions import InstallationError
 from pip._internal.req import constructors
+from pip._vendor.packaging.requirements import InvalidRequirement
 
 from openvet_install.errors import UsageError
 from openvet_install.installers import projects
