@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -39,12 +40,16 @@ def tools():
 
 def installed(name, *words):
     place = TOOLS / name
-    if not (place / "made").exists():
-        uv = str(PROGRAMS / "uv")
-        subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, str(place)], check=True, timeout=120)
-        python = f"--python={place / 'bin' / 'python'}"
-        subprocess.run([uv, "pip", "install", "-q", python, *words], check=True, timeout=300)
-        (place / "made").touch()
+    TOOLS.mkdir(parents=True, exist_ok=True)
+    with (TOOLS / f"{name}.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # several tests run at a time
+        if not (place / "made").exists():
+            uv = str(PROGRAMS / "uv")
+            venv = [uv, "venv", "-q", "--clear", "--python", sys.executable, str(place)]
+            subprocess.run(venv, check=True, timeout=120)
+            python = f"--python={place / 'bin' / 'python'}"
+            subprocess.run([uv, "pip", "install", "-q", python, *words], check=True, timeout=300)
+            (place / "made").touch()
     return str(place / "bin")
 
 
