@@ -29,7 +29,7 @@ from openvet_install.gate.forgiven import account
 from openvet_install.gate.hosts import origin_of
 from openvet_install.gate.keeper import Keeper
 from openvet_install.gate.logins import Logins
-from openvet_install.gate.model import LogStopsError, Outcome, Run, ToolSeen
+from openvet_install.gate.model import AT_HOME, LogStopsError, Outcome, Run, ToolSeen
 from openvet_install.gate.opening import documents_of, knowledge_of, originals_of, outside_of, seen_by, stopped
 from openvet_install.gate.remembered import Archives
 from openvet_install.gate.state import usable_folders
@@ -83,7 +83,7 @@ class OpenKeeper(Keeper):
         at = (scheme, host, port)
         if super().admits(*at) or not self.hosts.is_near(host) or self._is_locked(at):
             return True
-        self._turn_away(f"{scheme}://{host} (a private address)")
+        self._turn_away(f"{scheme}://{host}{AT_HOME}")
         return False
 
     def refuse(self, url: str, file: File | None) -> Refusal | None:

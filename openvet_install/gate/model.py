@@ -13,6 +13,9 @@ from openvet_install.errors import FaultsError, InstallError, UndecidedError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+AT_HOME = " (a private address)"
+"""Behind what a command was refused because of where it lives."""
+
 
 class Outcome(Enum):
     """How it ended; `failed` is the tool's own failure, an interruption, or an error of ours."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from packaging.version import Version
 
 from openvet_install.decide import ReasonClass
-from openvet_install.gate.model import Outcome
+from openvet_install.gate.model import AT_HOME, Outcome
 from openvet_install.report import hints, text
 from openvet_install.report.terminal import number_of, plain
 
@@ -65,6 +65,8 @@ def _perhaps(terminal: Terminal, run: Run, told: frozenset[str]) -> None:
         terminal.line(f"openvet: note: {ended}; refused, as it is neither a page of an index nor an archive of one:")
         for url in run.turned_away[: text.MAX_LISTED]:
             terminal.line(f"  {plain(url, 300)}")
+        if any(url.endswith(AT_HOME) for url in run.turned_away):
+            terminal.line("hint: PIP_EXTRA_INDEX_URL=http://…/simple    if it is an index of yours")
 
 
 def _passed_over(run: Run, told: frozenset[str]) -> list[Judged]:
