@@ -422,6 +422,11 @@ def _silence(evidence: Evidence) -> tuple[Reason, str | None]:
     return Reason.UNAUDITED, None
 
 
+def is_undated(decision: Decision) -> bool:
+    """Tell whether a file is held back for a cooldown since nothing says how old it is."""
+    return decision.reason is Reason.TOO_YOUNG and decision.file.uploaded is None
+
+
 def hangs_on_index(file: File, rules: Iterable[Rules], now: datetime) -> bool:
     """Tell whether a rule covers a file only if its index lists it, as a lock claims."""
     if not file.claimed:

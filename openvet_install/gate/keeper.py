@@ -12,9 +12,9 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from openvet_install.archive import ArchiveError
-from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken, hangs_on_index
+from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken, hangs_on_index, is_undated
 from openvet_install.errors import InvalidError, UndecidedError
-from openvet_install.files import File, FilenameError, filename_of, parse_filename, release_of
+from openvet_install.files import File, FilenameError, dated, filename_of, parse_filename, release_of
 from openvet_install.gate.deciding import Deciding, carrying_of
 from openvet_install.gate.digests import shared
 from openvet_install.gate.hosts import Hosts
@@ -192,11 +192,14 @@ class Keeper:
     def locked(self, index: str, project: str, files: Sequence[File], listed: Listed | None = None) -> list[Decision]:
         """Decide about a lock's files of a project, and admit the hosts of those that are shown.
 
-        `listed` gets what an index lists of a project, where an exemption hangs on it; it may raise.
+        `listed` gets what an index lists of a project, where an exemption or a cooldown hangs on it; it may raise.
 
         Private addresses count only where a configured index at a private address is the lock's own `index`.
         """
-        decisions = self.judge(project, self._looked_up(index, project, files, listed))
+        looked = self._looked_up(index, project, files, listed)
+        decisions = self.judge(project, looked)
+        if listed is not None and any(is_undated(one) for one in decisions):
+            decisions = self.judge(project, dated(looked, listed(index, project)))
         self.hosts.link(index, [one.file.url for one in decisions if one.shown])
         return decisions
 

@@ -68,13 +68,13 @@ def admit(locked: Locked, keeper: Keeper, listed: Listed | None = None, *, folde
 
 
 def listed_by(plan: Plan) -> Listed:
-    """Return what asks the indexes of a plan what they list of a project, for `admit`."""
+    """Return what asks the index that a lock names, else those of the plan, what it lists of a project, for `admit`."""
 
     def listed(index: str, project: str) -> Sequence[File]:
         from openvet_install.gate.browse import browsing  # noqa: PLC0415 - for locks that leave hashes out
 
         with browsing(plan) as browser:
-            return browser.page(index, project) or ()
+            return (browser.page(index, project) if index else browser.listed(project)) or ()
 
     return listed
 

@@ -232,6 +232,34 @@ def test_check_does_not_know_what_an_index_lists_that_is_away(stage):
     assert "503" in ended.err
 
 
+@pytest.mark.parametrize("tool", [PIP, SYNC, PROJECT], ids=["pip", "sync", "project"])
+def test_of_a_lock_without_dates_an_index_says_how_old_a_file_is(stage, tool):
+    """As `pip lock` and older uv write them; what is young is held back all the same."""
+    body = make_wheel("inner", "1.0")
+    digest = stage.wheel("inner", "1.0", body=body)
+    name, index = wheel_name("inner", "1.0"), stage.index.simple_url
+    stage.policy(WARN + 'cooldown = "7d"\n')
+    if tool == PROJECT:
+        url = stage.index.file_url(name)
+        (stage.project / "pyproject.toml").write_text(PYPROJECT)
+        (stage.project / "uv.lock").write_text(UV_LOCK.format(index=index, url=url, digest=digest))
+    else:
+        assert stage.run("openvet-pip", "lock", "inner").code == 0
+
+    def run():
+        more = {"UV_PROJECT_ENVIRONMENT": str(stage.environment)}
+        return stage.run(*tool, "--frozen", env=more) if tool == PROJECT else go(stage, tool)
+
+    offered, before = stage.index.entries[name], everything(stage)
+    old, offered.upload_time = offered.upload_time, datetime.now(timezone.utc).isoformat()
+    assert stage.run("openvet-install", "check").code == 77
+    stopped(stage, run(), 77, before=before)
+    offered.upload_time = old
+    assert stage.run("openvet-install", "check").code == 0
+    ended = run()
+    assert (ended.code, stage.installed) == (0, {"inner": "1.0"}), ended.err
+
+
 PYPROJECT = (
     '[project]\nname = "mine"\nversion = "1.0"\nrequires-python = ">=3.10"\ndependencies = ["inner"]\n'
     "[tool.uv]\npackage = false\n"
