@@ -30,7 +30,15 @@ from openvet_install.gate.hosts import origin_of
 from openvet_install.gate.keeper import Keeper
 from openvet_install.gate.logins import Logins
 from openvet_install.gate.model import AT_HOME, LogStopsError, Outcome, Run, ToolSeen
-from openvet_install.gate.opening import documents_of, knowledge_of, originals_of, outside_of, seen_by, stopped
+from openvet_install.gate.opening import (
+    documents_of,
+    knowledge_of,
+    note_logs,
+    originals_of,
+    outside_of,
+    seen_by,
+    stopped,
+)
 from openvet_install.gate.remembered import Archives
 from openvet_install.gate.state import usable_folders
 from openvet_install.gateway.server import Gateway
@@ -177,7 +185,7 @@ def run(around: Around, chosen: Setting, environ: Mapping[str, str], *, every: b
         result.turned_away = tuple(keeper.turned_away)
         faults = list(gateway.faults)
         if every or TOLD in environ or told or faults or not keeper.ledger.untouched:
-            result.logs = knowledge.logs
+            faults += note_logs(result, knowledge)
             _conclude(result, keeper, faults, told, every=every)
         else:  # the command is all there is to tell; what reads logs and pages need not even be imported
             result.exit_code = ended.code

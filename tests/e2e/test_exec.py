@@ -360,6 +360,19 @@ def test_an_index_that_only_the_command_names(gated, tool, name):
     assert gated.installed == ({"goodlib": "1.0"} if good else {})
 
 
+def test_a_log_that_goes_away_meanwhile_is_no_end_of_the_command(gated):
+    """Nothing was asked of it, so nothing is undecided."""
+    for kind, name in gated.log.objects:
+        gated.log.hide(kind, name)
+    report = gated.folder / "r.json"
+    ended = shell(gated, "exit 0", options=[f"--report=json:{report}"])
+    assert (ended.code, ended.ours, read_report(report)["outcome"]) == (0, [], "allowed")
+    ended = shell(gated, f"{own_pip(gated)} install -q goodlib")
+    assert ended.code == 69
+    assert ended.ours[0].startswith("openvet: undecided, sh ended with 1: ")
+    assert f"commit {gated.log.head[:12]} is missing" in ended.ours[0]
+
+
 def test_exec_inside_exec(gated):
     inner = f"{PROGRAMS}/openvet-install exec -- sh -ec"
     ended = shell(gated, f"{inner} 'pip install -q goodlib; uv pip install -q goodlib'")
