@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from openvet_install.installers import disk, look
 from openvet_install.installers.disk import Places, Snapshot
-from openvet_install.installers.wrappers import WRAPPER_BYTES, head_length, is_wrapper
+from openvet_install.installers.wrappers import WRAPPER_BYTES, head_length, is_wrapper, what_else
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -229,7 +229,7 @@ class _Comparison:
         own = {f"{one.info}/{name}" for name in _INSTALLERS_OWN}
         for path, target in wrappers.items():
             if path in self.after and not self._is_wrapper(path, target):
-                text = self._shared(one, path) or f"does more than start `{target}`"
+                text = self._shared(one, path) or what_else(disk.read(path, WRAPPER_BYTES), target, self.folders)
                 yield self._finding(one, path, "hash-mismatch", f"{_in(path)} {text}")
         for path in {*(row.path for row in one.rows), *self.inside.get(one.info, ())}:
             if path in expected or path in own or path in wrappers or path in unmoved:

@@ -114,6 +114,13 @@ def is_wrapper(raw: bytes, target: str, folders: Collection[str]) -> bool:
     return len(mains) == 1 and _is_main(mains[0], root, attribute) and all(map(_is_plain_import, others))
 
 
+def what_else(raw: bytes | None, target: str, folders: Collection[str]) -> str:
+    """Say what keeps a script from being a wrapper of `target`."""
+    if raw is not None and head_length(raw, folders, options=False) is None:
+        return "is not started by the Python of this environment, as where that was moved or copied"
+    return f"does more than start `{target}`"
+
+
 def _is_plain_import(node: ast.stmt) -> bool:
     return isinstance(node, ast.Import) and all(one.name in {"re", "sys"} and not one.asname for one in node.names)
 

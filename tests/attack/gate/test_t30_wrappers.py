@@ -26,3 +26,14 @@ def test_an_encoding_that_python_reads_no_more(stage):
     ended = stage.run("openvet-install", "check", "--environment")
     assert ended.code == 65, ended.out
     assert "does more than start one:main" in ended.out
+
+
+def test_an_environment_that_was_moved_is_called_that(stage):
+    """Its commands start the Python of the place where they were made."""
+    stage.wheel("one", "1.0", YES, files={"one.py": "def main(): pass\n"}, entry_points={"tool": "one:main"})
+    stage.policy()
+    assert stage.run(*PIP, "one").code == 0
+    moved = stage.environment.rename(stage.folder / "moved")
+    ended = stage.run("openvet-install", "check", "--environment", "--python", str(moved))
+    assert ended.code == 65, ended.out
+    assert "bin/tool is not started by the Python of this environment" in ended.out
