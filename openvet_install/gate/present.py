@@ -38,6 +38,9 @@ def leading(plan: Plan) -> Callable[[Contents], str | None] | None:
             )
 
     def leads(contents: Contents) -> str | None:
+        if contents.kind == "sdist":  # what it needs is known when it was built, and then it is too late
+            line = present.leads_anywhere()
+            return None if line is None else f"an sdist may need what {WHY}: {line}"
         lines = (present.leads(wanted) for wanted in map(_read, contents.requires) if wanted is not None)
         line = next((one for one in lines if one is not None), None)
         return None if line is None else f"what it needs {WHY}: {line}"

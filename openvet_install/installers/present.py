@@ -65,6 +65,11 @@ class Present:
                 waiting.append(wanted)
         return None
 
+    def leads_anywhere(self) -> str | None:
+        """Return such a line of any installed package that counts without an extra."""
+        found = (self.leads(Requirement(name)) for name in sorted(self._all))
+        return next((line for line in found if line is not None), None)
+
     def _asks(self, asked: Requirement) -> Iterator[tuple[_Installed, str, Requirement]]:
         """Yield what an installed package asks for in its turn where it is what is asked for."""
         for one in self._all.get(canonicalize_name(asked.name), ()):

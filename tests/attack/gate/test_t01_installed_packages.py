@@ -72,6 +72,17 @@ def test_no_approved_wheel_leads_there(stage, policy):
     assert "what it needs is installed and asks for what no index lists: old 1.0: evil @ file:" in ended.err
 
 
+def test_no_approved_sdist_leads_there(stage):
+    """What it needs shows when it was built."""
+    stage.sdist("good", "1.0", YES, wheel_requires=["old"])
+    stage.policy()
+    put(stage, f"evil @ file://{evil_sdist(stage)}")
+    before = everything(stage)
+    ended = stage.run(*PIP, "good")
+    stopped(stage, ended, 77, before=before)
+    assert "an sdist may need what is installed and asks for what no index lists: old 1.0: evil @ " in ended.err
+
+
 def test_what_leads_elsewhere_is_in_nobodys_way(stage):
     put(stage, f"evil @ file://{evil_sdist(stage)}")
     stage.wheel("old", "2.0", YES)
