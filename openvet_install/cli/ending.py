@@ -138,6 +138,9 @@ def _tell(error: InstallError) -> None:
 
 
 def _bug(error: Exception) -> int:
+    came = error.__cause__  # so Python up to 3.11 tells what is raised while it makes a class
+    if isinstance(came, (KeyboardInterrupt, _EndedError)):
+        die_of(came.number if isinstance(came, _EndedError) else signal.SIGINT)
     import traceback  # noqa: PLC0415 - only for a bug
 
     sys.stderr.write("".join(traceback.format_exception(error)))

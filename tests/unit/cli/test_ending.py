@@ -38,6 +38,30 @@ def test_in_the_middle_of_an_import_it_is_raised_a_moment_later():
     assert (found.returncode, found.stdout) == (-2, "went on\n")
 
 
+CLASS = """
+import os, signal, sys
+from openvet_install.cli import ending
+
+class Slow:
+    def __set_name__(self, owner, name):
+        os.kill(os.getpid(), int(sys.argv[1]))
+
+def command():
+    class Made:
+        field = Slow()
+
+ending.guarded(command)
+"""
+
+
+@pytest.mark.parametrize("number", [2, 15])
+def test_it_comes_while_a_class_is_made(number):
+    """Python up to 3.11 makes another exception of it."""
+    command = [sys.executable, "-c", CLASS, str(number)]
+    found = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert (found.returncode, found.stderr) == (-number, "")
+
+
 def test_a_folder_that_is_gone_is_told(tmp_path):
     program = "from openvet_install.cli import ending; raise SystemExit(ending.guarded(lambda: 0))"
     command = ["sh", "-c", 'rmdir "$PWD"; exec "$@"', "sh", sys.executable, "-c", program]
