@@ -129,8 +129,7 @@ class Place(NamedTuple):
         upstream = browser.upstream if browser is not None else None
         logins = browser.logins if browser is not None else self._logins()
         if upstream is None and any(one.publishers or one.carries for one in chosen.rules):
-            way_out = upstream_settings("pip", self.environ)
-            upstream = self.stack.enter_context(outward(way_out, partial(_indexes_here, self.environ)))
+            upstream = self._outward()
         locate, lists = _Locate(self).__call__, _Lists(self).__call__
         if upstream is None:
             return Deciding(knowledge, chosen.rules, chosen.now, fits=self.fits, locate=locate, lists=lists)
@@ -148,9 +147,11 @@ class Place(NamedTuple):
 
     def asking(self) -> Asking:
         """Return what asks the indexes that are configured here, for pip and for uv."""
+        return Asking(self._outward(), self._logins())
+
+    def _outward(self) -> Upstream:
         way_out = upstream_settings("pip", self.environ)
-        upstream = self.stack.enter_context(outward(way_out, partial(_indexes_here, self.environ)))
-        return Asking(upstream, self._logins())
+        return self.stack.enter_context(outward(way_out, partial(_indexes_here, self.environ)))
 
     def _logins(self) -> Logins:
         indexes = partial(_indexes_here, self.environ)

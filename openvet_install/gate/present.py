@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from packaging.requirements import InvalidRequirement, Requirement
-
 from openvet_install.errors import DirectReferenceError
 
 if TYPE_CHECKING:
@@ -24,7 +22,8 @@ def leading(plan: Plan) -> Callable[[Contents], str | None] | None:
     """
     if not plan.heeds_installed:
         return None
-    from openvet_install.installers.present import Present  # noqa: PLC0415 - what it imports is slow, and for pip only
+    # what it imports is slow, and for pip only
+    from openvet_install.installers.present import Present, read_line  # noqa: PLC0415
 
     present = Present(plan.target.sites, plan.target.environment)
     for one in plan.requested:
@@ -41,15 +40,8 @@ def leading(plan: Plan) -> Callable[[Contents], str | None] | None:
         if contents.kind == "sdist":  # what it needs is known when it was built, and then it is too late
             line = present.leads_anywhere()
             return None if line is None else f"an sdist may need what {WHY}: {line}"
-        lines = (present.leads(wanted) for wanted in map(_read, contents.requires) if wanted is not None)
+        lines = (present.leads(wanted) for wanted in map(read_line, contents.requires) if wanted is not None)
         line = next((one for one in lines if one is not None), None)
         return None if line is None else f"what it needs {WHY}: {line}"
 
     return leads
-
-
-def _read(line: str) -> Requirement | None:
-    try:
-        return Requirement(line)
-    except InvalidRequirement:
-        return None

@@ -20,7 +20,7 @@ from openvet_install.errors import UsageError
 from openvet_install.files import ARCHIVES, names_path
 from openvet_install.installers import pip_flags
 from openvet_install.installers.commands import COMMAND_LINE, Index, Requested, http_url, login_of, without_login
-from openvet_install.installers.projects import asked_by, read_project
+from openvet_install.installers.projects import PYPROJECT, asked_by, read_project
 from openvet_install.installers.sources import read_source
 from openvet_install.installers.tokens import CARRY, LATER, Token, Tokeniser, index
 
@@ -56,7 +56,7 @@ def editable_projects(values: Sequence[str], cwd: str) -> tuple[Project, ...]:
 def requested_by(projects: Sequence[Project], cwd: str) -> tuple[Requested, ...]:
     """Return what folders ask for in their `pyproject.toml`. Raises `UsageError` for what leads past the gateway."""
     return tuple(
-        Requested(one, os.path.relpath(os.path.join(project.path, "pyproject.toml"), cwd))
+        Requested(one, os.path.relpath(os.path.join(project.path, PYPROJECT), cwd))
         for project in projects
         for one in asked_by(project)
     )

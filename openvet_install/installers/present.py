@@ -74,7 +74,7 @@ class Present:
         """Yield what an installed package asks for in its turn where it is what is asked for."""
         for one in self._all.get(canonicalize_name(asked.name), ()):
             for line in one.requires if asked.specifier.contains(one.version, prereleases=True) else ():
-                wanted = _read(line)
+                wanted = read_line(line)
                 if wanted is not None and self._applies(wanted, asked.extras):
                     yield one, line, wanted
 
@@ -108,7 +108,8 @@ def _may_lead(one: Distribution) -> bool:
     return False
 
 
-def _read(line: str) -> Requirement | None:
+def read_line(line: str) -> Requirement | None:
+    """Read one line of what a package asks for, None for what is no requirement."""
     try:
         return Requirement(line)
     except (InvalidRequirement, RecursionError):  # pip stops there

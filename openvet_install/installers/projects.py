@@ -130,7 +130,7 @@ def asked_by(project: Project) -> tuple[Requirement, ...]:
     Raises `UsageError` for requirements that lead past the gateway: the project itself is trusted, these are not.
     Of extras none may: any package may ask for them, and one extra for another.
     """
-    path = os.path.join(project.path, "pyproject.toml")
+    path = os.path.join(project.path, PYPROJECT)
     text = pyproject(path, project.origin)
     asked = list(_lines(text, project.extras))
     extras = table_of(table_of(text, "project"), "optional-dependencies").values()
@@ -166,7 +166,7 @@ def build_requirements(project: Project, cwd: str) -> tuple[Requested, ...]:
     """Return what `pyproject.toml` says is needed to build a project. Raises `UsageError` for direct references."""
     from openvet_install.installers.commands import Requested  # noqa: PLC0415 - it imports us
 
-    path = os.path.join(project.path, "pyproject.toml")
+    path = os.path.join(project.path, PYPROJECT)
     lines = strings_of(table_of(pyproject(path, project.origin), "build-system").get("requires"))
     for line in lines:
         if names_address(line):
@@ -186,7 +186,7 @@ def refuse_sources(text: dict[str, Any], path: str) -> None:
 
 def name_of(project: Project) -> str | None:
     """Return the normalised name that the project gives itself, None when that is not known before a build."""
-    name = table_of(pyproject(os.path.join(project.path, "pyproject.toml"), project.origin), "project").get("name")
+    name = table_of(pyproject(os.path.join(project.path, PYPROJECT), project.origin), "project").get("name")
     return str(canonicalize_name(name)) if isinstance(name, str) else None
 
 

@@ -21,6 +21,18 @@ def dynamic(stage, where, *, needs=("dep",), **options):
     return place
 
 
+def leading(stage, path):
+    """What dynamic folders may say that leads to what nobody approved; `path` is an archive."""
+    return {
+        "build": {"build": ["evil"]},
+        "needs": {"needs": ("evil",)},
+        "address": {"build": [f"evil @ {path.as_uri()}"]},
+        "source": {"build": ["evil"], "more": sources("evil", f'path = "{path}"')},
+        "led outside": {"build": ["out"], "more": sources("out", f'path = "{folder(stage, "../out")}"')},
+        "as told": {"needs": (f"evil @ {path.as_uri()}",)},
+    }
+
+
 @pytest.fixture
 def stage(stage):
     (stage.project / ".git").mkdir()
@@ -56,13 +68,7 @@ def test_nothing_of_others_runs(stage, line, way):
     path = evil_sdist(stage)
     stage.sdist("evil", "1.0", NO)
     stage.policy(WARN + ('local-projects = ["none"]\n' if way == "outside" else 'local-projects = ["."]\n'))
-    options = {
-        "build": {"build": ["evil"]},
-        "needs": {"needs": ("evil",)},
-        "address": {"build": [f"evil @ {path.as_uri()}"]},
-        "source": {"build": ["evil"], "more": sources("evil", f'path = "{path}"')},
-        "led outside": {"build": ["out"], "more": sources("out", f'path = "{folder(stage, "../out")}"')},
-    }.get(way, {})
+    options = leading(stage, path).get(way, {})
     for where in (".", "mine"):
         dynamic(stage, where, **options)
     (stage.project / "r.in").write_text(line.format(project=stage.project) + "\n")

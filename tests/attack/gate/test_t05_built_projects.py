@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.attack.gate.test_t05_built_folders import LOCAL, dynamic
+from tests.attack.gate.test_t05_built_folders import LOCAL, dynamic, leading
 from tests.e2e.test_uv_pip_compile import COMPILE, same
 from tests.e2e.test_uv_project_files import plain
 from tests.support.attacks import evil_sdist
-from tests.support.folders import folder, sources
+from tests.support.folders import folder
 from tests.support.projects import state
 from tests.support.stage import NO, WARN, YES
 
@@ -70,14 +70,7 @@ def test_nothing_of_others_runs(stage, file, way):
     path = evil_sdist(stage)
     stage.sdist("evil", "1.0", NO)
     stage.policy(WARN + ('local-projects = ["none"]\n' if way == "outside" else 'local-projects = ["."]\n'))
-    options = {
-        "build": {"build": ["evil"]},
-        "needs": {"needs": ("evil",)},
-        "address": {"build": [f"evil @ {path.as_uri()}"]},
-        "source": {"build": ["evil"], "more": sources("evil", f'path = "{path}"')},
-        "led outside": {"build": ["out"], "more": sources("out", f'path = "{folder(stage, "../out")}"')},
-        "as told": {"needs": (f"evil @ {path.as_uri()}",)},
-    }.get(way, {})
+    options = leading(stage, path).get(way, {})
     projects(stage, **options)
     before = written(stage)
     file = file.format(project=stage.project)
