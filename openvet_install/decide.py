@@ -422,8 +422,10 @@ def _silence(evidence: Evidence) -> tuple[Reason, str | None]:
     return Reason.UNAUDITED, None
 
 
-def is_undated(decision: Decision) -> bool:
-    """Tell whether a file is held back for a cooldown since nothing says how old it is."""
+def hangs_on_age(decision: Decision, rules: Iterable[Rules]) -> bool:
+    """Tell whether an index has to say how old a file is: nothing does, or only a lock, and that ends a cooldown."""
+    if decision.file.claimed and decision.action is Action.WARN:
+        return any(one.cooldown for one in rules)
     return decision.reason is Reason.TOO_YOUNG and decision.file.uploaded is None
 
 

@@ -7,7 +7,7 @@ its PEP 440 normal form. The variant is taken from the file name (protocol, sect
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -24,7 +24,7 @@ from openvet_install.errors import InvalidError
 from openvet_install.openvet.subject import PYPI, Coordinate, Subject, TaggedHash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
 
     from packaging.tags import Tag
@@ -131,12 +131,6 @@ def tags_of(variant: str) -> Iterator[str]:
 def release_of(version: str) -> str:
     """Return the one spelling of all versions that are equal (PEP 440): `1.0` and `1.0.0` are one release."""
     return canonicalize_version(version)
-
-
-def dated(files: Iterable[File], listed: Iterable[File]) -> list[File]:
-    """Return files that do not say when they were uploaded with what an index says of the same bytes."""
-    known: dict[str | None, datetime | None] = {one.sha256: one.uploaded for one in listed if one.sha256 is not None}
-    return [one if one.uploaded is not None else replace(one, uploaded=known.get(one.sha256)) for one in files]
 
 
 def names_path(requirement: str) -> bool:

@@ -24,9 +24,10 @@ def may_start(plan: Plan, keeper: Keeper, folder: Path) -> bool:
         handed(plan, folder)  # a lock that cannot be is told before anything is made
         if not local.admit(plan, keeper, folder):
             return False
-    return plan.locked is None or locked.admit(
-        plan.locked, keeper, locked.listed_by(plan), folders=folders_in(plan.argv)
-    )
+    if plan.locked is None:
+        return True
+    with locked.listing(plan) as listed:
+        return locked.admit(plan.locked, keeper, listed, folders=folders_in(plan.argv))
 
 
 def with_environment(plan: Plan, before: Snapshot) -> Snapshot:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from openvet_install.errors import InvalidError, UndecidedError
 from openvet_install.gate.asking import Asking
+from openvet_install.gate.days import came
 from openvet_install.gate.deciding import Deciding, carrying_of
 from openvet_install.gate.hosts import origin_of
 from openvet_install.gate.logins import Logins, logins_of
 from openvet_install.gate.once import Once
 from openvet_install.gate.opening import documents_of, originals_of, outside_of
-from openvet_install.gate.remembered import Archives
+from openvet_install.gate.remembered import Archives, Days
+from openvet_install.gate.together import together
 from openvet_install.gateway.addresses import parse_target
 from openvet_install.gateway.pages import parse_page
 from openvet_install.gateway.upstream import PAGE_ACCEPT, Upstream
@@ -24,6 +26,7 @@ from openvet_install.installers.environment import upstream_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import ExitStack
+    from datetime import datetime
 
     from openvet_install.files import File
     from openvet_install.gate.knowledge import Knowledge
@@ -63,6 +66,11 @@ class Browser:
         Raises `UndecidedError` when an index is out of reach, `InvalidError` when its answer is no page.
         """
         return [file for index in self._indexes for file in self.page(index.url, name) or ()]
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """The plan's indexes, in their order."""
+        return tuple(one.url for one in self._indexes)
 
     def fetch(self, file: File, blobs: BlobStore) -> Blob:
         """Return the bytes of a file, from the store if it has them. Raises `InvalidError` if they hash differently."""
@@ -130,19 +138,23 @@ class Place(NamedTuple):
         logins = browser.logins if browser is not None else self._logins()
         if upstream is None and any(one.publishers or one.carries for one in chosen.rules):
             upstream = self._outward()
-        locate, lists = _Locate(self).__call__, _Lists(self).__call__
-        if upstream is None:
-            return Deciding(knowledge, chosen.rules, chosen.now, fits=self.fits, locate=locate, lists=lists)
-        originals = originals_of(chosen, upstream, Archives(self.folders), indexes, logins)
-        return Deciding(
+        locate, lists = _Locate(self), _Lists(self)
+        deciding = partial(
+            Deciding,
             knowledge,
             chosen.rules,
             chosen.now,
-            documents=documents_of(chosen, upstream, self.folders, logins),
-            carrying=carrying_of(knowledge, originals, chosen.now),
             fits=self.fits,
             locate=locate,
             lists=lists,
+            days=_Days(self, locate, lists),
+        )
+        if upstream is None:
+            return deciding()
+        originals = originals_of(chosen, upstream, Archives(self.folders), indexes, logins)
+        return deciding(
+            documents=documents_of(chosen, upstream, self.folders, logins),
+            carrying=carrying_of(knowledge, originals, chosen.now),
         )
 
     def asking(self) -> Asking:
@@ -187,8 +199,16 @@ class _Locate:
         self._listed: Once[list[File]] = Once()
 
     def __call__(self, file: File) -> File:
-        listed = self._listed.get(file.name, lambda: self._browser.listed(file.name))
-        return next((one for one in listed if one.sha256 == file.sha256), file)
+        return next((one for one in self.listed(file.name) if one.sha256 == file.sha256), file)
+
+    def listed(self, name: str) -> list[File]:
+        """Return what they list of a package."""
+        return self._listed.get(name, lambda: self._browser.listed(name))
+
+    @property
+    def indexes(self) -> tuple[str, ...]:
+        """Those that pip would ask, in their order."""
+        return self._browser.indexes
 
     @cached_property
     def _browser(self) -> Browser:
@@ -197,16 +217,40 @@ class _Locate:
 
 
 class _Lists:
-    """Tells whether the index that a lock names lists a file as the lock says; each page is asked for once."""
+    """Returns a lock's file as the index lists it that the lock names, if it does; each page is asked for once."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
         self._pages: Once[tuple[File, ...]] = Once()
 
-    def __call__(self, file: File) -> bool:
-        listed = self._pages.get((file.index, file.name), lambda: _page(self._asking, file.index, file.name) or ())
-        return any(one.url == file.url and one.sha256 in (None, file.sha256) for one in listed)
+    def __call__(self, file: File) -> File | None:
+        listed = (one for one in self.page(file) if one.url == file.url and one.sha256 in (None, file.sha256))
+        return next(listed, None)
+
+    def page(self, file: File) -> tuple[File, ...]:
+        """Return what the index of a file lists beside it."""
+        return self._pages.get((file.index, file.name), lambda: _page(self._asking, file.index, file.name) or ())
 
     @cached_property
     def _asking(self) -> Asking:
         return self._place.asking()
+
+
+class _Days:
+    """Tells when files came: of what a lock claims its own index, of everything else those that pip would ask here."""
+
+    def __init__(self, place: Place, locate: _Locate, lists: _Lists) -> None:
+        self._notes = Days(place.folders)
+        self._locate = locate
+        self._lists = lists
+
+    def __call__(self, files: Sequence[File]) -> dict[File, datetime | None]:
+        found, failed = together(self._day, files)
+        if failed:
+            raise failed[0][1]
+        return dict(found)
+
+    def _day(self, file: File) -> datetime | None:
+        if file.claimed and file.index:
+            return came(file, self._notes, (file.index,), lambda: self._lists.page(file))
+        return came(file, self._notes, self._locate.indexes, lambda: self._locate.listed(file.name))

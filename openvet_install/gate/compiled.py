@@ -153,7 +153,9 @@ def _judge_lock(result: Run, plan: Plan, compiled: Compiled, keeper: Resolver, t
     selection = select_for(lock, plan.target)
     folders = folders_in(plan.argv)
     judged = tuple(one for one in lock.packages if not _is_judged(one, path, compiled, keeper))
-    good = locked.admit(Locked(lock=replace(lock, packages=judged), selection=selection), keeper, folders=folders)
+    with locked.listing(plan) as listed:
+        chosen = Locked(lock=replace(lock, packages=judged), selection=selection)
+        good = locked.admit(chosen, keeper, listed, folders=folders)
     for package in lock.packages:
         if package.is_local and os.path.abspath(path.parent / package.source.location) not in compiled.folders:  # noqa: PTH100 - as it was named
             locked.refuse_direct(package, keeper)

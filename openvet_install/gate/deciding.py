@@ -6,13 +6,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from openvet_install.decide import Action, Decision, Need, Reason, ReasonClass, decide, hangs_on_index, unseen
+from openvet_install.decide import (
+    Action,
+    Decision,
+    Need,
+    Reason,
+    ReasonClass,
+    decide,
+    hangs_on_age,
+    hangs_on_index,
+    unseen,
+)
 from openvet_install.gate.cases import AT_ONCE, Case
 from openvet_install.gateway.upstream import UpstreamError
 from openvet_install.publishers import State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from openvet_install.decide import Rules
@@ -33,8 +43,8 @@ class Deciding:
 
     Without `documents` nothing can be verified: only where no rule asks for provenance. Provenance of a file that
     `fits` denies is not looked at, and the file is withheld in every mode. Without `carrying` no audits carry; nothing
-    is compared that `fits` denies. `locate` finds a file by its hash, `lists` tells whether the index that a lock
-    names lists a file as the lock says.
+    is compared that `fits` denies. `locate` finds a file by its hash, `lists` returns a lock's file as the
+    index that the lock names lists it, `days` tells when files came.
     """
 
     def __init__(
@@ -47,7 +57,8 @@ class Deciding:
         carrying: Carrying | None = None,
         fits: Callable[[File], bool] = lambda _file: True,
         locate: Callable[[File], File] = lambda file: file,
-        lists: Callable[[File], bool] = lambda _file: True,
+        lists: Callable[[File], File | None] = lambda file: file,
+        days: Callable[[Sequence[File]], Mapping[File, datetime | None]] = dict.fromkeys,
     ) -> None:
         """Nothing is read yet."""
         self.rules = rules
@@ -58,6 +69,7 @@ class Deciding:
         self._fits = fits
         self._locate = locate
         self._lists = lists
+        self._days = days
 
     @classmethod
     def by_audits(cls, knowledge: Knowledge, rules: Sequence[Rules], now: datetime) -> Deciding:
@@ -78,20 +90,29 @@ class Deciding:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             return list(pool.map(self._settled, cases, found))
 
-    def located(self, file: File, *, always: bool = False) -> File:
+    def located(self, file: File) -> File:
         """Return a file of which only the hash is known as its index lists it, where a rule asks about its package."""
-        asked = always or any(
-            one.carries or one.bound_by(file.name) or one.exempted_by_index(file.name) for one in self.rules
-        )
+        asked = any(one.carries or one.bound_by(file.name) or one.exempted_by_index(file.name) for one in self.rules)
         return self._locate(file) if asked else file
 
+    def aged(self, decisions: Sequence[Decision]) -> list[Decision]:
+        """Decide again, where a cooldown hangs on when files came: their index says.
+
+        Raises `UndecidedError` and `InvalidError` where it does not, and what deciding raises.
+        """
+        asked = [one.file for one in decisions if hangs_on_age(one, self.rules)]
+        if not asked:
+            return list(decisions)
+        days = self._days(asked)
+        return self([replace(one.file, uploaded=days.get(one.file, one.file.uploaded)) for one in decisions])
+
     def looked_up(self, file: File) -> File:
-        """Return a lock's file as what its index lists, unless a rule hangs on that and it does not.
+        """Return a lock's file as one that its index lists, where a rule hangs on that and it does.
 
         Raises `UndecidedError` and `InvalidError` where that index does not say.
         """
-        claimed = hangs_on_index(file, self.rules, self._now) and not self._lists(file)
-        return replace(file, claimed=claimed)
+        listed = self._lists(file) if hangs_on_index(file, self.rules, self._now) else None
+        return file if listed is None else replace(file, claimed=False, uploaded=listed.uploaded)
 
     def by_policy(self, file: File) -> list[tuple[str, Decision]]:
         """Decide by each policy alone, by scope."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from openvet_install.decide import Decision, Reason, ReasonClass, is_undated
+from openvet_install.decide import Decision, Reason, ReasonClass
 from openvet_install.errors import FaultsError, InstallError, UsageError
 from openvet_install.files import SDIST, File
 from openvet_install.gate.model import Judged, Spot
@@ -88,9 +88,7 @@ def decisions(path: Path, one: Requested, knowledge: Knowledge, deciding: Decidi
     files = list(_files(path, one, knowledge)) or [
         File(name=name, version=version, filename="", url="", index=str(path))
     ]
-    found = deciding(map(deciding.located, files))
-    if any(map(is_undated, found)):
-        found = deciding([deciding.located(file, always=True) for file in files])
+    found = deciding.aged(deciding(map(deciding.located, files)))
     return settle(found, deciding.rules, frozenset({version}))
 
 

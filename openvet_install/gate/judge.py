@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from openvet_install.decide import Action, Decision, ReasonClass, is_undated
+from openvet_install.decide import Action, Decision, ReasonClass
 from openvet_install.errors import EXIT_BLOCKED, EXIT_INVALID, EXIT_OK
-from openvet_install.files import dated
 from openvet_install.gate.browse import Place
 from openvet_install.gate.forgiven import account
 from openvet_install.gate.hashed import applies, read_whole, release_of
@@ -129,11 +128,7 @@ def decisions(
         not_here = tuple(f"{one.name} ({one.why})" for one in selection.not_here)
     knowledge.prepare(one.file.name for one in files)
     judged = []
-    looked = [_file(lock, one, deciding) for one in files]
-    said = deciding(looked)
-    if any(map(is_undated, said)):
-        listed = (deciding.located(one.file, always=True) for one in said if is_undated(one))
-        said = deciding(dated(looked, listed))
+    said = deciding.aged(deciding([_file(lock, one, deciding) for one in files]))
     for one, decided in zip(files, said, strict=True):
         (settled,) = settle([decided], deciding.rules, frozenset({one.file.version}))
         decision = mismatch(settled.file, one.file.sha256) or settled

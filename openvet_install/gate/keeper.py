@@ -12,9 +12,10 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from openvet_install.archive import ArchiveError
-from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken, hangs_on_index, is_undated
+from openvet_install.decide import Action, Decision, Reason, ReasonClass, broken, hangs_on_age, hangs_on_index
 from openvet_install.errors import InvalidError, UndecidedError
-from openvet_install.files import File, FilenameError, dated, filename_of, parse_filename, release_of
+from openvet_install.files import File, FilenameError, filename_of, parse_filename, release_of
+from openvet_install.gate.days import came
 from openvet_install.gate.deciding import Deciding, carrying_of
 from openvet_install.gate.digests import shared
 from openvet_install.gate.hosts import Hosts
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from openvet_install.archive import Contents
     from openvet_install.decide import Rules
+    from openvet_install.gate.days import Listed
     from openvet_install.gate.documents import Documents
     from openvet_install.gate.knowledge import Knowledge
     from openvet_install.gate.originals import Originals
@@ -38,13 +40,6 @@ if TYPE_CHECKING:
 
 FORBIDDEN = 403
 BAD_GATEWAY = 502
-
-
-class Listed(Protocol):
-    """Asks an index for the files of a project; raises `UndecidedError` and `InvalidError`."""
-
-    def __call__(self, index: str, project: str) -> Sequence[File]:
-        """Return them, none where the index does not know the project."""
 
 
 class Ahead(Protocol):
@@ -189,33 +184,47 @@ class Keeper:
         detail = f"the index has no hash of it, and pip would take {path}"
         return decision._replace(action=Action.BLOCK, reason=Reason.UNHASHED, detail=detail)
 
-    def locked(self, index: str, project: str, files: Sequence[File], listed: Listed | None = None) -> list[Decision]:
+    def locked(self, index: str, project: str, files: Sequence[File], listed: Listed) -> list[Decision]:
         """Decide about a lock's files of a project, and admit the hosts of those that are shown.
 
-        `listed` gets what an index lists of a project, where an exemption or a cooldown hangs on it; it may raise.
+        `listed` gets what an index lists of a project, where an exemption hangs on it; it may raise.
 
         Private addresses count only where a configured index at a private address is the lock's own `index`.
         """
-        looked = self._looked_up(index, project, files, listed)
-        decisions = self.judge(project, looked)
-        if listed is not None and any(is_undated(one) for one in decisions):
-            decisions = self.judge(project, dated(looked, listed(index, project)))
-        self.hosts.link(index, [one.file.url for one in decisions if one.shown])
+        decisions = self.judge(project, self._looked_up(index, project, files, listed))
+        self.hosts.link(index, [one.file.url for one in decisions if one.shown and not self.hangs_on_age(one)])
         return decisions
 
-    def _looked_up(self, index: str, project: str, files: Sequence[File], listed: Listed | None) -> list[File]:
+    def hangs_on_age(self, decision: Decision) -> bool:
+        """Tell whether `aged` has to decide again about what `locked` has decided."""
+        return hangs_on_age(decision, self._rules)
+
+    def aged(self, index: str, project: str, decisions: Sequence[Decision], listed: Listed) -> list[Decision]:
+        """Decide again about a lock's files of a project by when they came, as the index says."""
+
+        def day(decision: Decision) -> datetime | None:
+            if not self.hangs_on_age(decision):
+                return decision.file.uploaded
+            return came(decision.file, self._archives.days, (index,), lambda: listed(index, project))
+
+        decided = self.judge(project, [replace(one.file, uploaded=day(one)) for one in decisions])
+        self.hosts.link(index, [one.file.url for one in decided if one.shown])
+        return decided
+
+    def _looked_up(self, index: str, project: str, files: Sequence[File], listed: Listed) -> list[File]:
         """Return a lock's files; those whose index is known to list them are no longer only claimed."""
-        if not any(hangs_on_index(file, self._rules, self._now) for file in files):
-            return list(files)
-        known = self.ledger.listed()
-        if listed is not None and not all(file.url in known for file in files):
+        known = {one.file.url: one.file for one in self.ledger.about(project) if not one.file.claimed}
+        hanging = (file for file in files if hangs_on_index(file, self._rules, self._now))
+        if any(file.url not in known for file in hanging):
             known |= {file.url: file for file in listed(index, project)}
 
-        def is_listed(file: File) -> bool:
+        def seen(file: File) -> File:
             there = known.get(file.url)
-            return there is not None and there.index == file.index and there.sha256 in (None, file.sha256)
+            if there is None or there.index != file.index or there.sha256 not in (None, file.sha256):
+                return file
+            return replace(file, claimed=False, uploaded=there.uploaded)
 
-        return [replace(file, claimed=False) if is_listed(file) else file for file in files]
+        return list(map(seen, files))
 
     def contents(self, blob: Blob, filename: str) -> Contents:
         """Open a whole local copy, once in a run; raises `ArchiveError` for what must not be released."""

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from openvet_install.archive import Contents
     from openvet_install.decide import Decision
     from openvet_install.errors import InvalidError
-    from openvet_install.files import File
     from openvet_install.gateway.unread import Unread
 
 
@@ -79,11 +78,6 @@ class Ledger:
         """Return the decisions about files with one of these sha256, by normalised name."""
         decisions = self.decisions()
         return {one.file.name: one for some in decisions.values() for one in some if one.file.sha256 in hashes}
-
-    def listed(self) -> dict[str, File]:
-        """Return the files that an index lists, by URL."""
-        with self._lock:
-            return {url: one.file for url, one in self._by_url.items() if not one.file.claimed}
 
     def unread(self) -> dict[str, list[Unread]]:
         """Return what pages list that nobody has judged, by project."""

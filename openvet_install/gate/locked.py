@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -15,12 +17,16 @@ from urllib.parse import unquote, urlsplit
 from openvet_install.decide import Action, Decision, Reason, broken
 from openvet_install.files import File
 from openvet_install.gate.model import Judged, Spot
+from openvet_install.gate.once import Once
+from openvet_install.gate.together import together
 from openvet_install.gateway.addresses import AddressError, canonical_url
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from openvet_install.gate.keeper import Keeper, Listed
+    from openvet_install.gate.browse import Browser
+    from openvet_install.gate.days import Listed
+    from openvet_install.gate.keeper import Keeper
     from openvet_install.gate.model import Run
     from openvet_install.installers.commands import Plan
     from openvet_install.installers.locks import LockedPackage
@@ -37,7 +43,7 @@ def pins(locked: Locked) -> dict[str, frozenset[str]]:
     return {name: frozenset(versions) for name, versions in found.items()}
 
 
-def admit(locked: Locked, keeper: Keeper, listed: Listed | None = None, *, folders: Collection[str] = ()) -> bool:
+def admit(locked: Locked, keeper: Keeper, listed: Listed, *, folders: Collection[str] = ()) -> bool:
     """Judge what the target would get, and what in the lock has no index, reached or not, but for what is left out.
 
     Archives that the tool gets as copies are judged where those are made. `folders` are those of which copies were
@@ -54,29 +60,42 @@ def admit(locked: Locked, keeper: Keeper, listed: Listed | None = None, *, folde
             if _address(file) is None and _folder_of(file) not in folders:
                 keeper.refuse_local(refused_entry(package, "path", file.url))
                 good = False
-    for index, name, files in _grouped(locked):
-        for file in files:
-            if _folder_of(file) in folders:
-                good = _from_folder(file, keeper) and good
-        addresses = ((file, _address(file)) for file in files)
-        web = [replace(file, url=address) for file, address in addresses if address is not None]
-        for decision in keeper.locked(index, name, web, listed):
-            if not decision.shown:
-                keeper.refuse_local(decision)
-                good = False
+    for file in (one.file for one in locked.selection.files):
+        if file.url not in locked.copied and _folder_of(file) in folders:
+            good = _from_folder(file, keeper) and good
+    for decision in _judged(locked, keeper, listed):
+        if not decision.shown:
+            keeper.refuse_local(decision)
+            good = False
     return good
 
 
-def listed_by(plan: Plan) -> Listed:
-    """Return what asks the index that a lock names, else those of the plan, what it lists of a project, for `admit`."""
+def _judged(locked: Locked, keeper: Keeper, listed: Listed) -> Iterable[Decision]:
+    """Decide about what comes from the web; several indexes are asked at the same time."""
+    groups = _grouped(locked)
+    judged = [(index, name, keeper.locked(index, name, _of_web(files), listed)) for index, name, files in groups]
+    aging = [one for one in judged if any(map(keeper.hangs_on_age, one[2]))]
+    aged, failed = together(lambda one: keeper.aged(*one, listed), aging)
+    if failed:
+        raise failed[0][1]
+    decided = {one[:2]: one[2] for one in judged} | {one[:2]: found for one, found in aged}
+    return chain.from_iterable(decided.values())
 
-    def listed(index: str, project: str) -> Sequence[File]:
-        from openvet_install.gate.browse import browsing  # noqa: PLC0415 - for locks that leave hashes out
 
-        with browsing(plan) as browser:
-            return (browser.page(index, project) if index else browser.listed(project)) or ()
+@contextmanager
+def listing(plan: Plan) -> Iterator[Listed]:
+    """Yield what asks the index that a lock names, else those of the plan, what it lists of a project, for `admit`."""
+    with ExitStack() as stack:
+        browser: Once[Browser] = Once()
+        pages: Once[Sequence[File]] = Once()
 
-    return listed
+        def ask(index: str, project: str) -> Sequence[File]:
+            from openvet_install.gate.browse import browsing  # noqa: PLC0415 - for few locks
+
+            way = browser.get(None, lambda: stack.enter_context(browsing(plan)))
+            return (way.page(index, project) if index else way.listed(project)) or ()
+
+        yield lambda index, project: pages.get((index, project), lambda: ask(index, project))
 
 
 def _folder_of(file: File) -> str | None:
@@ -130,6 +149,11 @@ def _grouped(locked: Locked) -> list[tuple[str, str, list[File]]]:
         if one.file.url not in locked.copied:
             found[one.file.index, one.file.name].append(one.file)
     return [(index, name, files) for (index, name), files in found.items()]
+
+
+def _of_web(files: Iterable[File]) -> list[File]:
+    addresses = ((file, _address(file)) for file in files)
+    return [replace(file, url=address) for file, address in addresses if address is not None]
 
 
 def _address(file: File) -> str | None:

@@ -43,7 +43,8 @@ def tell(result: Run, plan: Plan, keeper: Keeper, before: bytes | None) -> dict[
     lock = read_lock(resolution.lock)
     selection = resolution.choose(lock)
     folders = folders_in(plan.argv)
-    good = locked.admit(Locked(lock=lock, selection=selection), keeper, folders=folders)
+    with locked.listing(plan) as listed:
+        good = locked.admit(Locked(lock=lock, selection=selection), keeper, listed, folders=folders)
     for package in lock.packages:
         if package.is_local and not _is_own(package, resolution, lock):
             locked.refuse_direct(package, keeper)

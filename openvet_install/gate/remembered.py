@@ -1,8 +1,9 @@
-"""What comparing files came to and what opened archives hold, remembered for later runs (see `sealed`)."""
+"""What comparing files came to, what archives hold and when files came, remembered for later runs (see `sealed`)."""
 
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from openvet_install.archive import open_archive
 from openvet_install.archive.contents import Contents
 from openvet_install.gate.once import Once
 from openvet_install.gate.sealed import Sealed
-from openvet_install.gate.stores import COMPARED, OPENED
+from openvet_install.gate.stores import COMPARED, DAYS, OPENED
 from openvet_install.gateway.blobs import BlobStore
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from openvet_install.openvet.subject import Subject
 
 MAX_COMPARISON = 4096  # bytes
+MAX_DAY = 256  # bytes
 MAX_CONTENTS = 16 << 20  # bytes; a wheel of ten thousand members takes one million
 
 
@@ -44,16 +46,35 @@ class Remembered:
         self._notes.put(_pair(file, subject), json.dumps(note).encode())
 
 
+class Days:
+    """When files came to an index: what it said once of these bytes in a project of this name."""
+
+    def __init__(self, folders: Folders) -> None:
+        """Nothing is read or made yet."""
+        self._notes = Sealed(folders, DAYS, MAX_DAY)
+
+    def find(self, index: str, file: File) -> datetime | None:
+        """Return what an index said of a file in an earlier run, None if nothing."""
+        found = self._notes.find(_at(index, file))
+        return None if found is None else datetime.fromisoformat(found.decode())
+
+    def put(self, listed: File) -> None:
+        """Remember what the index of a file says, if it does."""
+        if listed.uploaded is not None:
+            self._notes.put(_at(listed.index, listed), listed.uploaded.isoformat().encode())
+
+
 class Archives:
     """Opens archives of the store `blobs`, each once in a run and, where notes can be kept, once on this machine.
 
-    `compared` are the notes about pairs of them.
+    `compared` are the notes about pairs of them, `days` those about when they came.
     """
 
     def __init__(self, folders: Folders) -> None:
         """Nothing is read or made yet."""
         self._notes = Sealed(folders, OPENED, MAX_CONTENTS)
         self.compared = Remembered(folders)
+        self.days = Days(folders)
         self._files = folders.cache / "files"
         self._opened: Once[Contents] = Once()
 
@@ -83,6 +104,10 @@ class Archives:
 
 def _about(sha256: str, filename: str) -> bytes:
     return json.dumps([sha256, filename]).encode()
+
+
+def _at(index: str, file: File) -> bytes:
+    return json.dumps([index, file.name, file.sha256]).encode()
 
 
 def _pair(file: File, subject: Subject) -> bytes:

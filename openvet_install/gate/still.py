@@ -47,7 +47,9 @@ def run(plan: Plan, chosen: Setting, result: Run, *, keeper: Keeper, sandbox: Sa
     before = disk.tops(places)
     ended = None
     with private_folder() as folder:
-        if locked.admit(plan.locked, keeper, locked.listed_by(plan)):
+        with locked.listing(plan) as listed:
+            good = locked.admit(plan.locked, keeper, listed)
+        if good:
             threading.Thread(target=_load, daemon=True).start()
             ended = _start(result, plan, plan.locked.idle, sandbox, folder)
     from openvet_install.gate.forgiven import account  # noqa: PLC0415 - not before the tool starts

@@ -22,11 +22,14 @@ COMPARED_MAX = 4 << 20  # bytes of notes about compared files, some 200 each
 AGAIN_MAX = 4 << 20  # bytes of notes about runs that had nothing to do, some 8,000 each
 OPENED_MAX = 128 << 20  # bytes of notes about opened archives, about 100 for each of their members
 PAGES_MAX = 64 << 20  # bytes of index pages, none of which counts for longer than ten minutes
+DAYS_MAX = 4 << 20  # bytes of notes about when files came, some 60 each
 LISTED_MAX = 128 << 20  # bytes of notes about what pages list, a little less than these
 COMPARED = "compared"
 """Of the notes about what was compared, in the cache folder."""
 OPENED = "opened"
 """Of those about what archives hold."""
+DAYS = "days"
+"""Of those about when files came to an index."""
 PAGES = "pages"
 """Of those that hold pages of indexes."""
 LISTED = "listed"
@@ -94,6 +97,7 @@ def trim(cache: Path) -> None:
     _forget(cache / FOLDER, DOCUMENTS_MAX)
     _forget(cache / COMPARED, COMPARED_MAX)
     _forget(cache / OPENED, OPENED_MAX)
+    _forget(cache / DAYS, DAYS_MAX)
     _forget(cache / PAGES, PAGES_MAX)
     _forget(cache / LISTED, LISTED_MAX)
     _forget(cache / again.FOLDER, AGAIN_MAX)
@@ -126,5 +130,5 @@ def empty(cache: Path) -> Cleaned:
     if (cache / "files").is_dir():
         pruned = blobs.prune(cache / "files", 0)
         freed, busy = freed + (pruned or 0), pruned is None
-    freed += sum(_forget(cache / one, 0) for one in (FOLDER, COMPARED, OPENED, PAGES, LISTED, again.FOLDER))
+    freed += sum(_forget(cache / one, 0) for one in (FOLDER, COMPARED, OPENED, DAYS, PAGES, LISTED, again.FOLDER))
     return Cleaned(freed + places.prune(cache / "uv", 0), busy)

@@ -232,32 +232,41 @@ def test_check_does_not_know_what_an_index_lists_that_is_away(stage):
     assert "503" in ended.err
 
 
+@pytest.mark.parametrize("said", ["", "1999-12-31T00:00:00Z"], ids=["undated", "backdated"])
 @pytest.mark.parametrize("tool", [PIP, SYNC, PROJECT], ids=["pip", "sync", "project"])
-def test_of_a_lock_without_dates_an_index_says_how_old_a_file_is(stage, tool):
-    """As `pip lock` and older uv write them; what is young is held back all the same."""
-    body = make_wheel("inner", "1.0")
-    digest = stage.wheel("inner", "1.0", body=body)
+@pytest.mark.parametrize("young", [True, False], ids=["young", "old"])
+def test_how_old_a_silent_file_of_a_lock_is_its_index_says(stage, tool, said, young):
+    """T49: `pip lock` and older uv write no dates, and who edits a lock could date back what came a minute ago."""
+    digest = stage.wheel("inner", "1.0", body=make_wheel("inner", "1.0"))
     name, index = wheel_name("inner", "1.0"), stage.index.simple_url
     stage.policy(WARN + 'cooldown = "7d"\n')
+    if young:
+        stage.index.entries[name].upload_time = datetime.now(timezone.utc).isoformat()
     if tool == PROJECT:
-        url = stage.index.file_url(name)
         (stage.project / "pyproject.toml").write_text(PYPROJECT)
-        (stage.project / "uv.lock").write_text(UV_LOCK.format(index=index, url=url, digest=digest))
+        text = UV_LOCK.format(index=index, url=stage.index.file_url(name), digest=digest)
+        dated = text.replace("hash", f'upload-time = "{said}", hash') if said else text
+        (stage.project / "uv.lock").write_text(dated)
     else:
-        assert stage.run("openvet-pip", "lock", "inner").code == 0
+        text = entry(stage, "inner", "1.0", digest)
+        write(stage, text.replace("hashes", f"upload-time = {said}, hashes") if said else text)
 
     def run():
         more = {"UV_PROJECT_ENVIRONMENT": str(stage.environment)}
         return stage.run(*tool, "--frozen", env=more) if tool == PROJECT else go(stage, tool)
 
-    offered, before = stage.index.entries[name], everything(stage)
-    old, offered.upload_time = offered.upload_time, datetime.now(timezone.utc).isoformat()
-    assert stage.run("openvet-install", "check").code == 77
-    stopped(stage, run(), 77, before=before)
-    offered.upload_time = old
-    assert stage.run("openvet-install", "check").code == 0
+    before = everything(stage)
+    ended = stage.run("openvet-install", "check")
+    if young:
+        assert (ended.code, "too-young" in ended.out) == (77, True), ended.out
+        stopped(stage, run(), 77, before=before)
+        return
+    assert ended.code == 0, ended.out
+    asked = len(stage.index.asked("/simple/inner/"))
     ended = run()
     assert (ended.code, stage.installed) == (0, {"inner": "1.0"}), ended.err
+    if tool == PROJECT:
+        assert len(stage.index.asked("/simple/inner/")) == asked  # the check had heard it
 
 
 PYPROJECT = (
