@@ -246,9 +246,9 @@ def _append(scope: str, path: Path, entry: str) -> int:
 
 
 def put(path: Path, content: bytes) -> None:
-    """Replace a file of a policy. Raises `ConfigError` for one that cannot be written."""
+    """Replace a file of a policy, where it is if it is a link. Raises `ConfigError` for one that cannot be written."""
     try:
-        replace_file(path, content)
+        replace_file(Path(os.path.realpath(path)), content)
     except OSError as error:
         raise ConfigError(f"cannot be written: {error.strerror or error}", where=str(path)) from error
 

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from itertools import groupby
+from stat import S_ISREG
 from typing import TYPE_CHECKING
 
 from packaging.tags import Tag
@@ -107,7 +109,10 @@ def parse_lock(text: str, path: Path, kind: LockKind, *, pyproject: str | None =
 def read_text(path: Path) -> str:
     """Return the text of a lock. Raises `LockError` for what cannot be read or is too long."""
     try:
-        with path.open("rb") as file:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe is never waited for
+        with os.fdopen(handle, "rb") as file:
+            if not S_ISREG(os.fstat(handle).st_mode):
+                raise LockError("no ordinary file", where=str(path))
             raw = file.read(MAX_LOCK_BYTES + 1)
         text = raw.decode()
     except OSError as error:

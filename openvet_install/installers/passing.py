@@ -26,7 +26,7 @@ class Command(NamedTuple):
 
     For PASS `argv` is what the tool gets (help: only the words and `--help`); `before` holds the options in front
     of the words, `argv` of GATED everything after them, unread, and `only_words` whether a `--` came before that.
-    `place`: the environment that `uv venv` makes, from the working folder.
+    `venv`: the options and words of `uv venv`.
     """
 
     kind: str
@@ -34,7 +34,7 @@ class Command(NamedTuple):
     argv: tuple[str, ...]
     before: tuple[Token, ...] = ()
     python: str | None = None
-    place: str | None = None
+    venv: tuple[Token, ...] = ()
 
 
 def classify(tool: str, argv: Sequence[str]) -> Command:
@@ -132,9 +132,7 @@ def _uv(argv: Sequence[str]) -> Command:
     if helps:
         return Command(PASS, words, (*words, "--help"), tuple(before))
     if words == ("venv",) and not has(tokens := _venv(reader.rest), "--seed"):
-        named = next((token.spelled for token in tokens if token.flag is None), _ENVIRONMENT)
-        place = os.path.join(_last([*before, *tokens], "--directory") or "", named)  # noqa: PTH118 - as uv does
-        return Command(PASS, words, tuple(argv), tuple(before), place=place)
+        return Command(PASS, words, tuple(argv), tuple(before), venv=(*before, *tokens))
     if words in uv_commands.NOT_YET:
         raise UsageError(f"`{said}` is not gated yet")
     if words in uv_commands.REFUSED:
@@ -233,8 +231,9 @@ def run_through(tool: str, command: Command, environ: Mapping[str, str], cwd: st
     else:
         from openvet_install.installers.choice import find_uv, is_inside_own, own_environment  # noqa: PLC0415 - uv only
 
-        if command.place is not None and is_inside_own(os.path.join(cwd, command.place)):  # noqa: PTH118 - as uv does
-            raise own_environment(command.place)
+        for place in _places(command.venv, environment, cwd) if command.words == ("venv",) else ():
+            if is_inside_own(place):
+                raise own_environment(place)
         environment["UV_PYTHON_DOWNLOADS"] = "never"
         if environment.pop("UV_VENV_SEED", "") and command.words == ("venv",):
             raise UsageError("`UV_VENV_SEED` is refused: it installs packages", hint="uv venv --seed")
@@ -242,3 +241,14 @@ def run_through(tool: str, command: Command, environ: Mapping[str, str], cwd: st
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(program[0], [*program, *command.argv], environment)  # noqa: S606 - the tool itself, no shell
+
+
+def _places(venv: Sequence[Token], environ: Mapping[str, str], cwd: str) -> list[str]:
+    """Return where `uv venv` may make an environment: at the root of a project that is the project's, else `.venv`."""
+    named = next((token.spelled for token in venv if token.flag is None), None)
+    here = os.path.join(cwd, _last(venv, "--directory") or environ.get("UV_WORKING_DIR") or "")  # noqa: PTH118 - as uv
+    if named is not None:
+        return [os.path.join(here, named)]  # noqa: PTH118
+    root = os.path.join(here, _last(venv, "--project") or environ.get("UV_PROJECT") or "")  # noqa: PTH118
+    chosen = environ.get("UV_PROJECT_ENVIRONMENT") or _ENVIRONMENT
+    return [os.path.join(here, _ENVIRONMENT), os.path.join(root, chosen)]  # noqa: PTH118

@@ -280,7 +280,7 @@ def _write(path: Path, logs: Mapping[str, Mapping[str, object]]) -> None:
         lines += ["", f"[log.{name if _BARE.fullmatch(name) else _quoted(name)}]"]
         lines += [f"{key} = {_value(value)}" for key, value in table.items()]
     try:
-        _replace(path, "\n".join(lines) + "\n")
+        _replace(Path(os.path.realpath(path)), "\n".join(lines) + "\n")  # a link stays one
     except OSError as error:
         raise ConfigError(f"cannot be written: {error.strerror}", where=str(path)) from error
 

@@ -130,6 +130,15 @@ def test_an_exemption_is_written_bound_to_hashes_and_ends(locked):
     assert f"openvet: warning: exempt: one 1.0 ends on {end} (14 days), openvet.toml:{line}" in checked.err
 
 
+def test_a_policy_that_is_a_link_stays_one(locked):
+    policy, kept = locked.project / "openvet.toml", locked.project / "shared.toml"
+    policy.rename(kept)
+    policy.symlink_to(kept)
+    assert exempt(locked, "one==1.0", "--until", "14d", *OWNER).code == 0
+    assert policy.is_symlink()
+    assert "[[install.exempt]]" in kept.read_text()
+
+
 @pytest.mark.parametrize("last", [b"", b"\r\n"])
 def test_a_policy_keeps_its_ends_of_lines(locked, last):
     policy = locked.project / "openvet.toml"

@@ -146,15 +146,23 @@ def test_our_own_environment_under_each_name(user, project, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "argv", [["venv", "--clear"], ["venv", "-c", "here"], ["venv", "--directory=sub", "--clear", "../here"]]
+    ("argv", "variables"),
+    [
+        (["venv", "--clear"], {}),
+        (["venv", "-c", "here"], {}),
+        (["venv", "--directory=sub", "--clear", "../here"], {}),
+        (["venv", "--clear"], {"UV_WORKING_DIR": "sub", "UV_PROJECT_ENVIRONMENT": "../here"}),
+        (["venv", "--clear", "--project=sub"], {"UV_PROJECT_ENVIRONMENT": "../here"}),
+        (["venv", "--clear"], {"UV_PROJECT": "sub", "UV_PROJECT_ENVIRONMENT": sys.prefix}),
+    ],
 )
-def test_no_environment_is_made_in_place_of_our_own(user, project, monkeypatch, argv):
+def test_no_environment_is_made_in_place_of_our_own(user, project, monkeypatch, argv, variables):
     monkeypatch.setattr("os.execve", lambda *_: pytest.fail("uv was started"))
     (project / "sub").mkdir()
-    for name in (".venv", "here"):
+    for name in ("here",) if variables else (".venv", "here"):
         (project / name).symlink_to(sys.prefix)
     with pytest.raises(UsageError, match="belongs to openvet-install itself"):
-        passing.run_through("uv", passing.classify("uv", argv), user, str(project))
+        passing.run_through("uv", passing.classify("uv", argv), {**user, **variables}, str(project))
 
 
 def _script(folder: Path) -> Path:

@@ -6,6 +6,7 @@ expected here are what uv and pip installed from the full ones on those targets.
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -684,3 +685,9 @@ def test_a_url_that_is_none_is_a_fault_of_the_lock(field):
     with pytest.raises(InstallError) as caught:
         parse_lock(text, Path("/somewhere/uv.lock"), "uv")
     assert caught.value.exit_code in (64, 65)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "uv.lock")
+    with pytest.raises(LockError, match="no ordinary file"):
+        read_lock(tmp_path / "uv.lock")

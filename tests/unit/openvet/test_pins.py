@@ -89,6 +89,14 @@ def test_the_mode_of_the_file_stays(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
+def test_a_file_that_is_a_link_stays_one(tmp_path):
+    path, kept = tmp_path / "openvet.lock", tmp_path / "shared.lock"
+    path.symlink_to(kept.name)
+    write_pins(path, {"a": Pin("u", HEAD)})
+    assert path.is_symlink()
+    assert read_pins(kept) == {"a": Pin("u", HEAD)}
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "openvet.lock"
     write_pins(path, {"a": Pin("u", HEAD)})
