@@ -10,6 +10,7 @@ from openvet_install.gate.hashed import applies, read_hashed
 from openvet_install.gate.hashed import judge as judge_hashed
 from openvet_install.gate.judge import decisions, is_requirements
 from openvet_install.installers.locks import read_lock
+from openvet_install.installers.uv_beside import with_config
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -58,7 +59,7 @@ def brought(
     All of them were verified in this process; a log that had no pin before is only in the second. Raises
     what reading the locks raises.
     """
-    locks = [read_lock(path) for path in paths if not is_requirements(path)]
+    locks = [with_config(read_lock(path), environ) for path in paths if not is_requirements(path)]
     hashed = [(path, one) for path in paths if is_requirements(path) for one in read_hashed(path, environ)]
     here = [(path, one) for path, one in hashed if applies(one, target.environment)]
     sides: list[dict[object, Decision]] = []

@@ -21,7 +21,8 @@ from openvet_install.gate.opening import knowledge_of, stopped
 from openvet_install.gate.projects import is_ours
 from openvet_install.gate.state import usable_folders
 from openvet_install.installers.lock_archives import is_here, source_of, with_archives
-from openvet_install.installers.locks import LockedPackage, Source, all_files, kind_of, read_lock, select_for
+from openvet_install.installers.locks import LockedPackage, Source, all_files, kind_of, read_lock
+from openvet_install.installers.uv_beside import environments, taken, with_config
 from openvet_install.settle import settle
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def check(
         environment=chosen.environment,
         warnings=list(chosen.warnings),
     )
-    locks = [read_lock(path) for path in paths if not is_requirements(path)]
+    locks = [with_config(read_lock(path), environ) for path in paths if not is_requirements(path)]
     of_hashes = [(path, *read_whole(path, environ)) for path in paths if is_requirements(path)]
     with ExitStack() as stack:
         try:
@@ -74,7 +75,8 @@ def check(
                 result.skipped += judged.skipped
                 result.not_judged_here += judged.not_here
             for path, requested, projects in of_hashes:
-                here = [line for line in requested if every_file or applies(line, target.environment)]
+                markers = environments(path, target, environ)
+                here = [line for line in requested if every_file or any(applies(line, one) for one in markers)]
                 knowledge.prepare(release_of(line)[0] for line in here)
                 for line in here:
                     _add(result, judge_hashed(path, line, knowledge, deciding))
@@ -123,7 +125,7 @@ def decisions(
         files = all_files(lock)
         direct = tuple(one for one in lock.packages if one.source.kind != "registry" and not one.is_archive_here)
     else:
-        selection = with_archives(lock, select_for(lock, target))
+        selection = with_archives(lock, taken(lock, target))
         files, direct = selection.files, selection.direct
         not_here = tuple(f"{one.name} ({one.why})" for one in selection.not_here)
     knowledge.prepare(one.file.name for one in files)

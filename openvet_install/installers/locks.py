@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from itertools import groupby
 from stat import S_ISREG
 from typing import TYPE_CHECKING
@@ -31,7 +30,7 @@ from openvet_install.installers.locks_values import (
     Wanted,
 )
 from openvet_install.installers.locks_walk import reach
-from openvet_install.installers.uv_lock import built_by, built_by_pip, parse_uv_lock
+from openvet_install.installers.uv_lock import parse_uv_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -77,7 +76,7 @@ def kind_of(path: Path) -> LockKind | None:
 
 
 def read_lock(path: Path, kind: LockKind | None = None) -> Lock:
-    """Read a lock file, and what is beside it: for the default groups of a uv.lock, and for what uv is told to build.
+    """Read a lock file, and what is beside it for the default groups of a uv.lock.
 
     Raises `LockError` (64) for what cannot be read or is not supported, `LockContentError` (65) for an entry
     that contradicts itself, `ConfigError` (78) for a broken pyproject.toml.
@@ -90,11 +89,7 @@ def read_lock(path: Path, kind: LockKind | None = None) -> Lock:
         )
     pyproject = path.with_name("pyproject.toml")
     beside = read_text(pyproject) if kind == "uv" and path.name == "uv.lock" and pyproject.is_file() else None
-    lock = parse_lock(read_text(path), path, kind, pyproject=beside)
-    config = next((one for one in (path.with_name("uv.toml"), pyproject) if one.is_file()), None)
-    if config is None or (kind == "uv" and beside is None):
-        return lock
-    return replace(lock, no_binary=(built_by if kind == "uv" else built_by_pip)(read_text(config), config))
+    return parse_lock(read_text(path), path, kind, pyproject=beside)
 
 
 def parse_lock(text: str, path: Path, kind: LockKind, *, pyproject: str | None = None) -> Lock:
@@ -155,7 +150,9 @@ def select(
             continue
         sdists = [one for one in package.files if not (one.is_wheel or wanted.never_builds(package.name))]
         wheels = [one for one in package.files if one.is_wheel and not wanted.must_build(package.name)]
-        best = [_best([*([] if lock.must_build(package.name) else wheels), *sdists], uv)]
+        built = lock.by_uv.builds(package.name)
+        best = [_best([*([] if built else wheels), *sdists], uv)]
+        best += [_best([*wheels, *sdists], uv)] if built and not lock.by_uv.sure else []
         best += [_best([*wheels, *sdists], pip)] if lock.kind == "pylock" else []
         taken = [one for n, one in enumerate(best) if one is not None and one not in best[:n]]
         files += (Chosen(one, package, via) for one in taken)

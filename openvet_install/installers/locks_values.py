@@ -105,6 +105,27 @@ class LockedPackage:
         return self.source.kind == "archive" and [one.url[:5] for one in self.files] == ["file:"]
 
 
+class ByUv(NamedTuple):
+    """What uv's configuration makes of a lock.
+
+    `built`: what it wants built, as in `Wanted`; `sure`: so its wheels count for nothing. `wanted`: the parts of a
+    pylock that `uv pip` takes, `python` and `platform` for which it chooses files; None where nothing is said.
+    """
+
+    built: frozenset[str] | bool = False
+    sure: bool = True
+    wanted: Wanted | None = None
+    python: str | None = None
+    platform: str | None = None
+
+    def builds(self, name: str) -> bool:
+        """Whether uv is told to build this package."""
+        return self.built if isinstance(self.built, bool) else canonicalize_name(name) in self.built
+
+
+NOTHING_SAID = ByUv()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
     """A lock file that was read whole.
@@ -115,8 +136,8 @@ class Lock:
     is no package). `build_constraints` have a name and a source: uv builds with what that gives, whatever the rest of
     the lock says. `extras` are those that a pylock was made for. `default_groups` comes from the pyproject.toml
     beside a uv.lock, or from the pylock itself; None where nothing is said, `("*",)` for all. Without `conflicts` no
-    marker of a uv.lock sees what is active. `no_binary`: what uv's configuration beside a lock wants built, as in
-    `Wanted`. `loose`: addresses of files with hashes by several algorithms, any of which is enough for the tools.
+    marker of a uv.lock sees what is active. `loose`: addresses of files with hashes by several algorithms, any of which
+    is enough for the tools. `by_uv`: what uv's configuration makes of it.
     """
 
     path: Path
@@ -133,12 +154,8 @@ class Lock:
     build_constraints: tuple[LockedPackage, ...] = ()
     conflicts: bool = False
     revision: int = 0
-    no_binary: frozenset[str] | bool = False
     loose: frozenset[str] = frozenset()
-
-    def must_build(self, name: str) -> bool:
-        """Whether uv is told beside the lock to build this package."""
-        return self.no_binary if isinstance(self.no_binary, bool) else canonicalize_name(name) in self.no_binary
+    by_uv: ByUv = NOTHING_SAID
 
     def where(self, package: LockedPackage) -> str:
         """Return `uv.lock:412`, ready for people."""

@@ -71,6 +71,12 @@ def read_script(raw: bytes, origin: str) -> Script | None:
     )
 
 
+def settings_in(raw: bytes, origin: str) -> Mapping[str, Any]:
+    """Return the `[tool.uv]` of a script as it stands. Raises `UsageError` for metadata that cannot be read."""
+    found = _block_of(raw, origin)
+    return {} if found is None else table_of(table_of(found[2], "tool"), "uv")
+
+
 def read_for_pip(raw: bytes, origin: str) -> tuple[str, tuple[Requested, ...]]:
     """Return metadata that says anew what a script's says to pip, and what it asks for.
 

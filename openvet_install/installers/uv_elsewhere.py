@@ -90,7 +90,7 @@ def placed(target: Target, tokens: Sequence[Token], cwd: str) -> tuple[Target, t
     """
     if any(last_of(tokens, one) == "" for one in FOLDERS):
         raise UsageError("`--target` and `--prefix` need a folder")
-    target = _for_python(target, last_of(tokens, "--python-version"), last_of(tokens, "--python-platform"))
+    target = for_python(target, last_of(tokens, "--python-version"), last_of(tokens, "--python-platform"))
     name = next((name for name in FOLDERS if last_of(tokens, name)), None)
     if name is None:
         return target, ()
@@ -108,7 +108,8 @@ def placed(target: Target, tokens: Sequence[Token], cwd: str) -> tuple[Target, t
     ), option
 
 
-def _for_python(target: Target, version: str | None, platform: str | None) -> Target:
+def for_python(target: Target, version: str | None, platform: str | None) -> Target:
+    """Return the target with the tags and markers of another Python or platform. Raises `UsageError`."""
     if version is None and platform is None:
         return target
     three = target.version if version is None else _version(version)

@@ -192,43 +192,6 @@ def _beside(pyproject: str, lock: Path) -> tuple[str | None, tuple[str, ...] | N
         raise ConfigError(error.what, where=error.where) from error
 
 
-def built_by(config: str, path: Path) -> frozenset[str] | bool:
-    """Return what a configuration of uv, a `uv.toml` or a pyproject.toml, wants built: names, or True for all.
-
-    Raises `ConfigError` (78).
-    """
-    try:
-        return _no_binary(_settings(config, path))
-    except LockError as error:
-        raise ConfigError(error.what, where=error.where) from error
-
-
-def built_by_pip(config: str, path: Path) -> frozenset[str] | bool:
-    """Return the same for `uv pip`, which has a table of its own, too. Raises `ConfigError` (78)."""
-    try:
-        top = _settings(config, path)
-        own = Entry(top.get("pip", dict) or {}, path)
-        listed = isinstance(own.table.get("no-binary"), list)
-        said = own.strings("no-binary") if listed else (own.get("no-binary", str) or "",)
-        both = _no_binary(top)
-        names = frozenset(normal([one for one in said if one]))
-        return True if isinstance(both, bool) or ":all:" in said else both | names
-    except LockError as error:
-        raise ConfigError(error.what, where=error.where) from error
-
-
-def _settings(config: str, path: Path) -> Entry:
-    top = Entry(load_toml(config, path), path)
-    if path.name == "uv.toml":
-        return top
-    tool = Entry(top.get("tool", dict) or {}, path)
-    return Entry(tool.get("uv", dict) or {}, path)
-
-
-def _no_binary(top: Entry) -> frozenset[str] | bool:
-    return top.get("no-binary", bool) or frozenset(normal(top.strings("no-binary-package")))
-
-
 def default_groups(entry: Entry) -> tuple[str, ...] | None:
     """Read `default-groups` of a `[tool.uv]` or an entry: None if not said, `("*",)` for "all"."""
     if entry.table.get("default-groups") == "all":

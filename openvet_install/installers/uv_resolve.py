@@ -157,6 +157,7 @@ def plan(
             member=workspace.here.path if workspace.here is not None else workspace.root,
             target=target,
             frozen=True,  # so it is installed then
+            reads=uv_sync.what_is_read(around, environ),
         ),
         unchanged=command.words not in _ONLY_SHOW,
         then=None

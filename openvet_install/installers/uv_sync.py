@@ -24,7 +24,7 @@ from openvet_install.installers.locks import read_lock, select_for
 from openvet_install.installers.projects import build_requirements, pyproject, table_of
 from openvet_install.installers.sources import Links
 from openvet_install.installers.target import ToolStops, ask, guess, inspect, new_environment, uv_version
-from openvet_install.installers.tokens import Token, has
+from openvet_install.installers.tokens import Token, has, last_of
 from openvet_install.installers.uv_around import handed_on, is_offline, look_around, of_project
 from openvet_install.installers.uv_probe import to_be_made
 from openvet_install.installers.uv_sources import Ignored, Member, Sources, folders_named, follow, ignored_by
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from openvet_install.installers.locks_values import Lock, LockedPackage, Selection
     from openvet_install.installers.passing import Command
     from openvet_install.installers.target import Target
+    from openvet_install.installers.uv_around import Around
 
 STEERING = ("--python", "--managed-python", "--no-managed-python", "--python-preference", "--active", "--no-active")
 _SOURCES = ("--no-sources", "--no-sources-package")
@@ -114,10 +115,13 @@ def plan(argv: Sequence[str], environ: Mapping[str, str], cwd: str, *, command: 
             return resolve()
         target, root, base = looked
         lock = read_lock(Path(root, "uv.lock"))
+        reads = what_is_read(around, environ)
         members = tuple(folders_named(lock, root))
         extra = frozenset(name for one in around.config.build_needs for name in one.names)
         led, indexes = _led(lock, root, members, around_folders(around, quiet), ignored_by(tokens), extra=extra)
-        selection = selected(lock, tokens=tokens, child=child, member=probe.member, target=target, frozen=frozen)
+        selection = selected(
+            lock, tokens=tokens, child=child, member=probe.member, target=target, frozen=frozen, reads=reads
+        )
         left_out = _left_out(lock, selection, tokens)
         shared = uv_isolation.builds_so(tokens, around.unisolated, lock, selection)
         options += uv_isolation.options(tokens, around.unisolated, shared=shared)
@@ -290,10 +294,33 @@ def _anew(resolve: Callable[[], Plan], lock: Lock) -> Plan:
         raise
 
 
+def what_is_read(around: Around, environ: Mapping[str, str]) -> Mapping[str, str] | None:
+    """Return the variables by which uv looks for its configuration; None where nothing chooses among files."""
+    if not around.config.selects and not any(name.startswith("UV_NO_BINARY") for name in environ):
+        return None
+    named, without = last_of(around.where, "--config-file"), has(around.where, "--no-config")
+    said = {"UV_CONFIG_FILE": os.path.join(around.cwd, named)} if named else {}
+    return {**environ, **said, **({"UV_NO_CONFIG": "1"} if without else {})}
+
+
 def selected(
-    lock: Lock, *, tokens: Sequence[Token], child: Mapping[str, str], member: str, target: Target, frozen: bool
+    lock: Lock,
+    *,
+    tokens: Sequence[Token],
+    child: Mapping[str, str],
+    member: str,
+    target: Target,
+    frozen: bool,
+    reads: Mapping[str, str] | None = None,
 ) -> Selection:
-    """Return what a target would get from a lock with these options of `uv sync`, in the project `member`."""
+    """Return what a target would get from a lock with these options of `uv sync`, in the project `member`.
+
+    `reads`: see `what_is_read`.
+    """
+    if reads is not None:
+        from openvet_install.installers.uv_beside import with_config  # noqa: PLC0415 - rarely
+
+        lock = with_config(lock, reads)
     found = select_for(lock, target, wanted(tokens, child, lock, member, frozen=frozen))
     skipped = names_of(tokens, "--no-install-package")
     kept = tuple(one for one in found.files if canonicalize_name(one.package.name) not in skipped)

@@ -24,6 +24,7 @@ from openvet_install.installers.locks import (
     read_lock,
     select,
 )
+from openvet_install.installers.uv_beside import with_config
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "locks"
 INDEX = "https://index.example/simple"
@@ -617,7 +618,8 @@ class TestReading:
         sdist = f'sdist = {{ url = "https://files.example/one-1.0.tar.gz", hash = "sha256:{B}" }}\n'
         text = "version = 1\n" + project('{ name = "one" }') + package("one", more=sdist)
         (tmp_path / "uv.lock").write_text(text)
-        (chosen,) = select(read_lock(tmp_path / "uv.lock"), tags(), environment()).files
+        lock = with_config(read_lock(tmp_path / "uv.lock"), os.environ)
+        (chosen,) = select(lock, tags(), environment()).files
         assert chosen.file.sha256 == digest
 
     @pytest.mark.parametrize(
@@ -636,7 +638,8 @@ class TestReading:
         files = [f'url = "{url}{end}", hashes = {{ sha256 = "{one}" }}' for end, one in ((WHEEL, A), (".tar.gz", B))]
         entry = f'name = "one"\nversion = "1.0"\nwheels = [{{ {files[0]} }}]\nsdist = {{ {files[1]} }}\n'
         (tmp_path / "pylock.toml").write_text(f'lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\n{entry}')
-        found = select(read_lock(tmp_path / "pylock.toml"), tags(), environment()).files
+        lock = with_config(read_lock(tmp_path / "pylock.toml"), os.environ)
+        found = select(lock, tags(), environment()).files
         assert {chosen.file.sha256 for chosen in found} == digests
 
     def test_all_groups_as_the_default_of_a_package(self, tmp_path):

@@ -1,0 +1,160 @@
+"""T05, T07: `check` judges what plain tools would install from a lock, however uv is configured in its place."""
+
+import pytest
+
+from tests.support.projects import HEAD, in_project, uv_itself
+from tests.support.stage import YES
+from tests.support.wheels import sdist_name, wheel_name
+
+CHECK = ("openvet-install", "check")
+BUILD = 'no-binary-package = ["one"]\n'
+TABLE = f"[tool.uv]\n{BUILD}"
+SCRIPT = f'# /// script\n# dependencies = ["one"]\n# [tool.uv]\n# {BUILD}# ///\n'
+ENTRY = '[[package]]\nname = "mine"\nversion = "1.0"\nsource = { virtual = "." }\ndependencies = [{ name = "one" }]\n'
+USER = "../config/uv/uv.toml"
+MARKERS = {
+    "x": "'x' in extras",
+    "g": "'g' in dependency_groups",
+    "alone": "'g' in dependency_groups and 'default' not in dependency_groups",
+    "windows": "sys_platform == 'win32'",
+    "later": "python_version >= '3.20'",
+}
+
+
+def address(stage, filename):
+    return f"{stage.index.simple_url.replace('/simple', '/files/')}{filename}"
+
+
+def lock(stage, approved, *, name="uv.lock", more=ENTRY):
+    """Lock a wheel and an sdist of one release, of which one is approved."""
+    digests = [
+        make("one", "1.0", YES if approved == kind else None)
+        for kind, make in (("wheel", stage.wheel), ("sdist", stage.sdist))
+    ]
+    files = [
+        f'{{ url = "{address(stage, filename)}", hash = "sha256:{digest}" }}'
+        for filename, digest in zip((wheel_name("one", "1.0"), sdist_name("one", "1.0")), digests, strict=True)
+    ]
+    (stage.project / name).write_text(
+        f'version = 1\nrevision = 3\nrequires-python = ">=3.10"\n{more}[[package]]\nname = "one"\nversion = "1.0"\n'
+        f'source = {{ registry = "{stage.index.simple_url}" }}\nwheels = [{files[0]}]\nsdist = {files[1]}\n'
+    )
+
+
+def write(stage, files):
+    for place, text in files.items():
+        path = stage.project / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+ELSEWHERE = {
+    "above": ({"../uv.toml": BUILD}, {}),
+    "above, in a project": ({"../pyproject.toml": TABLE}, {}),
+    "of the user": ({USER: BUILD}, {}),
+    "named": ({"odd.toml": BUILD}, {"UV_CONFIG_FILE": "odd.toml"}),
+    "a variable": ({}, {"UV_NO_BINARY_PACKAGE": "other one"}),
+    "a variable for all": ({}, {"UV_NO_BINARY": "1"}),
+}
+
+
+@pytest.mark.parametrize("case", ELSEWHERE)
+def test_what_is_built_as_something_elsewhere_says(stage, case):
+    files, env = ELSEWHERE[case]
+    in_project(stage)
+    lock(stage, "wheel")
+    stage.policy()
+    write(stage, {"pyproject.toml": f'{HEAD}dependencies = ["one"]\n', **files})
+    stage.variables |= env
+    ended = stage.run(*CHECK)
+    assert uv_itself(stage, "sync", "--frozen").returncode == 0
+    assert stage.marker.exists()
+    assert (ended.code, "one@1.0?sdist" in ended.out) == (77, True), ended.err
+
+
+NOT = {
+    "no": ({"pyproject.toml": f"{TABLE}no-binary = false\n"}, {}),
+    "cannot be read": ({"pyproject.toml": f"{TABLE}other = 1\n"}, {}),
+    "masked": ({"pyproject.toml": TABLE, "uv.toml": ""}, {}),
+    "not the nearest": ({"pyproject.toml": "[tool.uv]\n", "../uv.toml": BUILD}, {}),
+    "nearer": ({"pyproject.toml": "[tool.uv]\nno-binary = false\n", USER: "no-binary = true\n"}, {}),
+    "not read": ({"pyproject.toml": TABLE}, {"UV_NO_CONFIG": "1"}),
+}
+
+
+@pytest.mark.parametrize("case", NOT)
+def test_what_is_not_built_whatever_a_file_says(stage, case):
+    files, env = NOT[case]
+    in_project(stage)
+    lock(stage, "sdist")
+    stage.policy()
+    write(stage, {**files, "pyproject.toml": f'{HEAD}dependencies = ["one"]\n{files["pyproject.toml"]}'})
+    stage.variables |= env
+    ended = stage.run(*CHECK)
+    assert uv_itself(stage, "sync", "--frozen").returncode == 0
+    assert not stage.marker.exists()
+    assert (ended.code, "one@1.0?py3-none-any" in ended.out) == (77, True), ended.err
+
+
+def test_what_is_built_for_a_script(stage):
+    more = '[manifest]\nrequirements = [{ name = "one" }]\n'
+    lock(stage, "wheel", name="job.py.lock", more=more)
+    stage.policy()
+    write(stage, {"job.py": SCRIPT})
+    ended = stage.run(*CHECK, "job.py.lock")
+    assert uv_itself(stage, "sync", "--frozen", "--script", "job.py").returncode == 0
+    assert stage.marker.exists()
+    assert (ended.code, "one@1.0?sdist" in ended.out) == (77, True), ended.err
+
+
+PARTS = {
+    "extra": ("x", 'extra = ["X"]'),
+    "all extras": ("x", "all-extras = true"),
+    "group": ("g", 'group = ["g"]'),
+    "in place of default groups": ("alone", 'group = ["g"]'),
+    "platform": ("windows", 'python-platform = "windows"'),
+    "python": ("later", 'python-version = "3.20"'),
+}
+
+
+@pytest.mark.parametrize("case", PARTS)
+def test_what_uv_is_told_to_take_of_a_pylock(stage, case):
+    marker, told = PARTS[case]
+    digest = stage.wheel("evil", "1.0")
+    stage.policy()
+    head = 'lock-version = "1.0"\ncreated-by = "x"\nextras = ["x"]\ndependency-groups = ["g", "default"]\n'
+    wheel = f'{{ url = "{address(stage, wheel_name("evil", "1.0"))}", hashes = {{ sha256 = "{digest}" }} }}'
+    entry = f'[[packages]]\nname = "evil"\nversion = "1.0"\nmarker = "{MARKERS[marker]}"\nwheels = [{wheel}]\n'
+    write(stage, {"pylock.toml": f'{head}default-groups = ["default"]\n{entry}'})
+    assert stage.run(*CHECK).code == 0
+    write(stage, {"pyproject.toml": f"[tool.uv.pip]\n{told}\n"})
+    ended = stage.run(*CHECK)
+    assert uv_itself(stage, "pip", "sync", "pylock.toml").returncode == 0
+    assert stage.installed == {"evil": "1.0"}
+    assert (ended.code, "evil@1.0?py3-none-any" in ended.out) == (77, True), ended.err
+
+
+@pytest.mark.parametrize("case", ["platform", "python"])
+def test_what_lines_of_requirements_count_for(stage, case):
+    marker, told = PARTS[case]
+    digest = stage.wheel("evil", "1.0")
+    stage.policy()
+    write(stage, {"requirements.txt": f"evil==1.0 ; {MARKERS[marker]} --hash=sha256:{digest}\n"})
+    assert stage.run(*CHECK).code == 0
+    write(stage, {"uv.toml": f"[pip]\n{told}\n"})
+    ended = stage.run(*CHECK)
+    assert uv_itself(stage, "pip", "sync", "requirements.txt").returncode == 0
+    assert stage.installed == {"evil": "1.0"}
+    assert (ended.code, "evil 1.0" in ended.out or "evil@1.0" in ended.out) == (77, True), ended.err
+
+
+@pytest.mark.parametrize("case", [*ELSEWHERE, "beside"])
+def test_a_sync_goes_by_the_same(stage, case):
+    files, env = ELSEWHERE.get(case, ({"uv.toml": BUILD}, {}))
+    in_project(stage)
+    lock(stage, "sdist")
+    stage.policy()
+    write(stage, {"pyproject.toml": f'{HEAD}dependencies = ["one"]\n', **files})
+    ended = stage.run("openvet-uv", "sync", "--frozen", env=env)
+    assert ended.code == 0, ended.err
+    assert stage.installed == {"one": "1.0"}
