@@ -38,6 +38,7 @@ ARCHIVES = (
 _EXTRAS = re.compile(r"\[[^\]]*\]$")
 _ADDRESSES = ("http:", "https:", "file:")
 _FOLDER = re.compile("[#&]subdirectory=")
+_LONG = re.compile("[0-9]{1000}")
 
 
 class FilenameError(InvalidError):
@@ -111,6 +112,8 @@ def parse_filename(filename: str) -> tuple[str, str, frozenset[Tag]]:
     The tags of an sdist are empty. Raises `FilenameError` for every other ending and for names that
     the packaging specifications do not allow.
     """
+    if has_long_number(filename):
+        raise FilenameError("its name has a number that no version has")
     try:
         if filename.endswith(".whl"):
             name, version, _build, tags = parse_wheel_filename(filename)
@@ -140,6 +143,11 @@ def names_path(requirement: str) -> bool:
     """
     head = requirement.partition(";")[0].strip()
     return "/" in head or "\\" in head or head.startswith(".") or _EXTRAS.sub("", head).lower().endswith(ARCHIVES)
+
+
+def has_long_number(text: str) -> bool:
+    """Whether a text has a number with so many digits that Python may read it as none, which nothing expects."""
+    return _LONG.search(text) is not None
 
 
 def begins_address(name: str) -> bool:

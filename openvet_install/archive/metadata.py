@@ -7,18 +7,19 @@ from email.parser import BytesHeaderParser
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from openvet_install.archive.contents import ArchiveError, shown
-from openvet_install.files import names_path
+from openvet_install.files import has_long_number, names_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _FIELD = re.compile(rb"([A-Za-z0-9-]+):(.*)")
+_WITH_VERSIONS = frozenset({"version", "requires-dist", "requires-python"})
 _ENCODED = "=?"
 """How words of RFC 2047 begin: uv decodes them, `name @ url` may be inside."""
 
@@ -36,6 +37,9 @@ def read_identity(raw: bytes, what: str, *, name: str, version: str) -> tuple[st
         raise ArchiveError(f"`{what}` says that its name is {shown(given_name)}, the file name says `{name}`")
     if not same_version(given_version, version):
         raise ArchiveError(f"`{what}` says that its version is {shown(given_version)}, the file name says `{version}`")
+    for field, value in fields:
+        if field in _WITH_VERSIONS and has_long_number(value):
+            raise ArchiveError(f"`{what}` has a number that no version has: {shown(value)}")
     requires = tuple(value for field, value in fields if field == "requires-dist")
     for line in requires:
         if _ENCODED in line:
@@ -76,7 +80,7 @@ def spelled(line: str) -> str:
 def _python(text: str) -> str:
     try:
         return str(SpecifierSet(text))
-    except InvalidSpecifier:
+    except ValueError:
         return text
 
 
@@ -87,6 +91,8 @@ def refuse_references(lines: Iterable[str], where: str) -> None:
     more than we do.
     """
     for line in lines:
+        if has_long_number(line):
+            raise ArchiveError(f"{where} has a number that no version has: {shown(line)}")
         try:
             direct = Requirement(line).url is not None
         except (InvalidRequirement, RecursionError):
@@ -102,7 +108,7 @@ def same_version(text: str, version: str) -> bool:
     """Whether `text` is `version` after normalising (PEP 440)."""
     try:
         return str(Version(text)) == version
-    except InvalidVersion:
+    except ValueError:
         return False
 
 

@@ -10,9 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.requirements import InvalidRequirement, Requirement
+from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from openvet_install.cli import check
 from openvet_install.cli.exempt import folder_of
@@ -91,7 +91,7 @@ def _asked(what: str) -> _Asked:
     try:
         requirement = Requirement(what)
         pins = [Version(one.version) for one in requirement.specifier if one.operator == "=="]
-    except (InvalidRequirement, InvalidVersion) as error:
+    except ValueError as error:
         raise _unreadable(what) from error
     if requirement.url or requirement.extras or requirement.marker or len(pins) != len(list(requirement.specifier)):
         raise _unreadable(what)
@@ -103,7 +103,7 @@ def _subject(what: str) -> _Asked:
         at = Coordinate.parse(what.partition("#")[0])
         sha256 = Subject.parse(what).sha256 if "#" in what else None
         return _Asked(str(canonicalize_name(at.package)), str(Version(at.version)), at.variant, sha256)
-    except (SubjectError, InvalidVersion) as error:
+    except (SubjectError, ValueError) as error:
         raise _unreadable(what) from error
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from openvet_install.config.model import Exemption, Lockfile, LogSettings, Mode, PolicyFile, Settings
 from openvet_install.config.publishers import publisher, trust_root
@@ -364,7 +364,7 @@ def _exemption(scope: str, table: Table, today: date, owner: str | None) -> Exem
 def _is_version(text: str) -> bool:
     try:
         Version(text)
-    except InvalidVersion:
+    except ValueError:
         return False
     return True
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from openvet_install.decide import Action, Decision, Reason, ReasonClass
 from openvet_install.errors import EXIT_OK, ConfigError, DirectReferenceError, InvalidError, UsageError
@@ -219,7 +219,7 @@ def _is_of(file: File, requirement: Requirement) -> bool:
     versions = [one.version for one in requirement.specifier]
     try:
         return any(Version(file.version) == Version(one) for one in versions)
-    except InvalidVersion:
+    except ValueError:
         return file.version in versions
 
 

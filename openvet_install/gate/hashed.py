@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from openvet_install.decide import Decision, Reason, ReasonClass
 from openvet_install.errors import FaultsError, InstallError, UsageError
@@ -120,7 +120,7 @@ def _version(one: Requested) -> str | None:
         return None
     try:
         return str(Version(specifiers[0].version))
-    except InvalidVersion:
+    except ValueError:
         return None
 
 

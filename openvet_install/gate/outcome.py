@@ -6,7 +6,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -87,7 +87,7 @@ def _leaves_out(requires_python: str, python: str) -> bool:
     """Tell it of what thousands of files of a page say in the same words."""
     try:
         return not SpecifierSet(requires_python).contains(python, prereleases=True)
-    except InvalidSpecifier:
+    except ValueError:
         return False
 
 

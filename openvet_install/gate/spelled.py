@@ -7,7 +7,7 @@ from itertools import chain, product
 from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from openvet_install.files import release_of
 from openvet_install.openvet.subject import PYPI
@@ -27,7 +27,7 @@ def public_release(version: str) -> str | None:
     """Return the release of a version without its local part; None for what is no version."""
     try:
         return release_of(Version(version).public)
-    except InvalidVersion:
+    except ValueError:
         return None
 
 

@@ -11,7 +11,7 @@ from stat import S_ISLNK, S_ISREG
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from openvet_install.installers.look import walk
 
@@ -209,7 +209,7 @@ def _identity(info: str, _stamp: Stamp | None) -> tuple[str, str]:
     name = canonicalize_name(str(names[0]).strip()) if len(names) == 1 else ""
     try:
         version = str(Version(str(versions[0]))) if len(versions) == 1 else ""
-    except InvalidVersion:
+    except ValueError:
         version = ""
     return str(name), version
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 
 from openvet_install.errors import UsageError
-from openvet_install.files import ARCHIVES, names_path
+from openvet_install.files import ARCHIVES, has_long_number, names_path
 from openvet_install.installers import pip_flags
 from openvet_install.installers.commands import COMMAND_LINE, Index, Requested, http_url, login_of, without_login
 from openvet_install.installers.projects import PYPROJECT, asked_by, read_project
@@ -42,6 +42,8 @@ def read_words(words: Sequence[str], cwd: str) -> tuple[tuple[Requested, ...], t
 
     Raises `UsageError` for everything else.
     """
+    for word in words:
+        _check_numbers(word)
     folders = {word: read_project(word, cwd, COMMAND_LINE) for word in words}
     requested = tuple(_requested(word, COMMAND_LINE, (), cwd) for word in words if folders[word] is None)
     return requested, tuple(one for one in folders.values() if one is not None)
@@ -76,6 +78,8 @@ def lines_of(text: str) -> Iterator[tuple[int, str]]:
     parts: list[str] = []
     first = 0
     for number, line in enumerate(text.splitlines(), start=1):
+        if has_long_number(line):
+            raise UsageError(f"line {number} has a number of a thousand digits or more")
         comment = _COMMENT.match(line) is not None
         if line.endswith("\\") and not comment:
             if _COMMENT.search(line):
@@ -176,6 +180,7 @@ def _hash(text: str, origin: str) -> str:
 
 def by_name(text: str) -> Requirement:
     """Read one requirement by name. Raises `UsageError` for everything else."""
+    _check_numbers(text)
     shown = without_login(text)
     shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
     try:
@@ -193,6 +198,12 @@ def by_name(text: str) -> Requirement:
     if not _is_one_line(written):
         raise UsageError(f"`{shown}` is not a requirement that can be written in one line")
     return found
+
+
+def _check_numbers(text: str) -> None:
+    """Raise `UsageError` for a number that no version has, and that tools read each in its own way."""
+    if has_long_number(text):
+        raise UsageError(f"`{without_login(text)[:_SHOWN]}…` has a number of a thousand digits or more")
 
 
 def _is_one_line(written: str) -> bool:

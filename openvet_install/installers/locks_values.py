@@ -17,7 +17,7 @@ from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from packaging.markers import InvalidMarker, Marker
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from openvet_install.errors import InvalidError, UsageError, both_sides
 from openvet_install.files import File, FilenameError, filename_of, names_folder, parse_filename
@@ -378,7 +378,7 @@ class Entry(NamedTuple):
 def _normal(version: str) -> str:
     try:
         return str(Version(version))
-    except InvalidVersion:
+    except ValueError:
         return version
 
 
@@ -386,7 +386,7 @@ def same_version(left: str, right: str) -> bool:
     """Compare as PEP 440 does, or as plain text where one is no version."""
     try:
         return Version(left) == Version(right)
-    except InvalidVersion:
+    except ValueError:
         return left == right
 
 

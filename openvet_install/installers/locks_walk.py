@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
@@ -61,7 +61,7 @@ def _fits_python(specifier: str, python: str, where: str) -> bool:
     release = Version(python.removesuffix("+")).base_version
     try:
         return SpecifierSet(specifier).contains(release, prereleases=True)
-    except InvalidSpecifier as error:
+    except ValueError as error:
         raise LockError(f"not a version specifier: `{specifier}`", where=where) from error
 
 

@@ -12,8 +12,8 @@ import re
 from typing import TYPE_CHECKING
 
 from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
-from packaging.specifiers import InvalidSpecifier, Specifier
-from packaging.version import InvalidVersion, Version
+from packaging.specifiers import Specifier
+from packaging.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -83,7 +83,7 @@ def _of_versions(value: str, how: str, text: str) -> bool:
             wanted = Specifier(f"{how}{_release(text)}")
             if Version(text).local is not None and how not in ("==", "!="):
                 return True
-    except (InvalidVersion, InvalidSpecifier):
+    except ValueError:
         return True
     return any(wanted.contains(one, prereleases=True) for one in (here, here.base_version))
 

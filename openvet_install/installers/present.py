@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from openvet_install.installers.disk import read
 
@@ -96,7 +96,7 @@ def _identities(one: Distribution) -> Iterator[tuple[str, Version]]:
     versions |= {version} if ending == "dist-info" else set()
     for named in filter(None, names):
         for text in filter(None, versions):
-            with suppress(InvalidVersion):
+            with suppress(ValueError):
                 yield canonicalize_name(named), Version(text)
 
 

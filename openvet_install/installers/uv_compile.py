@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from openvet_install.errors import UsageError
 from openvet_install.installers import headers, uv_elsewhere, uv_isolation
@@ -197,7 +197,7 @@ def _version(tokens: Sequence[Token], around: Around, config: Mapping[str, Any])
     asked = last_of(tokens, "--python") or around.judged.get("UV_PYTHON") or str(config.get("python") or "")
     try:
         Version(asked)
-    except InvalidVersion:
+    except ValueError:
         return None
     return asked
 

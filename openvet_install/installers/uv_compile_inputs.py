@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from openvet_install.errors import DirectReferenceError, UsageError
 from openvet_install.installers import disk, scripts, toml, uv_config
@@ -400,6 +400,6 @@ def _packages(text: str) -> list[tuple[str, str]]:
 def _pinned(releases: Any) -> dict[str, frozenset[str]]:
     found: dict[str, set[str]] = defaultdict(set)
     for name, version in releases:
-        with suppress(InvalidVersion):
+        with suppress(ValueError):
             found[str(canonicalize_name(name))].add(str(Version(version)))
     return {name: frozenset(versions) for name, versions in found.items()}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from packaging.tags import compatible_tags, cpython_tags, mac_platforms
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from openvet_install.errors import UsageError
 from openvet_install.installers.choice import is_inside_own, own_environment
@@ -131,7 +131,7 @@ def _version(text: str) -> tuple[int, int, int]:
     """Read a version as uv does: of one before a release the release counts, markers included."""
     try:
         found = Version(text)
-    except InvalidVersion:
+    except ValueError:
         found = None
     if found is None or found.is_devrelease or found.local or found.epoch or max(found.release[:2]) > _BYTE:
         raise UsageError(f"`--python-version={text}` is no version like 3.12 or 3.12.1")

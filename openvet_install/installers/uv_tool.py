@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from openvet_install.errors import UsageError
 from openvet_install.installers import fresh, program, starting
@@ -139,7 +139,7 @@ def asked_for(tokens: Sequence[Token], words: Sequence[str]) -> str:
         return f"{match[1]}{match[2] or ''}"
     try:
         return f"{match[1]}{match[2] or ''}=={Version(match[3])}"
-    except InvalidVersion:
+    except ValueError:
         return asked
 
 
