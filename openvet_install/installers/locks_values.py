@@ -110,6 +110,7 @@ class ByUv(NamedTuple):
 
     `built`: what it wants built, as in `Wanted`; `sure`: so its wheels count for nothing. `wanted`: the parts of a
     pylock that `uv pip` takes, `python` and `platform` for which it chooses files; None where nothing is said.
+    `adds`: it installs more than a file of requirements lists.
     """
 
     built: frozenset[str] | bool = False
@@ -117,6 +118,7 @@ class ByUv(NamedTuple):
     wanted: Wanted | None = None
     python: str | None = None
     platform: str | None = None
+    adds: bool = False
 
     def builds(self, name: str) -> bool:
         """Whether uv is told to build this package."""

@@ -14,6 +14,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from openvet_install.errors import ConfigError
 from openvet_install.installers import closed, uv_places
 from openvet_install.installers.choice import find_uv
 from openvet_install.installers.environment import TRUE
@@ -58,6 +59,7 @@ class Beside(NamedTuple):
             wanted=None if lock is None else self._wanted(lock),
             python=self._said("python-version"),
             platform=self._said("python-platform"),
+            adds=bool(self._of_pip("group")),
         )
 
     def _built(self) -> frozenset[str] | bool:
@@ -110,8 +112,16 @@ def taken(lock: Lock, target: Target) -> Selection:
 
 
 def environments(path: Path, target: Target, environ: Mapping[str, str]) -> tuple[Mapping[str, str], ...]:
-    """Return the markers for which the lines of a file of requirements count, for one tool or the other."""
+    """Return the markers for which the lines of a file of requirements count, for one tool or the other.
+
+    Raises `ConfigError` where uv is told to take more than the lines, and as `beside`.
+    """
     by_uv = beside(path, environ).of_pip()
+    if by_uv.adds:
+        raise ConfigError(
+            f"`pip.group` of uv's configuration is refused: uv would install more than the lines of `{path.name}`",
+            hint="--group NAME    where it is wanted",
+        )
     other = for_python(target, by_uv.python, by_uv.platform)
     return (target.environment,) if other is target else (target.environment, other.environment)
 

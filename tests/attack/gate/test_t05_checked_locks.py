@@ -148,6 +148,18 @@ def test_what_lines_of_requirements_count_for(stage, case):
     assert (ended.code, "evil 1.0" in ended.out or "evil@1.0" in ended.out) == (77, True), ended.err
 
 
+def test_what_uv_is_told_to_take_beside_requirements(stage):
+    good = stage.wheel("good", "1.0", YES)
+    stage.wheel("evil", "1.0")
+    stage.policy()
+    more = '[dependency-groups]\ng = ["evil"]\n[tool.uv.pip]\ngroup = ["g"]\n'
+    write(stage, {"requirements.txt": f"good==1.0 --hash=sha256:{good}\n", "pyproject.toml": HEAD + more})
+    ended = stage.run(*CHECK)
+    assert uv_itself(stage, "pip", "sync", "requirements.txt").returncode == 0
+    assert stage.installed == {"evil": "1.0", "good": "1.0"}
+    assert (ended.code, "`pip.group`" in ended.err) == (78, True), ended.err
+
+
 @pytest.mark.parametrize("case", [*ELSEWHERE, "beside"])
 def test_a_sync_goes_by_the_same(stage, case):
     files, env = ELSEWHERE.get(case, ({"uv.toml": BUILD}, {}))
