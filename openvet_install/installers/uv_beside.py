@@ -135,8 +135,10 @@ def beside(path: Path, environ: Mapping[str, str]) -> Beside:
     folder = os.path.abspath(path.parent)
     named = environ.get("UV_CONFIG_FILE") or None
     without = environ.get("UV_NO_CONFIG", "").lower() in TRUE
-    places = uv_places.files_of(folder, environ, config_file=named, no_config=without)
-    found = {place: table for place, _project in places if _counts(table := _table(place))}
+    files = uv_places.files_of(folder, environ, config_file=named, no_config=without)
+    places = [place for place, _project in files]
+    places += uv_places.behind(folder, config_file=named, no_config=without)
+    found = {place: table for place in places if _counts(table := _table(place))}
     sure = True
     if found and named is None:
         read = configurations(find_uv(environ, folder).path, (), (), _asking(environ), folder)

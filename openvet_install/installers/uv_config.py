@@ -269,7 +269,16 @@ def read(
     reads. Raises `ConfigError`, `DirectReferenceError`, or `FaultsError` of them: all faults of all files, each with
     file, line and key.
     """
-    files = uv_places.files_of(start, environ, config_file=config_file, no_config=no_config)
+    files = list(uv_places.files_of(start, environ, config_file=config_file, no_config=no_config))
+    behind = list(uv_places.behind(start, config_file=config_file, no_config=no_config))
+    read = told() if behind else frozenset()
+    if found := next((one for one in behind if os.path.realpath(one) in read), None):
+        nearer = (path for path, project in files if project and os.path.realpath(path) not in read)
+        raise ConfigError(
+            f"uv cannot read the `[tool.uv]` here, and goes by {found} in its place",
+            where=next(nearer, None),
+            hint="uv workspace dir    says what is wrong with it",
+        )
     judge = _Reader.look if ways_only else _Reader.judge
     return _judged(files, judge, required=config_file, user=uv_places.of_user(environ), told=told)
 
@@ -286,7 +295,8 @@ def detours(start: str, environ: Mapping[str, str]) -> UvConfig:
     """Judge only what would lead uv around the gateway, for commands that may never start uv; raises as `read`."""
     named = environ.get("UV_CONFIG_FILE") or None
     without = environ.get("UV_NO_CONFIG", "").lower() in TRUE
-    files = uv_places.files_of(start, environ, config_file=named, no_config=without)
+    files = [*uv_places.files_of(start, environ, config_file=named, no_config=without)]
+    files += [(one, True) for one in uv_places.behind(start, config_file=named, no_config=without)]
     return _judged(files, _Reader.look, required=named, user=uv_places.of_user(environ))
 
 

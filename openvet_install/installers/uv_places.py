@@ -63,6 +63,19 @@ def _project_files(start: str) -> Iterator[str]:
         folder = above
 
 
+def behind(start: str, *, config_file: str | None, no_config: bool) -> Iterator[str]:
+    """Yield each `uv.toml` above that counts only where uv cannot read a nearer `[tool.uv]`: it passes that over."""
+    if config_file is not None or no_config:
+        return
+    nearer = set(_project_files(start))
+    folder = os.path.abspath(start)
+    while folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+        place = os.path.join(folder, "uv.toml")
+        if place not in nearer and os.path.lexists(place):
+            yield place
+
+
 def _has_table(path: str) -> bool:
     try:
         return isinstance(parse(path)[1].get("tool", {}).get("uv"), dict)
