@@ -26,7 +26,7 @@ from openvet_install.installers.locks_values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from packaging.markers import Marker
@@ -71,6 +71,7 @@ def parse_uv_lock(text: str, path: Path, *, pyproject: str | None) -> Lock:
         groups=_grouped(manifest, "dependency-groups"),
         build_constraints=tuple(_constraint(entry) for entry in manifest.tables("build-constraints")),
         conflicts=bool(top.get("conflicts", list)),
+        loose=frozenset(url for entry, one in zip(raw, packages, strict=True) for url in _packed(entry, one)),
     )
 
 
@@ -135,6 +136,12 @@ def _files(entry: Entry, version: str, source: Source) -> tuple[File, ...]:
         artefacts.append(Entry(sdist, entry.path, entry.line, entry.name))
     files = (_file(artefact, version, source) for artefact in artefacts)
     return tuple(file for file in files if file is not None)
+
+
+def _packed(entry: Entry, package: LockedPackage) -> Iterator[str]:
+    """Yield the addresses of the wheels of an entry that names another packing of them, with a hash of its own."""
+    if any("zstd" in wheel.table for wheel in entry.tables("wheels")):
+        yield from (file.url for file in package.files if file.is_wheel)
 
 
 def _file(entry: Entry, version: str, source: Source) -> File | None:

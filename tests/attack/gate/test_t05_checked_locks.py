@@ -107,6 +107,18 @@ def test_what_is_built_for_a_script(stage):
     assert (ended.code, "one@1.0?sdist" in ended.out) == (77, True), ended.err
 
 
+def test_another_packing_of_a_wheel(stage):
+    """It has a hash of its own, and who asked for it would get other bytes."""
+    lock(stage, "wheel")
+    stage.policy()
+    write(stage, {"pyproject.toml": f'{HEAD}dependencies = ["one"]\n'})
+    assert stage.run(*CHECK).code == 0
+    text = (stage.project / "uv.lock").read_text()
+    write(stage, {"uv.lock": text.replace('" }]\nsdist', f'", zstd = {{ hash = "sha256:{"0" * 64}" }} }}]\nsdist')})
+    ended = stage.run(*CHECK)
+    assert (ended.code, "unhashed" in ended.out) == (77, True), ended.out
+
+
 PARTS = {
     "extra": ("x", 'extra = ["X"]'),
     "all extras": ("x", "all-extras = true"),
