@@ -11,7 +11,10 @@ read; where it says nothing, both readings do.
 from __future__ import annotations
 
 import os
+import re
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openvet_install.errors import ConfigError
@@ -27,7 +30,6 @@ from openvet_install.installers.uv_probe import configurations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from openvet_install.installers.locks_values import Lock
     from openvet_install.installers.target import Target
@@ -37,18 +39,24 @@ _TOP = ("no-binary", "no-binary-package")
 _PIP = ("no-binary", "extra", "all-extras", "no-extra", "group", "python-version", "python-platform")
 _READING = ("UV_CONFIG_FILE", "UV_NO_CONFIG", "UV_NO_SYSTEM_CONFIG")
 _SCRIPT = ".py.lock"
+_VERSION = re.compile(r"3\.[0-9]+(?:\.[0-9]+)?", re.ASCII)
+_MAX_BYTES = 65_536  # of a file of versions
 
 
 class Beside(NamedTuple):
-    """The settings that count for a lock, the nearest first; `sure`: uv has said so. `built`: what variables add."""
+    """The settings that count for a lock, the nearest first; `sure`: uv has said so.
+
+    `built`: what variables add; `pinned`: the Python that a variable or a file asks for in projects.
+    """
 
     tables: tuple[Mapping[str, Any], ...]
     sure: bool
     built: frozenset[str] | bool
+    pinned: str | None = None
 
     def of_sync(self) -> ByUv:
         """Return what `uv sync` makes of a `uv.lock`."""
-        return ByUv(self._built(), self.sure)
+        return ByUv(self._built(), self.sure, python=self.pinned)
 
     def of_pip(self, lock: Lock | None = None) -> ByUv:
         """Return what `uv pip` makes of a pylock, or of a file of requirements; pip itself takes its wheels."""
@@ -97,7 +105,9 @@ def taken(lock: Lock, target: Target) -> Selection:
     Raises what `select_for` raises, and `UsageError` for a platform that is not known.
     """
     found, by_uv = select_for(lock, target), lock.by_uv
-    other = for_python(target, by_uv.python, by_uv.platform)
+    here = ".".join(map(str, target.version))
+    is_here = lock.kind == "uv" and by_uv.python is not None and f"{here}.".startswith(f"{by_uv.python}.")
+    other = target if is_here else for_python(target, by_uv.python, by_uv.platform)
     if by_uv.wanted is None and other is target:
         return found
     try:
@@ -146,12 +156,30 @@ def beside(path: Path, environ: Mapping[str, str]) -> Beside:
         found = {place: table for place, table in found.items() if not sure or os.path.realpath(place) in read}
     names = frozenset(normal(environ.get("UV_NO_BINARY_PACKAGE", "").split()))
     built = environ.get("UV_NO_BINARY", "").lower() in TRUE or names
-    return Beside((*_of_script(path), *found.values()), sure, built)
+    return Beside((*_of_script(path), *found.values()), sure, built, _pinned(folder, environ, heeded=not without))
 
 
 def _asking(environ: Mapping[str, str]) -> dict[str, str]:
     kept = ("HOME", "PATH", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_CACHE_HOME", *_READING)
     return {name: environ[name] for name in kept if environ.get(name)} | closed.uv_variables()
+
+
+def _pinned(folder: str, environ: Mapping[str, str], *, heeded: bool) -> str | None:
+    """Return the version of Python that is asked for where uv works for a project, None if there is none to read."""
+    request = environ.get("UV_PYTHON") or (next(_requests(folder), "") if heeded else "")
+    found = _VERSION.search(request)
+    return found[0] if found is not None else None
+
+
+def _requests(folder: str) -> Iterator[str]:
+    """Yield what the nearest file of versions asks for, line by line."""
+    above = (Path(folder), *Path(folder).parents)
+    places = (one / name for one in above for name in (".python-version", ".python-versions"))
+    if (nearest := next(filter(Path.is_file, places), None)) is not None:
+        lines: list[str] = []
+        with suppress(OSError), nearest.open("rb") as stream:
+            lines = stream.read(_MAX_BYTES).decode(errors="replace").splitlines()
+        yield from (line for line in lines if line.strip() and not line.strip().startswith("#"))
 
 
 def _of_script(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -107,6 +107,30 @@ def test_what_is_built_for_a_script(stage):
     assert (ended.code, "one@1.0?sdist" in ended.out) == (77, True), ended.err
 
 
+PINS = {
+    "a file": ({".python-version": "# ours\n3.20\n"}, {}),
+    "a file above": ({"../.python-versions": "cpython@3.20.1\n3.11\n"}, {}),
+    "a link": ({"elsewhere": "3.20\n"}, {}),
+    "a variable": ({}, {"UV_PYTHON": ">=3.20"}),
+}
+
+
+@pytest.mark.parametrize("case", PINS)
+def test_the_python_that_a_project_asks_for(stage, case):
+    files, env = PINS[case]
+    in_project(stage)
+    needs = f'name = "one", marker = "{MARKERS["later"]}"'
+    lock(stage, "sdist", more=ENTRY.replace('name = "one"', needs))
+    stage.policy()
+    write(stage, {"pyproject.toml": f'{HEAD}dependencies = ["one ; {MARKERS["later"]}"]\n'})
+    assert stage.run(*CHECK).code == 0
+    write(stage, files)
+    if case == "a link":
+        (stage.project / ".python-version").symlink_to("elsewhere")
+    ended = stage.run(*CHECK, env=env)
+    assert (ended.code, "one@1.0?py3-none-any" in ended.out) == (77, True), ended.err
+
+
 def test_another_packing_of_a_wheel(stage):
     """It has a hash of its own, and who asked for it would get other bytes."""
     lock(stage, "wheel")
