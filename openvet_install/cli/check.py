@@ -49,11 +49,20 @@ def run(files: list[str], options: WrapperOptions, *, python: str | None, all_fi
         result = _judged(paths, chosen, python=python, all_files=all_files)
     named = [] if files else [lock for one in chosen.policies if one.scope == "project" for lock in one.lockfiles]
     result.not_judged_here += tuple(f"{one.path} ({one.kind})" for one in named if not one.readable)
+    if not files:
+        result.not_judged_here += tuple(f"{path} (check FILE judges it)" for path in _left_out(paths, chosen.policies))
     if not files and not named:
         folder = folder_of(chosen.policies)
         result.not_judged_here += tuple(f"{path.name} (no lock)" for path in half_hashed(folder))
         result.not_judged_here += tuple(f"{path.name} (of a script)" for path in sorted(folder.glob("*.py.lock")))
     return _told(result, chosen, options)
+
+
+def _left_out(judged: Sequence[Path], policies: Sequence[PolicyFile]) -> list[str]:
+    """Return the locks beside the policy and in the working folder that were not judged, as seen from there."""
+    known = {path.resolve() for path in judged}
+    found = (path for folder in (folder_of(policies), Path.cwd()) for path in locks_in(folder))
+    return list(dict.fromkeys(os.path.relpath(path) for path in found if path.resolve() not in known))
 
 
 def environment(options: WrapperOptions, *, python: str | None) -> int:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.projects import HEAD, in_project, uv_itself
-from tests.support.stage import YES
+from tests.support.stage import BENIGN, YES
 from tests.support.wheels import sdist_name, wheel_name
 
 CHECK = ("openvet-install", "check")
@@ -105,6 +105,21 @@ def test_what_is_built_for_a_script(stage):
     assert uv_itself(stage, "sync", "--frozen", "--script", "job.py").returncode == 0
     assert stage.marker.exists()
     assert (ended.code, "one@1.0?sdist" in ended.out) == (77, True), ended.err
+
+
+@pytest.mark.parametrize("where", ["beside", "in the working folder"])
+def test_a_lock_that_nobody_names_is_told(stage, where, monkeypatch):
+    lock(stage, "wheel")
+    write(stage, {"pyproject.toml": f'{HEAD}dependencies = ["one"]\n'})
+    write(stage, {"app/uv.lock": (stage.project / "uv.lock").read_text()})
+    if where == "beside":
+        stage.policy(BENIGN + '[[lockfile]]\nkind = "uv"\npath = "app/uv.lock"\n')
+    else:
+        stage.policy()
+        monkeypatch.setattr(stage, "project", stage.project / "app")
+    ended = stage.run(*CHECK)
+    assert ended.code == 0, ended.err
+    assert "not judged here: uv.lock (check FILE judges it)" in ended.err.splitlines()
 
 
 PINS = {
