@@ -152,7 +152,7 @@ def beside(path: Path, environ: Mapping[str, str]) -> Beside:
     sure = True
     if found and named is None:
         read = configurations(find_uv(environ, folder).path, (), (), _asking(environ), folder)
-        sure = bool(read)
+        sure = bool(read) and folder.isprintable()
         found = {place: table for place, table in found.items() if not sure or os.path.realpath(place) in read}
     names = frozenset(normal(environ.get("UV_NO_BINARY_PACKAGE", "").split()))
     built = environ.get("UV_NO_BINARY", "").lower() in TRUE or names

@@ -272,7 +272,8 @@ def read(
     files = list(uv_places.files_of(start, environ, config_file=config_file, no_config=no_config))
     behind = list(uv_places.behind(start, config_file=config_file, no_config=no_config))
     read = told() if behind else frozenset()
-    if found := next((one for one in behind if os.path.realpath(one) in read), None):
+    # a name that uv cannot say as it is counts as one that it has read
+    if found := next((one for one in behind if os.path.realpath(one) in read or not one.isprintable()), None):
         nearer = (path for path, project in files if project and os.path.realpath(path) not in read)
         raise ConfigError(
             f"uv cannot read the `[tool.uv]` here, and goes by {found} in its place",

@@ -1,10 +1,13 @@
 """T07: uv passes over a `[tool.uv]` that it cannot read, and goes by files further up: none of them goes unjudged."""
 
+import os
+import subprocess
+
 import pytest
 
 from tests.support.attacks import evil_sdist
 from tests.support.projects import HEAD
-from tests.support.stage import YES
+from tests.support.stage import PROGRAMS, YES
 
 COMMANDS = {
     "install": ("pip", "install", "evil"),
@@ -54,6 +57,30 @@ def test_folders_in_a_project_file_above(stage, name):
     assert ended.code in (77, 78), ended.err
     assert not stage.marker.exists()
     assert stage.installed == {}
+
+
+@pytest.mark.parametrize("name", ["a\nb", os.fsdecode(b"a\xffb")], ids=["line", "bytes"])
+def test_names_that_uv_does_not_say_as_they_are(stage, name, monkeypatch):
+    path = evil_sdist(stage)
+    monkeypatch.setattr(stage, "folder", stage.project / name)
+    monkeypatch.setattr(stage, "project", stage.folder / "app")
+    stage.project.mkdir(parents=True)
+    project(stage, f'find-links = ["{path.parent}"]\n')
+    monkeypatch.undo()
+    ended = run_in(stage, stage.project / name / "app", "pip", "install", "evil")
+    assert (ended.returncode, stage.installed) == (78, {}), ended.stderr
+    assert not stage.marker.exists()
+
+
+def run_in(stage, folder, *words):
+    return subprocess.run(
+        [str(PROGRAMS / "openvet-uv"), *words],
+        env=stage.variables,
+        cwd=folder,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def test_what_uv_does_not_read_says_nothing(stage):
