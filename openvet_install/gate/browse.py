@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -26,7 +27,6 @@ from openvet_install.installers.environment import upstream_settings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from contextlib import ExitStack
-    from datetime import datetime
 
     from openvet_install.files import File
     from openvet_install.gate.knowledge import Knowledge
@@ -66,11 +66,6 @@ class Browser:
         Raises `UndecidedError` when an index is out of reach, `InvalidError` when its answer is no page.
         """
         return [file for index in self._indexes for file in self.page(index.url, name) or ()]
-
-    @property
-    def indexes(self) -> tuple[str, ...]:
-        """The plan's indexes, in their order."""
-        return tuple(one.url for one in self._indexes)
 
     def fetch(self, file: File, blobs: BlobStore) -> Blob:
         """Return the bytes of a file, from the store if it has them. Raises `InvalidError` if they hash differently."""
@@ -147,7 +142,7 @@ class Place(NamedTuple):
             fits=self.fits,
             locate=locate,
             lists=lists,
-            days=_Days(self, locate, lists),
+            ages=_Ages(self, locate, lists),
         )
         if upstream is None:
             return deciding()
@@ -199,16 +194,13 @@ class _Locate:
         self._listed: Once[list[File]] = Once()
 
     def __call__(self, file: File) -> File:
+        if file.sha256 is None:
+            return file
         return next((one for one in self.listed(file.name) if one.sha256 == file.sha256), file)
 
     def listed(self, name: str) -> list[File]:
         """Return what they list of a package."""
         return self._listed.get(name, lambda: self._browser.listed(name))
-
-    @property
-    def indexes(self) -> tuple[str, ...]:
-        """Those that pip would ask, in their order."""
-        return self._browser.indexes
 
     @cached_property
     def _browser(self) -> Browser:
@@ -236,21 +228,22 @@ class _Lists:
         return self._place.asking()
 
 
-class _Days:
-    """Tells when files came: of what a lock claims its own index, of everything else those that pip would ask here."""
+class _Ages:
+    """Returns files with when they came: of what a lock claims its index says, all else is found by its hash."""
 
     def __init__(self, place: Place, locate: _Locate, lists: _Lists) -> None:
         self._notes = Days(place.folders)
         self._locate = locate
         self._lists = lists
 
-    def __call__(self, files: Sequence[File]) -> dict[File, datetime | None]:
-        found, failed = together(self._day, files)
+    def __call__(self, files: Sequence[File]) -> dict[File, File]:
+        found, failed = together(self._aged, files)
         if failed:
             raise failed[0][1]
         return dict(found)
 
-    def _day(self, file: File) -> datetime | None:
-        if file.claimed and file.index:
-            return came(file, self._notes, (file.index,), lambda: self._lists.page(file))
-        return came(file, self._notes, self._locate.indexes, lambda: self._locate.listed(file.name))
+    def _aged(self, file: File) -> File:
+        if not file.claimed:
+            return self._locate(file)
+        listed = partial(self._lists.page, file) if file.index else partial(self._locate.listed, file.name)
+        return replace(file, uploaded=came(file, self._notes, listed))

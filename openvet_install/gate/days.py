@@ -19,18 +19,16 @@ class Listed(Protocol):
         """Return them, none where the index does not know the project."""
 
 
-def came(file: File, notes: Days, indexes: Iterable[str], offered: Callable[[], Iterable[File]]) -> datetime | None:
-    """Return when the bytes of a file came, None where nothing says.
+def came(file: File, notes: Days, listed: Callable[[], Iterable[File]]) -> datetime | None:
+    """Return when the bytes of a file came to its index, None where nothing says.
 
-    `notes` are looked through for `indexes` first, and remember what is said by what is `offered` beside the file.
-    Raises what `offered` raises.
+    `notes` remember what the index has `listed` beside it. Raises what `listed` raises.
     """
     if file.sha256 is None:
         return None
-    known = (notes.find(index, file) for index in indexes)
-    if (day := next(filter(None, known), None)) is not None:
-        return day
-    found = next((one for one in offered() if one.sha256 == file.sha256), None)
+    if (known := notes.find(file)) is not None:
+        return known
+    found = next((one for one in listed() if one.sha256 == file.sha256), None)
     if found is None:
         return None
     notes.put(found)

@@ -44,7 +44,7 @@ class Deciding:
     Without `documents` nothing can be verified: only where no rule asks for provenance. Provenance of a file that
     `fits` denies is not looked at, and the file is withheld in every mode. Without `carrying` no audits carry; nothing
     is compared that `fits` denies. `locate` finds a file by its hash, `lists` returns a lock's file as the
-    index that the lock names lists it, `days` tells when files came.
+    index that the lock names lists it, `ages` returns files with when they came.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Deciding:
         fits: Callable[[File], bool] = lambda _file: True,
         locate: Callable[[File], File] = lambda file: file,
         lists: Callable[[File], File | None] = lambda file: file,
-        days: Callable[[Sequence[File]], Mapping[File, datetime | None]] = dict.fromkeys,
+        ages: Callable[[Sequence[File]], Mapping[File, File]] = lambda _files: {},
     ) -> None:
         """Nothing is read yet."""
         self.rules = rules
@@ -69,7 +69,7 @@ class Deciding:
         self._fits = fits
         self._locate = locate
         self._lists = lists
-        self._days = days
+        self._ages = ages
 
     @classmethod
     def by_audits(cls, knowledge: Knowledge, rules: Sequence[Rules], now: datetime) -> Deciding:
@@ -103,8 +103,8 @@ class Deciding:
         asked = [one.file for one in decisions if hangs_on_age(one, self.rules)]
         if not asked:
             return list(decisions)
-        days = self._days(asked)
-        return self([replace(one.file, uploaded=days.get(one.file, one.file.uploaded)) for one in decisions])
+        aged = self._ages(asked)
+        return self([aged.get(one.file, one.file) for one in decisions])
 
     def looked_up(self, file: File) -> File:
         """Return a lock's file as one that its index lists, where a rule hangs on that and it does.

@@ -205,7 +205,7 @@ class Keeper:
         def day(decision: Decision) -> datetime | None:
             if not self.hangs_on_age(decision):
                 return decision.file.uploaded
-            return came(decision.file, self._archives.days, (index,), lambda: listed(index, project))
+            return came(decision.file, self._archives.days, lambda: listed(index, project))
 
         decided = self.judge(project, [replace(one.file, uploaded=day(one)) for one in decisions])
         self.hosts.link(index, [one.file.url for one in decided if one.shown])

@@ -53,15 +53,15 @@ class Days:
         """Nothing is read or made yet."""
         self._notes = Sealed(folders, DAYS, MAX_DAY)
 
-    def find(self, index: str, file: File) -> datetime | None:
-        """Return what an index said of a file in an earlier run, None if nothing."""
-        found = self._notes.find(_at(index, file))
+    def find(self, file: File) -> datetime | None:
+        """Return what the index of a file said in an earlier run, None if nothing."""
+        found = self._notes.find(_at(file))
         return None if found is None else datetime.fromisoformat(found.decode())
 
     def put(self, listed: File) -> None:
         """Remember what the index of a file says, if it does."""
         if listed.uploaded is not None:
-            self._notes.put(_at(listed.index, listed), listed.uploaded.isoformat().encode())
+            self._notes.put(_at(listed), listed.uploaded.isoformat().encode())
 
 
 class Archives:
@@ -106,8 +106,8 @@ def _about(sha256: str, filename: str) -> bytes:
     return json.dumps([sha256, filename]).encode()
 
 
-def _at(index: str, file: File) -> bytes:
-    return json.dumps([index, file.name, file.sha256]).encode()
+def _at(file: File) -> bytes:
+    return json.dumps([file.index, file.name, file.sha256]).encode()
 
 
 def _pair(file: File, subject: Subject) -> bytes:
