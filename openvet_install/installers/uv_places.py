@@ -1,11 +1,12 @@
 """Where uv looks for configuration: the files in their order, each with whether it is the project's (T07)."""
 
 # Paths stay strings, as the tools read and print them.
-# ruff: noqa: PTH100, PTH111, PTH116, PTH117, PTH118, PTH120, PTH123
+# ruff: noqa: PTH100, PTH116, PTH117, PTH118, PTH120, PTH123
 
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from typing import TYPE_CHECKING, Any
 
@@ -39,9 +40,17 @@ def files_of(
 
 def of_user(environ: Mapping[str, str]) -> str:
     """Return where the user's own configuration would lie."""
-    home = environ.get("HOME") or os.path.expanduser("~")
+    home = environ.get("HOME") or _home()
     named = environ.get("XDG_CONFIG_HOME") or ""
     return os.path.join(named if os.path.isabs(named) else os.path.join(home, ".config"), "uv", "uv.toml")
+
+
+def _home() -> str:
+    """Return the home of the account, to which uv goes also where the variable is there and empty."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:  # no account: then uv has none, either
+        return "/"
 
 
 def _project_files(start: str) -> Iterator[str]:

@@ -1,10 +1,12 @@
 """T07: uv passes over a `[tool.uv]` that it cannot read, and goes by files further up: none of them goes unjudged."""
 
 import os
+import pwd
 import subprocess
 
 import pytest
 
+from openvet_install.installers.uv_places import of_user
 from tests.support.attacks import evil_sdist
 from tests.support.projects import HEAD
 from tests.support.stage import PROGRAMS, YES
@@ -87,3 +89,12 @@ def test_what_uv_does_not_read_says_nothing(stage):
     project(stage, 'http-proxy = "http://127.0.0.1:9"\n', said='resolution = "highest"\n')
     ended = stage.run("openvet-uv", "pip", "install", "good")
     assert (ended.code, stage.installed) == (0, {"good": "1.0"}), ended.err
+
+
+@pytest.mark.parametrize("variables", [{}, {"HOME": ""}], ids=["unset", "empty"])
+def test_the_home_of_the_account_counts_where_no_variable_names_one(monkeypatch, variables):
+    """There uv looks then; Python would take an empty one for the root of the file system."""
+    monkeypatch.delenv("HOME", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert of_user(variables) == f"{pwd.getpwuid(os.getuid()).pw_dir}/.config/uv/uv.toml"
