@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _FIELD = re.compile(rb"([A-Za-z0-9-]+):(.*)")
-_WITH_VERSIONS = frozenset({"version", "requires-dist", "requires-python"})
 _ENCODED = "=?"
 """How words of RFC 2047 begin: uv decodes them, `name @ url` may be inside."""
 
@@ -38,8 +37,8 @@ def read_identity(raw: bytes, what: str, *, name: str, version: str) -> tuple[st
     if not same_version(given_version, version):
         raise ArchiveError(f"`{what}` says that its version is {shown(given_version)}, the file name says `{version}`")
     for field, value in fields:
-        if field in _WITH_VERSIONS and has_long_number(value):
-            raise ArchiveError(f"`{what}` has a number that no version has: {shown(value)}")
+        if field == "requires-python":
+            _refuse_long_numbers(value, f"`{what}`")
     requires = tuple(value for field, value in fields if field == "requires-dist")
     for line in requires:
         if _ENCODED in line:
@@ -91,8 +90,7 @@ def refuse_references(lines: Iterable[str], where: str) -> None:
     more than we do.
     """
     for line in lines:
-        if has_long_number(line):
-            raise ArchiveError(f"{where} has a number that no version has: {shown(line)}")
+        _refuse_long_numbers(line, where)
         try:
             direct = Requirement(line).url is not None
         except (InvalidRequirement, RecursionError):
@@ -102,6 +100,11 @@ def refuse_references(lines: Iterable[str], where: str) -> None:
                 f"{where} asks for a file outside the index: {shown(line)}",
                 hint="direct references inside an archive are refused in every mode",
             )
+
+
+def _refuse_long_numbers(text: str, where: str) -> None:
+    if has_long_number(text):
+        raise ArchiveError(f"{where} has a number that no version has: {shown(text)}")
 
 
 def same_version(text: str, version: str) -> bool:

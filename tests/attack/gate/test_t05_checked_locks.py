@@ -58,16 +58,22 @@ ELSEWHERE = {
 }
 
 
-@pytest.mark.parametrize("case", ELSEWHERE)
-def test_what_is_built_as_something_elsewhere_says(stage, case):
-    files, env = ELSEWHERE[case]
+def checked_and_synced(stage, approved, files, env):
+    """Return how `check` ends in a project with these files and variables; plain uv installs from its lock after it."""
     in_project(stage)
-    lock(stage, "wheel")
+    lock(stage, approved)
     stage.policy()
-    write(stage, {"pyproject.toml": f'{HEAD}dependencies = ["one"]\n', **files})
+    more = files.get("pyproject.toml", "")
+    write(stage, {**files, "pyproject.toml": f'{HEAD}dependencies = ["one"]\n{more}'})
     stage.variables |= env
     ended = stage.run(*CHECK)
     assert uv_itself(stage, "sync", "--frozen").returncode == 0
+    return ended
+
+
+@pytest.mark.parametrize("case", ELSEWHERE)
+def test_what_is_built_as_something_elsewhere_says(stage, case):
+    ended = checked_and_synced(stage, "wheel", *ELSEWHERE[case])
     assert stage.marker.exists()
     assert (ended.code, "one@1.0?sdist" in ended.out) == (77, True), ended.err
 
@@ -84,14 +90,7 @@ NOT = {
 
 @pytest.mark.parametrize("case", NOT)
 def test_what_is_not_built_whatever_a_file_says(stage, case):
-    files, env = NOT[case]
-    in_project(stage)
-    lock(stage, "sdist")
-    stage.policy()
-    write(stage, {**files, "pyproject.toml": f'{HEAD}dependencies = ["one"]\n{files["pyproject.toml"]}'})
-    stage.variables |= env
-    ended = stage.run(*CHECK)
-    assert uv_itself(stage, "sync", "--frozen").returncode == 0
+    ended = checked_and_synced(stage, "sdist", *NOT[case])
     assert not stage.marker.exists()
     assert (ended.code, "one@1.0?py3-none-any" in ended.out) == (77, True), ended.err
 
