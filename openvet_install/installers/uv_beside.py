@@ -143,20 +143,16 @@ def beside(path: Path, environ: Mapping[str, str]) -> Beside:
     `UsageError` for such a script.
     """
     folder = os.path.abspath(path.parent)
-    named = environ.get("UV_CONFIG_FILE") or None
-    without = environ.get("UV_NO_CONFIG", "").lower() in TRUE
-    files = uv_places.files_of(folder, environ, config_file=named, no_config=without)
-    places = [place for place, _project in files]
-    places += uv_places.behind(folder, config_file=named, no_config=without)
-    found = {place: table for place in places if _counts(table := _table(place))}
+    reach = uv_places.reach(folder, environ)
+    found = {place: table for place, _project in reach.files if _counts(table := _table(place))}
     sure = True
-    if found and named is None:
+    if found and reach.named is None:
         read = configurations(find_uv(environ, folder).path, (), (), _asking(environ), folder)
         sure = bool(read) and folder.isprintable()
         found = {place: table for place, table in found.items() if not sure or os.path.realpath(place) in read}
     names = frozenset(normal(environ.get("UV_NO_BINARY_PACKAGE", "").split()))
     built = environ.get("UV_NO_BINARY", "").lower() in TRUE or names
-    return Beside((*_of_script(path), *found.values()), sure, built, _pinned(folder, environ, heeded=not without))
+    return Beside((*_of_script(path), *found.values()), sure, built, _pinned(folder, environ, heeded=not reach.without))
 
 
 def _asking(environ: Mapping[str, str]) -> dict[str, str]:

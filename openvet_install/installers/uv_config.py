@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from openvet_install.errors import ConfigError, FaultsError, InstallError, UsageError
 from openvet_install.installers import closed, uv_build_needs, uv_config_copy, uv_isolation, uv_keys, uv_places
 from openvet_install.installers.commands import Index, http_url, login_of
-from openvet_install.installers.environment import TRUE
 from openvet_install.installers.projects import names_address
 from openvet_install.installers.sources import Links, read_links, refused_direct
 from openvet_install.installers.tokens import JUDGE, LATER, NEVER, UPSTREAM
@@ -294,11 +293,8 @@ def of_project(folder: str) -> UvConfig:
 
 def detours(start: str, environ: Mapping[str, str]) -> UvConfig:
     """Judge only what would lead uv around the gateway, for commands that may never start uv; raises as `read`."""
-    named = environ.get("UV_CONFIG_FILE") or None
-    without = environ.get("UV_NO_CONFIG", "").lower() in TRUE
-    files = [*uv_places.files_of(start, environ, config_file=named, no_config=without)]
-    files += [(one, True) for one in uv_places.behind(start, config_file=named, no_config=without)]
-    return _judged(files, _Reader.look, required=named, user=uv_places.of_user(environ))
+    reach = uv_places.reach(start, environ)
+    return _judged(reach.files, _Reader.look, required=reach.named, user=uv_places.of_user(environ))
 
 
 def _judged(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import stat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openvet_install.errors import ConfigError, both_sides
 from openvet_install.installers import toml
@@ -83,6 +83,28 @@ def behind(start: str, *, config_file: str | None, no_config: bool) -> Iterator[
         place = os.path.join(folder, "uv.toml")
         if place not in nearer and os.path.lexists(place):
             yield place
+
+
+class Reach(NamedTuple):
+    """What a user's variables let uv go by: `files` as in `files_of`, with what is `behind`.
+
+    `named`: the one file that a variable names; `without`: one says that there are none.
+    """
+
+    files: tuple[tuple[str, bool], ...]
+    named: str | None
+    without: bool
+
+
+def reach(start: str, environ: Mapping[str, str]) -> Reach:
+    """Return all that uv may go by from the project folder `start` where only variables steer it."""
+    named = environ.get("UV_CONFIG_FILE") or None
+    without = environ.get("UV_NO_CONFIG", "").lower() in TRUE
+    files = (
+        *files_of(start, environ, config_file=named, no_config=without),
+        *((one, True) for one in behind(start, config_file=named, no_config=without)),
+    )
+    return Reach(files, named, without)
 
 
 def _has_table(path: str) -> bool:
